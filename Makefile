@@ -1,0 +1,56 @@
+# Everything lives in .venv; every target sets up what it needs by itself.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+# Set-up talks to stderr and never reads stdin, so that questions can be piped into `make chat`.
+QUIET := </dev/null 1>&2
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
+
+.PHONY: help chat dev test lint types lock clean
+
+help:  ## Explain every target
+	@awk -F ':.*##' '/^[a-z-]+:.*##/ { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+chat: .venv/.chat  ## Chat with the sample lakehouse; nothing else is needed
+	@$(BIN)/mooring chat $(ARGS)
+
+dev: .venv/.dev  ## Set up everything that tests and checks need
+
+test: .venv/.dev  ## Run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.dev  ## Check style and formatting
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: .venv/.dev  ## Check types, strictly, tests included
+	@$(BIN)/mypy
+
+lock: .venv/.uv  ## Resolve requirements/*.lock anew from pyproject.toml
+	@compile="$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate pyproject.toml"; \
+	$$compile --extra chat --output-file requirements/chat.lock && \
+	$$compile --extra chat --group dev --constraint requirements/chat.lock --output-file requirements/dev.lock && \
+	$$compile --extra serving --extra databricks --constraint requirements/chat.lock --output-file requirements/databricks.lock
+
+clean:  ## Remove the environment and caches; sessions stay where they are
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/.uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' $(QUIET) || \
+	  { echo "mooring needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Setting up .venv (once) ..." >&2
+	@$(PYTHON) -m venv --clear .venv $(QUIET) && $(BIN)/pip install --quiet uv==$(UV_VERSION) $(QUIET)
+	@touch $@
+
+# The tests' environment has all of the chat's, so whoever has it need not install again.
+.venv/.chat: .venv/.uv requirements/chat.lock pyproject.toml
+	@if [ ! -e .venv/.dev ] || [ requirements/chat.lock -nt .venv/.dev ] || [ pyproject.toml -nt .venv/.dev ]; then \
+	  $(INSTALL) --require-hashes -r requirements/chat.lock $(QUIET) && $(INSTALL) --no-deps -e . $(QUIET); fi
+	@touch $@
+
+.venv/.dev: .venv/.uv requirements/dev.lock pyproject.toml
+	@$(INSTALL) --require-hashes -r requirements/dev.lock $(QUIET)
+	@$(INSTALL) --no-deps -e . $(QUIET)
+	@touch $@
