@@ -1,1 +1,55 @@
+"""A LangGraph checkpointer over Postgres that the database itself guards.
+
+from checkpointer import GovernedPostgresSaver, Principal, acting_as
+
+GovernedPostgresSaver.migrate(admin_dsn, runtime_role="mooring_service")
+with GovernedPostgresSaver.from_conn_string(runtime_dsn) as saver:
+    graph = builder.compile(checkpointer=saver)
+    with acting_as(Principal("alice@example.com")):
+        graph.invoke(question, {"configurable": {"thread_id": "t1"}})
+"""
+
 from __future__ import annotations
+
+from checkpointer.errors import (
+    BlockedTypeError,
+    CheckpointerError,
+    DatabaseUnavailableError,
+    DeltaChannelPruneError,
+    NoPrincipalError,
+    NotBelievedError,
+    NotOpenError,
+    PrincipalError,
+    SchemaError,
+    ThreadExistsError,
+    ThreadIdError,
+    ThreadNotFoundError,
+    UnsafeRoleError,
+    UnserializableError,
+    WrongThreadError,
+)
+from checkpointer.principal import Principal, acting_as
+from checkpointer.saver import GovernedPostgresSaver
+from checkpointer.sessions import Session
+
+__all__ = [
+    "BlockedTypeError",
+    "CheckpointerError",
+    "DatabaseUnavailableError",
+    "DeltaChannelPruneError",
+    "GovernedPostgresSaver",
+    "NoPrincipalError",
+    "NotBelievedError",
+    "NotOpenError",
+    "Principal",
+    "PrincipalError",
+    "SchemaError",
+    "Session",
+    "ThreadExistsError",
+    "ThreadIdError",
+    "ThreadNotFoundError",
+    "UnsafeRoleError",
+    "UnserializableError",
+    "WrongThreadError",
+    "acting_as",
+]

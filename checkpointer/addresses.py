@@ -1,0 +1,78 @@
+"""Read a LangGraph config: which thread, namespace and checkpoint it names. It never names an identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from checkpointer.errors import ThreadIdError
+from checkpointer.principal import storable
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
+# An index entry holds about 2.7 kB; the owner's name needs its share.
+_MAX_BYTES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a checkpoint is. `ns` is None where a listing spans all namespaces."""
+
+    owner: str
+    thread_id: str
+    ns: str | None
+    checkpoint_id: str | None
+
+    @property
+    def thread(self) -> tuple[str, str]:
+        """Owner and thread id."""
+        return self.owner, self.thread_id
+
+    def config(self, checkpoint_id: str, ns: str | None = None) -> RunnableConfig:
+        """Return the config that names a checkpoint of this thread."""
+        return checkpoint_config(self.thread_id, (self.ns or "") if ns is None else ns, checkpoint_id)
+
+
+def address(config: RunnableConfig, owner: str) -> Address:
+    """Read the address from `config["configurable"]`; the thread is always one of `owner`'s.
+
+    Raises:
+        ThreadIdError: There is no thread id, or one that cannot be stored.
+    """
+    configurable: dict[str, Any] = config.get("configurable") or {}
+    if "thread_id" not in configurable:
+        msg = 'The config names no thread. Pass {"configurable": {"thread_id": "..."}}.'
+        raise ThreadIdError(msg)
+    ns = configurable.get("checkpoint_ns")
+    checkpoint_id = configurable.get("checkpoint_id") or None
+    return Address(
+        owner,
+        valid_thread_id(configurable["thread_id"]),
+        None if ns is None else str(ns),
+        None if checkpoint_id is None else str(checkpoint_id),
+    )
+
+
+def valid_thread_id(thread_id: object) -> str:
+    """Return the thread id as text.
+
+    Raises:
+        ThreadIdError: It is empty, longer than 1,000 bytes, or holds NUL or a lone surrogate.
+    """
+    text = "" if thread_id is None else str(thread_id)
+    if not text:
+        msg = "The thread id is empty. Choose any text of at most 1,000 bytes."
+        raise ThreadIdError(msg)
+    if not storable(text):
+        msg = "A thread id holds no NUL character and no lone surrogate. Choose another."
+        raise ThreadIdError(msg)
+    if len(text.encode()) > _MAX_BYTES:
+        msg = f"A thread id has at most {_MAX_BYTES:,} bytes; this one has {len(text.encode()):,}."
+        raise ThreadIdError(msg)
+    return text
+
+
+def checkpoint_config(thread_id: str, ns: str, checkpoint_id: str) -> RunnableConfig:
+    """Return the config that names one checkpoint."""
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}}

@@ -1,0 +1,201 @@
+"""How channel values become items and references to them.
+
+A list is stored by element and a dict by entry: each is an *item*, written once for a thread and referred to by its
+position. A checkpoint holds, for every channel, a small *node* that tells the shape, and the references of all nodes
+in one flat list of runs `(first position, count)`. Appending to a list therefore costs the new element plus a few
+bytes, editing an entry costs that entry, and reading needs no replay.
+
+    a number, a short text, nothing  inline in the node
+    a list of anything               one item an element; up to 64 neighbouring small scalars share an item
+    a dict with text keys            likewise an item an entry; an entry whose value is a list is a list of its
+                                     own, so that an input shares its elements with what is written from it
+    anything else                    one item
+
+An item's digest covers its kind and its bytes. An element that the thread holds already, in any channel, input or
+pending write, is referred to instead of written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import BaseMessage
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from checkpointer.messages import MESSAGE_KINDS, message_from_json, message_to_json
+from checkpointer.serializer import dump, load
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.serde.base import SerializerProtocol
+
+# A node, as msgpack-friendly data: [INLINE, bytes] | [ITEM] | [LIST, runs] | [DICT, [runs | [key, node], ...]].
+Node = list[Any]
+INLINE, ITEM, LIST, DICT = range(4)
+
+# Kinds of items that are not messages: one value, several elements of a list, several entries of a dict.
+VALUE, ELEMENTS, ENTRIES = "value", "elements", "entries"
+
+# Messages of a conversation, which have an id, are numbered from 0, anything else from here. Inputs and pending writes
+# come between one message and the next; numbered together they would break up every range.
+FIRST_VALUE = 1 << 30
+
+_SMALL_TEXT = 48
+_SCALARS_AN_ITEM = 64
+_SCALARS = (int, float, bool, type(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One stored piece of content: a message's JSON text or a serialised value."""
+
+    kind: str
+    message: str | None
+    value: bytes | None
+    digest: bytes
+    lane: int = 1
+
+    @classmethod
+    def of(cls, kind: str, content: str | bytes, lane: int = 1) -> Item:
+        """Make an item; the digest tells equal content."""
+        text = isinstance(content, str)
+        body = content.encode() if isinstance(content, str) else content
+        digest = blake2b(body, digest_size=16, person=kind.encode()[:16]).digest()
+        return cls(kind, content if text else None, None if text else body, digest, lane)  # type: ignore[arg-type]
+
+
+@dataclass(slots=True)
+class Encoder:
+    """Turns values into nodes, collecting references and the items that are not known to be stored."""
+
+    serde: SerializerProtocol
+    known: Mapping[bytes, int]
+    refs: list[int] = field(default_factory=list)
+    fresh: list[Item] = field(default_factory=list)
+    _numbers: dict[bytes, int] = field(default_factory=dict)
+
+    def encode(self, value: object) -> Node:
+        """Return the node of a value; its references follow those of the values before."""
+        if _is_small(value):
+            return [INLINE, dump(self.serde, value)]
+        if type(value) is list and value:
+            return [LIST, self._refer(self._elements(value))]
+        if type(value) is dict and value and all(type(key) is str for key in value):
+            return self._dict(value)
+        self._refer([self._item(value)])
+        return [ITEM]
+
+    def _dict(self, value: dict[str, object]) -> Node:
+        parts: list[Any] = []
+        for apart, entries in groupby(value.items(), key=lambda entry: type(entry[1]) is list and bool(entry[1])):
+            if apart:
+                parts.extend([key, self.encode(inner)] for key, inner in entries)
+            else:
+                parts.append(self._refer(self._packed(ENTRIES, list(entries), lambda entry: entry[1])))
+        return [DICT, parts]
+
+    def _elements(self, values: list[object]) -> list[Item]:
+        items: list[Item] = []
+        for is_message, group in groupby(values, key=lambda value: isinstance(value, BaseMessage)):
+            if is_message:
+                items.extend(map(self._item, group))
+            else:
+                items.extend(self._packed(ELEMENTS, list(group), lambda value: value))
+        return items
+
+    def _packed(self, kind: str, parts: list[Any], value_of: Any) -> list[Item]:
+        items: list[Item] = []
+        for small, group in groupby(parts, key=lambda part: _is_small(value_of(part))):
+            run = list(group)
+            size = _SCALARS_AN_ITEM if small else 1
+            items.extend(
+                Item.of(kind, dump(self.serde, [list(p) if kind == ENTRIES else p for p in run[i : i + size]]))
+                for i in range(0, len(run), size)
+            )
+        return items
+
+    def _item(self, value: object) -> Item:
+        # Only the plain serializer leaves messages readable; another one may be there to encrypt.
+        if isinstance(value, BaseMessage) and isinstance(self.serde, JsonPlusSerializer):
+            readable = message_to_json(value)
+            if readable is not None:
+                return Item.of(*readable, lane=1 if value.id is None else 0)
+        return Item.of(VALUE, dump(self.serde, value))
+
+    def _refer(self, items: list[Item]) -> int:
+        """Add references to the items and return the number of runs. A fresh item's position is -(its number)."""
+        start = len(self.refs)
+        for item in items:
+            position = self.known.get(item.digest)
+            if position is None:
+                number = self._numbers.get(item.digest)
+                if number is None:
+                    self.fresh.append(item)
+                    number = self._numbers[item.digest] = len(self.fresh)
+                self.refs += (-number, 1)
+            elif len(self.refs) > start and self.refs[-2] >= 0 and self.refs[-2] + self.refs[-1] == position:
+                self.refs[-1] += 1
+            else:
+                self.refs += (position, 1)
+        return (len(self.refs) - start) // 2
+
+
+@dataclass(slots=True)
+class Decoder:
+    """Turns nodes back into values, reading references from where the last value stopped."""
+
+    serde: SerializerProtocol
+    items: Mapping[int, Item]
+    refs: Sequence[int]
+    at: int = 0
+
+    def decode(self, node: Node) -> Any:
+        """Return the value of a node: new objects at every call, because graphs may change them in place."""
+        match node[0]:
+            case 0:
+                return load(self.serde, node[1])
+            case 1:
+                return self._value(self._next(1)[0])
+            case 2:
+                return self._list(node[1])
+            case _:
+                return self._dict(node[1])
+
+    def _list(self, runs: int) -> list[Any]:
+        values: list[Any] = []
+        for item in self._next(runs):
+            if item.kind == ELEMENTS:
+                values.extend(load(self.serde, item.value or b""))
+            else:
+                values.append(self._value(item))
+        return values
+
+    def _dict(self, parts: list[Any]) -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        for part in parts:
+            if isinstance(part, int):
+                for item in self._next(part):
+                    value.update(load(self.serde, item.value or b""))
+            else:
+                value[part[0]] = self.decode(part[1])
+        return value
+
+    def _value(self, item: Item) -> Any:
+        if item.kind in MESSAGE_KINDS:
+            return message_from_json(item.kind, item.message or "")
+        return load(self.serde, item.value or b"")
+
+    def _next(self, runs: int) -> list[Item]:
+        taken = self.refs[self.at : self.at + 2 * runs]
+        self.at += 2 * runs
+        runs_taken = zip(taken[::2], taken[1::2], strict=True)
+        return [self.items[position] for first, count in runs_taken for position in range(first, first + count)]
+
+
+def _is_small(value: object) -> bool:
+    if isinstance(value, str | list | dict) and type(value) in (str, list, dict):
+        return len(value) <= (_SMALL_TEXT if isinstance(value, str) else 0)
+    return type(value) in _SCALARS

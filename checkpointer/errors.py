@@ -1,0 +1,113 @@
+"""Everything the checkpointer refuses, one class a reason."""
+
+from __future__ import annotations
+
+
+class CheckpointerError(Exception):
+    """Base of every error that the checkpointer raises by itself."""
+
+
+class NoPrincipalError(CheckpointerError):
+    """No principal is bound, so there is nothing that may be read or written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No principal is bound. Run inside `with acting_as(Principal(name)):` or open the saver with "
+            "`principal=`; without one nothing can be read or written."
+        )
+
+
+class PrincipalError(CheckpointerError, ValueError):
+    """The principal's name cannot be one."""
+
+
+class NotBelievedError(CheckpointerError):
+    """The database does not take this connection's word for the bound principal."""
+
+    def __init__(self, principal: str) -> None:
+        super().__init__(
+            f"The database does not believe this connection to act for {principal!r}. Connect as a member of the "
+            "runtime role that the schema was migrated with, or log in as that principal."
+        )
+
+
+class ThreadIdError(CheckpointerError, ValueError):
+    """The thread id is missing or cannot be stored."""
+
+
+class ThreadExistsError(CheckpointerError):
+    """The target of a copy is there already."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(f"Thread {thread_id!r} exists already. Copy to another thread id, or delete this one first.")
+
+
+class ThreadNotFoundError(CheckpointerError):
+    """The principal has no such thread."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(f"You have no thread {thread_id!r}.")
+
+
+class BlockedTypeError(CheckpointerError, TypeError):
+    """A value's type is not on the allow-list, so it could not be read back as what it is.
+
+    Upstream stores such a value and hands back its raw payload (see CVE-2026-28277 for why types are listed at
+    all). Here it is refused before anything is stored.
+    """
+
+    def __init__(self, types: tuple[str, ...]) -> None:
+        super().__init__(
+            f"Not on the allow-list of types that may be rebuilt from the database: {', '.join(types)}. Pass the "
+            "classes as `allowed_types=[...]` when opening the saver, or set LANGGRAPH_STRICT_MSGPACK=true to let "
+            "LangGraph allow the types of your graph's state."
+        )
+
+
+class UnserializableError(CheckpointerError, TypeError):
+    """A value cannot be turned into bytes."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(
+            f"A value of type {type(value).__module__}.{type(value).__qualname__} cannot be stored. Keep it out of "
+            "the graph's state (LangGraph's runtime context is the place for connections and clients)."
+        )
+
+
+class UnsafeRoleError(CheckpointerError):
+    """The connection's role could read past the row-level policies."""
+
+
+class SchemaError(CheckpointerError):
+    """The schema is missing or older than this code."""
+
+
+class NotOpenError(CheckpointerError):
+    """The saver has no connections: it was not entered, or has been left."""
+
+    def __init__(self) -> None:
+        super().__init__("The saver is not open. Use it inside `with saver:` or `async with saver:`.")
+
+
+class WrongThreadError(CheckpointerError):
+    """A sync method was called on the event loop that would have to do the work."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This saver was entered with `async with`: on its event loop call the async method (`ainvoke`, "
+            "`aget_state`, ...). Its sync methods work from other threads."
+        )
+
+
+class DatabaseUnavailableError(CheckpointerError):
+    """The database could not be reached, or went away and did not come back in time."""
+
+
+class DeltaChannelPruneError(CheckpointerError):
+    """Older checkpoints hold what a DeltaChannel is rebuilt from."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(
+            f"Thread {thread_id!r} uses a DeltaChannel, whose value is rebuilt from older checkpoints, so they cannot "
+            "be pruned. Delete the thread as a whole with strategy='delete'."
+        )

@@ -1,0 +1,63 @@
+"""Walk through checkpoints page by page, newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langgraph.checkpoint.base import get_checkpoint_id
+
+from checkpointer.operations import Context, Operation, Statement, filter_text
+from checkpointer.reading import read_page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.checkpoint.base import CheckpointTuple
+
+    from checkpointer.addresses import Address
+
+_PAGE = 50
+
+
+class Listing:
+    """The state of one listing between its pages. `where` is None for all threads of the owner."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        owner: str,
+        where: Address | None,
+        *,
+        wanted: Mapping[str, Any] | None,
+        before: RunnableConfig | None,
+        limit: int | None,
+    ) -> None:
+        self._ctx = ctx
+        self._owner = owner
+        self._wanted = dict(wanted or {})
+        self._left = limit
+        self._params: dict[str, Any] = {
+            "owner": owner,
+            "thread_id": where.thread_id if where else None,
+            "ns": where.ns if where else None,
+            "checkpoint_id": where.checkpoint_id if where else None,
+            "before": get_checkpoint_id(before) if before else None,
+            "filter": filter_text(wanted),
+            "after_thread": None,
+            "after_seq": None,
+        }
+        self.done = limit is not None and limit <= 0
+
+    def page(self) -> Operation[list[CheckpointTuple]]:
+        """Return the next checkpoints that match; sets `done` after the last."""
+        size = _PAGE if self._left is None else min(_PAGE, self._left)
+        [rows] = yield [Statement("page", {**self._params, "limit": size})]
+        page = read_page(self._ctx.serde, self._ctx.memory, self._owner, rows)
+        if page.last is not None:
+            self._params["after_thread"], self._params["after_seq"] = page.last
+        found = [t for t in page.tuples if all(t.metadata.get(k) == v for k, v in self._wanted.items())]
+        if self._left is not None:
+            self._left -= len(found)
+        self.done = len(page.tuples) < size or self._left == 0
+        return found

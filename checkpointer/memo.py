@@ -1,0 +1,88 @@
+"""What one process remembers of threads it has touched, so that content it knows to be stored is not sent again.
+
+Only an optimisation: every write says which thread incarnation and epoch it remembers, and the database does nothing
+when that is out of date; the operation then runs again without memory.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from checkpointer.encoding import FIRST_VALUE, Node
+
+_MAX_THREADS = 256
+_MAX_CHECKPOINTS = 16
+
+ThreadKey = tuple[str, str]  # owner, thread_id
+CheckpointKey = tuple[str, str]  # ns, checkpoint_id
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChannel:
+    """A channel as a checkpoint stores it."""
+
+    version: str | int | float
+    node: Node
+    refs: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class ThreadMemo:
+    """Positions of a thread's items by digest, and the channels of the checkpoints seen last."""
+
+    thread: int
+    epoch: int
+    next_positions: tuple[int, int] = (0, FIRST_VALUE)
+    positions: dict[bytes, int] = field(default_factory=dict)
+    checkpoints: OrderedDict[CheckpointKey, dict[str, StoredChannel]] = field(default_factory=OrderedDict)
+
+    def remember(self, key: CheckpointKey, channels: dict[str, StoredChannel]) -> None:
+        """Keep the channels of a checkpoint, forgetting those of the oldest."""
+        self.checkpoints[key] = channels
+        self.checkpoints.move_to_end(key)
+        while len(self.checkpoints) > _MAX_CHECKPOINTS:
+            self.checkpoints.popitem(last=False)
+
+
+class Memory:
+    """Thread memos, least recently used forgotten first. Safe to share between threads and tasks."""
+
+    def __init__(self) -> None:
+        self._memos: OrderedDict[ThreadKey, ThreadMemo] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: ThreadKey) -> ThreadMemo | None:
+        """Return what is remembered of a thread."""
+        with self._lock:
+            memo = self._memos.get(key)
+            if memo is not None:
+                self._memos.move_to_end(key)
+            return memo
+
+    def learn(
+        self, key: ThreadKey, thread: int, epoch: int, next_positions: tuple[int, int], positions: dict[bytes, int]
+    ) -> ThreadMemo:
+        """Add to what is remembered; anything of another incarnation or epoch is forgotten."""
+        with self._lock:
+            memo = self._memos.get(key)
+            if memo is None or (memo.thread, memo.epoch) != (thread, epoch):
+                memo = self._memos[key] = ThreadMemo(thread, epoch)
+            self._memos.move_to_end(key)
+            while len(self._memos) > _MAX_THREADS:
+                self._memos.popitem(last=False)
+            (a, b), (c, d) = memo.next_positions, next_positions
+            memo.next_positions = max(a, c), max(b, d)
+            memo.positions.update(positions)
+            return memo
+
+    def remember(self, memo: ThreadMemo, key: CheckpointKey, channels: dict[str, StoredChannel]) -> None:
+        """Keep the channels of a checkpoint."""
+        with self._lock:
+            memo.remember(key, channels)
+
+    def forget(self, key: ThreadKey) -> None:
+        """Drop what is remembered of a thread."""
+        with self._lock:
+            self._memos.pop(key, None)

@@ -1,0 +1,141 @@
+"""Bring the schema up to date, as its owner, and check that it is, as the runtime role."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from checkpointer.errors import SchemaError, UnsafeRoleError
+from checkpointer.operations import Operation, Statement
+from checkpointer.queries import script
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND = "mooring db migrate"
+
+
+def migrations() -> Iterator[tuple[int, str]]:
+    """Yield version and file name of every migration, in order."""
+    folder = files("checkpointer") / "sql" / "migrations"
+    for name in sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql")):
+        yield int(name.split("_")[0]), name
+
+
+def migration_sql(schema: str, runtime_role: str, login_role: str | None) -> str:
+    """Return everything that a fresh migration runs, for a database administrator to read or to run with psql."""
+    parts = ["begin;"]
+    for version, name in migrations():
+        text = script(f"migrations/{name}", schema=schema, runtime_role=runtime_role)
+        parts += [f"-- {name}", text, _recorded(schema, version, name)]
+    if login_role:
+        parts.append(script("login.sql", schema=schema, login_role=login_role))
+    return "\n".join([*parts, "commit;", ""])
+
+
+def migrate(admin_dsn: str, schema: str, runtime_role: str, login_role: str | None) -> list[str]:
+    """Apply what is missing, each migration in a transaction of its own; return the names of those applied.
+
+    Any number of processes may do so at once: they take turns under an advisory lock. The version moves only with a
+    migration that succeeded, so a failed one resumes where it stopped.
+    """
+    applied: list[str] = []
+    with psycopg.connect(admin_dsn, autocommit=True, application_name="mooring migrate") as conn:
+        _check_runtime_role(conn, runtime_role)
+        for version, name in migrations():
+            with conn.transaction():
+                _lock(conn, schema)
+                if version <= _version(conn, schema):
+                    continue
+                _execute(conn, script(f"migrations/{name}", schema=schema, runtime_role=runtime_role))
+                _execute(conn, _recorded(schema, version, name))
+                applied.append(name)
+        if login_role:
+            with conn.transaction():
+                _lock(conn, schema)
+                _execute(conn, script("login.sql", schema=schema, login_role=login_role))
+    return applied
+
+
+def verify(schema: str) -> Operation[None]:
+    """Check that the schema is there and current, and that policies bind the connection's role.
+
+    Raises:
+        SchemaError: It is missing, out of reach or older than this code.
+        UnsafeRoleError: The role owns governed tables, is superuser or has BYPASSRLS, or may become such a role.
+    """
+    [[(present, usable, role)]] = yield [Statement("check_schema", {"schema": schema})]
+    if not present:
+        msg = f"The database has no schema {schema!r} with sessions. Run `{COMMAND}`."
+        raise SchemaError(msg)
+    if not usable:
+        msg = (
+            f"Role {role!r} may not use schema {schema!r}. Connect as the runtime role that it was migrated with, or "
+            f"run `{COMMAND}` with this one."
+        )
+        raise SchemaError(msg)
+    [[(version,)], roles] = yield [
+        Statement("check_version", {}),
+        Statement("check_role", {"schema": schema}),
+    ]
+    newest = max(number for number, _ in migrations())
+    if version is None or version < newest:
+        msg = f"Schema {schema!r} is at version {version or 0}, this code needs {newest}. Run `{COMMAND}`."
+        raise SchemaError(msg)
+    if roles:
+        raise UnsafeRoleError(_unsafe(role, *roles[0]))
+
+
+def _unsafe(role: str, culprit: str, is_super: bool, bypasses: bool, owns: list[str]) -> str:
+    who = f"Role {role!r}" if role == culprit else f"Role {role!r}, a member of {culprit!r},"
+    mend = f"REVOKE {_quote(culprit)} FROM {_quote(role)}" if role != culprit else None
+    if is_super:
+        why, mend = "is superuser", mend or f"ALTER ROLE {_quote(role)} NOSUPERUSER"
+    elif bypasses:
+        why, mend = "has BYPASSRLS", mend or f"ALTER ROLE {_quote(role)} NOBYPASSRLS"
+    else:
+        why, mend = f"owns {', '.join(owns)}", mend or "connect as a role that owns nothing"
+    return (
+        f"{who} {why}: row-level security would not hold it, and it could read everybody's sessions. "
+        f"Mend it with: {mend}."
+    )
+
+
+def _check_runtime_role(conn: psycopg.Connection, runtime_role: str) -> None:
+    if not conn.execute("select from pg_catalog.pg_roles where rolname = %s", [runtime_role]).fetchall():
+        msg = f"Role {runtime_role!r} does not exist. Run: CREATE ROLE {_quote(runtime_role)} LOGIN PASSWORD '...'."
+        raise SchemaError(msg)
+
+
+def _lock(conn: psycopg.Connection, schema: str) -> None:
+    conn.execute("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext(%s))", [f"mooring migrate {schema}"])
+
+
+def _version(conn: psycopg.Connection, schema: str) -> int:
+    table = conn.execute(
+        "select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
+        " where n.nspname = %s and c.relname = 'migrations'",
+        [schema],
+    ).fetchone()
+    if table is None:
+        return 0
+    row = conn.execute(
+        sql.SQL("select coalesce(max(version), 0) from {}").format(sql.Identifier(schema, "migrations"))
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _recorded(schema: str, version: int, name: str) -> str:
+    statement = sql.SQL("insert into {} (version, name) values ({}, {});")
+    return statement.format(sql.Identifier(schema, "migrations"), version, name).as_string(None)
+
+
+def _execute(conn: psycopg.Connection, text: str) -> None:
+    conn.execute(text.encode())  # a packaged script, its variables quoted by psycopg
+
+
+def _quote(name: str) -> str:
+    return sql.Identifier(name).as_string(None)

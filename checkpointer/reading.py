@@ -1,0 +1,102 @@
+"""Turn the rows of a read into checkpoint tuples."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from langgraph.checkpoint.base import Checkpoint, CheckpointTuple, PendingWrite, writes_sort_key
+
+from checkpointer.addresses import checkpoint_config
+from checkpointer.encoding import Decoder, Item
+from checkpointer.memo import StoredChannel
+from checkpointer.serializer import load
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.serde.base import SerializerProtocol
+
+    from checkpointer.memo import Memory
+
+
+class PartRow(NamedTuple):
+    """A row of the query `parts`: a checkpoint ('c'), a pending write ('w') or an item ('i')."""
+
+    part: str
+    thread: int
+    seq: int
+    thread_id: str
+    ns: str
+    checkpoint_id: str
+    extra: str | None
+    text: str | None
+    refs: list[int]
+    body: bytes
+    more: bytes | None
+    epoch: int
+    n: int
+    m: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Checkpoints, newest first, and where the next page starts: after this thread number and sequence number."""
+
+    tuples: list[CheckpointTuple]
+    last: tuple[int, int] | None
+
+
+def read_page(serde: SerializerProtocol, memory: Memory, owner: str, rows: Sequence[tuple[Any, ...]]) -> Page:
+    """Decode a page of rows, remembering what is stored where."""
+    parts: dict[str, list[PartRow]] = defaultdict(list)
+    for row in map(PartRow._make, rows):
+        parts[row.part].append(row)
+    items: dict[int, dict[int, Item]] = defaultdict(dict)
+    for row in parts["i"]:
+        items[row.thread][row.n] = Item(row.ns, row.text, row.body, row.more or b"")
+    writes: dict[tuple[int, str, str], list[PartRow]] = defaultdict(list)
+    for row in parts["w"]:
+        writes[row.thread, row.ns, row.checkpoint_id].append(row)
+    found = sorted(parts["c"], key=lambda row: (row.thread, row.seq), reverse=True)
+    tuples = [
+        _tuple(serde, memory, owner, row, items[row.thread], writes[row.thread, row.ns, row.checkpoint_id])
+        for row in found
+    ]
+    return Page(tuples, (found[-1].thread, found[-1].seq) if found else None)
+
+
+def _tuple(
+    serde: SerializerProtocol,
+    memory: Memory,
+    owner: str,
+    row: PartRow,
+    items: dict[int, Item],
+    writes: list[PartRow],
+) -> CheckpointTuple:
+    state = load(serde, row.body)
+    checkpoint, nodes = state["k"], state["c"]
+    decoder = Decoder(serde, items, row.refs)
+    values: dict[str, Any] = {}
+    channels: dict[str, StoredChannel] = {}
+    for name, node in nodes.items():
+        start = decoder.at
+        values[name] = decoder.decode(node)
+        refs = tuple(row.refs[start : decoder.at])
+        channels[name] = StoredChannel(checkpoint["channel_versions"].get(name), node, refs)
+    positions = {item.digest: position for position, item in items.items()}
+    memo = memory.learn((owner, row.thread_id), row.thread, row.epoch, (row.n, row.m), positions)
+    memory.remember(memo, (row.ns, row.checkpoint_id), channels)
+    return CheckpointTuple(
+        config=checkpoint_config(row.thread_id, row.ns, row.checkpoint_id),
+        checkpoint=cast("Checkpoint", {**checkpoint, "channel_values": values}),
+        metadata=json.loads(row.text) if row.text is not None else load(serde, row.more or b""),
+        parent_config=checkpoint_config(row.thread_id, row.ns, row.extra) if row.extra else None,
+        pending_writes=_pending(serde, items, writes),
+    )
+
+
+def _pending(serde: SerializerProtocol, items: dict[int, Item], writes: list[PartRow]) -> list[PendingWrite]:
+    ordered = sorted(writes, key=lambda w: writes_sort_key((w.more or b"").decode(), w.extra or "", w.n))
+    return [(w.extra or "", w.text or "", Decoder(serde, items, w.refs).decode(load(serde, w.body))) for w in ordered]

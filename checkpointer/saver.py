@@ -1,0 +1,382 @@
+"""The checkpoint saver: LangGraph's contract, sync and async, over operations that are written once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+
+from checkpointer import migrations, operations, sessions
+from checkpointer.addresses import Address, address, valid_thread_id
+from checkpointer.errors import NotOpenError
+from checkpointer.listing import Listing
+from checkpointer.memo import Memory
+from checkpointer.principal import Principal, current_principal
+from checkpointer.runner import AsyncRunner, SyncRunner
+from checkpointer.serializer import strict_serializer
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.checkpoint.serde.base import SerializerProtocol
+
+    from checkpointer.operations import Context, Operation
+    from checkpointer.sessions import Session
+
+T = TypeVar("T")
+
+
+class GovernedPostgresSaver(BaseCheckpointSaver[int]):
+    """A LangGraph checkpointer that the database itself guards: every call is made for one principal.
+
+        GovernedPostgresSaver.migrate(admin_dsn, runtime_role="mooring_service")  # once, as the schema's owner
+        with GovernedPostgresSaver.from_conn_string(runtime_dsn) as saver:        # or `async with`
+            graph = builder.compile(checkpointer=saver)
+            with acting_as(Principal("alice@example.com")):
+                graph.invoke(question, {"configurable": {"thread_id": "t1"}})
+
+    Entered with `with`, its async methods run on worker threads; entered with `async with`, its sync methods may be
+    called from any thread but the event loop's. Each operation is one network round trip.
+
+    Args:
+        conninfo: How to connect as the runtime role; a libpq connection string or URL.
+        schema: Where `migrate` put the tables.
+        principal: Used where none is bound; for scripts of one user.
+        serde: A serializer of your own, for instance LangGraph's `EncryptedSerializer`.
+        allowed_types: Classes of your graph's state that may be rebuilt from the database, besides LangGraph's and
+            LangChain's own.
+        min_size: Connections kept open.
+        max_size: Connections at most.
+        timeout: Seconds to wait for a connection.
+
+    Raises:
+        SchemaError, UnsafeRoleError: On entering, when the schema or the role is not fit for use.
+        NoPrincipalError: From every call, when no principal is bound.
+    """
+
+    def __init__(
+        self,
+        conninfo: str,
+        *,
+        schema: str = "mooring",
+        principal: Principal | None = None,
+        serde: SerializerProtocol | None = None,
+        allowed_types: Iterable[type | tuple[str, str]] = (),
+        min_size: int = 1,
+        max_size: int = 8,
+        timeout: float = 30.0,
+    ) -> None:
+        super().__init__(serde=serde or strict_serializer(allowed_types))
+        self._conninfo = conninfo
+        self._schema = schema
+        self._principal = principal
+        self._sizes = (min_size, max_size, timeout)
+        self._memory = Memory()
+        # Clones made by `with_allowlist` share it, so they are open when the original is.
+        self._runners: list[SyncRunner | AsyncRunner] = []
+
+    @classmethod
+    def from_conn_string(cls, conn_string: str, **options: Any) -> Self:
+        """Return a saver to be entered with `with` or `async with`; options as for the class."""
+        return cls(conn_string, **options)
+
+    # --- the schema -------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def migrate(
+        admin_dsn: str, *, runtime_role: str, login_role: str | None = None, schema: str = "mooring"
+    ) -> list[str]:
+        """Create or update the schema as its owner; return the names of the migrations applied.
+
+        Args:
+            admin_dsn: How to connect as the schema's owner, who is not the runtime role.
+            runtime_role: The role that savers connect as. Its members are believed about the principal they bind.
+            login_role: A group of people who log in by themselves; each may read their own sessions with SQL.
+            schema: Where to put the tables.
+
+        Raises:
+            SchemaError: The runtime role does not exist.
+        """
+        return migrations.migrate(admin_dsn, schema, runtime_role, login_role)
+
+    @staticmethod
+    async def amigrate(
+        admin_dsn: str, *, runtime_role: str, login_role: str | None = None, schema: str = "mooring"
+    ) -> list[str]:
+        """Async version of `migrate`."""
+        return await asyncio.to_thread(migrations.migrate, admin_dsn, schema, runtime_role, login_role)
+
+    @staticmethod
+    def migration_sql(*, runtime_role: str, login_role: str | None = None, schema: str = "mooring") -> str:
+        """Return the SQL that `migrate` runs on an empty database, for somebody else to review and run."""
+        return migrations.migration_sql(schema, runtime_role, login_role)
+
+    def setup(self) -> None:
+        """Verify that the schema is there and current and that policies bind this role. Changes nothing.
+
+        Raises:
+            SchemaError, UnsafeRoleError: With the command that mends it.
+        """
+        self._run(migrations.verify(self._schema), None)
+
+    async def asetup(self) -> None:
+        """Async version of `setup`."""
+        await self._arun(migrations.verify(self._schema), None)
+
+    # --- opening and closing ----------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        min_size, max_size, timeout = self._sizes
+        runner = SyncRunner(self._conninfo, self._schema, min_size, max_size, timeout)
+        runner.pool.open()
+        self._runners.append(runner)
+        try:
+            self.setup()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        runner = self._runners.pop()
+        assert isinstance(runner, SyncRunner)
+        runner.pool.close()
+
+    async def __aenter__(self) -> Self:
+        min_size, max_size, timeout = self._sizes
+        runner = AsyncRunner(self._conninfo, self._schema, min_size, max_size, timeout)
+        await runner.pool.open()
+        self._runners.append(runner)
+        try:
+            await self.asetup()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        runner = self._runners.pop()
+        assert isinstance(runner, AsyncRunner)
+        await runner.pool.close()
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return the config's checkpoint, without an id the latest committed one, or None."""
+        who, where = self._where(config)
+        return self._run(operations.get_tuple(self._context, where), who)
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Async version of `get_tuple`."""
+        who, where = self._where(config)
+        return await self._arun(operations.get_tuple(self._context, where), who)
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - the contract's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """Yield checkpoints, newest first; without a config those of all threads of the principal.
+
+        Pages are read as they are needed, and no connection is held between them.
+        """
+        who, listing = self._listing(config, filter, before, limit)
+        return self._pages(listing, who)
+
+    def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - the contract's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """Async version of `list`."""
+        who, listing = self._listing(config, filter, before, limit)
+        return self._apages(listing, who)
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Store a checkpoint and return its config; the given config's checkpoint id is its parent.
+
+        Raises:
+            BlockedTypeError: A value's type is not on the allow-list. Nothing is stored.
+            UnserializableError: A value cannot be stored. Nothing is stored.
+        """
+        who, where = self._where(config)
+        return self._run(operations.put(self._context, where, config, checkpoint, metadata, new_versions), who)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Async version of `put`."""
+        who, where = self._where(config)
+        return await self._arun(operations.put(self._context, where, config, checkpoint, metadata, new_versions), who)
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Store what a task wrote, for the checkpoint that the config names. Storing it again changes nothing."""
+        who, where = self._where(config)
+        self._run(operations.put_writes(self._context, where, writes, task_id, task_path), who)
+
+    async def aput_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """Async version of `put_writes`."""
+        who, where = self._where(config)
+        await self._arun(operations.put_writes(self._context, where, writes, task_id, task_path), who)
+
+    # --- whole threads ----------------------------------------------------------------------------------------
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Delete a thread of the principal with everything in it, in every namespace."""
+        who = current_principal(self._principal)
+        self._run(operations.delete_thread(self._context, who.name, [valid_thread_id(thread_id)]), who)
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """Async version of `delete_thread`."""
+        who = current_principal(self._principal)
+        await self._arun(operations.delete_thread(self._context, who.name, [valid_thread_id(thread_id)]), who)
+
+    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Delete the checkpoints and writes that these runs stored in threads of the principal."""
+        who = current_principal(self._principal)
+        self._run(operations.delete_for_runs(self._context, who.name, run_ids), who)
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Async version of `delete_for_runs`."""
+        who = current_principal(self._principal)
+        await self._arun(operations.delete_for_runs(self._context, who.name, run_ids), who)
+
+    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Copy a whole thread of the principal. An unknown source copies nothing.
+
+        Raises:
+            ThreadExistsError: The target is there already.
+        """
+        who = current_principal(self._principal)
+        source, target = valid_thread_id(source_thread_id), valid_thread_id(target_thread_id)
+        self._run(operations.copy_thread(who.name, source, target), who)
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Async version of `copy_thread`."""
+        who = current_principal(self._principal)
+        source, target = valid_thread_id(source_thread_id), valid_thread_id(target_thread_id)
+        await self._arun(operations.copy_thread(who.name, source, target), who)
+
+    def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Keep only the latest checkpoint of every namespace ("keep_latest"), or nothing ("delete").
+
+        Raises:
+            DeltaChannelPruneError: A thread is rebuilt from its older checkpoints.
+            ValueError: The strategy is neither.
+        """
+        who = current_principal(self._principal)
+        self._run(operations.prune(self._context, who.name, list(map(valid_thread_id, thread_ids)), strategy), who)
+
+    async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
+        """Async version of `prune`."""
+        who = current_principal(self._principal)
+        ids = list(map(valid_thread_id, thread_ids))
+        await self._arun(operations.prune(self._context, who.name, ids, strategy), who)
+
+    # --- sessions ---------------------------------------------------------------------------------------------
+
+    def sessions(self, *, thread_id: str | None = None, limit: int = 1000) -> Sequence[Session]:
+        """Return the principal's sessions, the one used last first."""
+        who = current_principal(self._principal)
+        return self._run(sessions.list_sessions(who.name, thread_id, limit), who)
+
+    async def asessions(self, *, thread_id: str | None = None, limit: int = 1000) -> Sequence[Session]:
+        """Async version of `sessions`."""
+        who = current_principal(self._principal)
+        return await self._arun(sessions.list_sessions(who.name, thread_id, limit), who)
+
+    def rename(self, thread_id: str, title: str | None) -> None:
+        """Give a session a title; its thread id stays.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such session.
+        """
+        who = current_principal(self._principal)
+        self._run(sessions.rename(who.name, valid_thread_id(thread_id), title), who)
+
+    async def arename(self, thread_id: str, title: str | None) -> None:
+        """Async version of `rename`."""
+        who = current_principal(self._principal)
+        await self._arun(sessions.rename(who.name, valid_thread_id(thread_id), title), who)
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    @property
+    def _context(self) -> Context:
+        return operations.Context(self.serde, self._memory)
+
+    def _where(self, config: RunnableConfig) -> tuple[Principal, Address]:
+        who = current_principal(self._principal)
+        return who, address(config, who.name)
+
+    def _listing(
+        self,
+        config: RunnableConfig | None,
+        wanted: Mapping[str, Any] | None,
+        before: RunnableConfig | None,
+        limit: int | None,
+    ) -> tuple[Principal, Listing]:
+        who = current_principal(self._principal)
+        where = address(config, who.name) if config is not None else None
+        return who, Listing(self._context, who.name, where, wanted=wanted, before=before, limit=limit)
+
+    def _pages(self, listing: Listing, who: Principal) -> Iterator[CheckpointTuple]:
+        while not listing.done:
+            yield from self._run(listing.page(), who)
+
+    async def _apages(self, listing: Listing, who: Principal) -> AsyncIterator[CheckpointTuple]:
+        while not listing.done:
+            for found in await self._arun(listing.page(), who):
+                yield found
+
+    def _run(self, operation: Operation[T], who: Principal | None) -> T:
+        runner = self._runner()
+        if isinstance(runner, SyncRunner):
+            return runner.run(operation, who)
+        return asyncio.run_coroutine_threadsafe(runner.run(operation, who), runner.other_loop()).result()
+
+    async def _arun(self, operation: Operation[T], who: Principal | None) -> T:
+        runner = self._runner()
+        if isinstance(runner, AsyncRunner):
+            return await runner.run(operation, who)
+        return await asyncio.to_thread(runner.run, operation, who)
+
+    def _runner(self) -> SyncRunner | AsyncRunner:
+        if not self._runners:
+            raise NotOpenError
+        return self._runners[-1]

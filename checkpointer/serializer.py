@@ -1,0 +1,91 @@
+"""LangGraph's serializer, with its allow-list of types on, and an error in place of a silently changed value."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_event_listener
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from checkpointer.errors import BlockedTypeError, UnserializableError
+from checkpointer.messages import is_plain, plain_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from langgraph.checkpoint.serde.base import SerializerProtocol
+
+# What a stored value is tagged with. Names that are not here (an encrypting serializer's) are spelled out.
+_TAGS = {"msgpack": 1, "null": 2, "bytes": 3, "bytearray": 4, "json": 5}
+_TYPES = {tag: name for name, tag in _TAGS.items()}
+_NAMED = 0
+# Integers beyond 64 bits, which msgpack has no form for.
+_PLAIN = 6
+
+_blocked = threading.local()
+
+
+def strict_serializer(allowed_types: Iterable[type | tuple[str, str]] = ()) -> JsonPlusSerializer:
+    """Return LangGraph's serializer, rebuilding only its built-in safe types and `allowed_types`."""
+    return JsonPlusSerializer(allowed_msgpack_modules=tuple(allowed_types) or None)
+
+
+def dump(serde: SerializerProtocol, value: object) -> bytes:
+    """Serialise one value, its format tagged in the first byte.
+
+    Raises:
+        BlockedTypeError: The value holds a type that `serde` would not rebuild.
+        UnserializableError: The value has no serialised form.
+    """
+    try:
+        kind, data = serde.dumps_typed(value)
+    except (TypeError, ValueError) as error:
+        if is_plain(value):
+            return bytes([_PLAIN]) + plain_to_json(value).encode()
+        raise UnserializableError(value) from error
+    tag = _TAGS.get(kind)
+    if tag is None:
+        name = kind.encode()
+        return bytes([_NAMED, len(name)]) + name + data
+    if tag == _TAGS["msgpack"] and type(value) not in (str, int, float, bool):
+        _load(serde, (kind, data))  # what cannot be read back must not be stored
+    return bytes([tag]) + data
+
+
+def load(serde: SerializerProtocol, stored: bytes) -> Any:
+    """Return the value that `dump` wrote.
+
+    Raises:
+        BlockedTypeError: It holds a type that `serde` may not rebuild.
+    """
+    tag = stored[0]
+    if tag == _PLAIN:
+        return json.loads(stored[1:])
+    if tag == _NAMED:
+        end = 2 + stored[1]
+        return _load(serde, (stored[2:end].decode(), stored[end:]))
+    return _load(serde, (_TYPES[tag], stored[1:]))
+
+
+def _load(serde: SerializerProtocol, typed: tuple[str, bytes]) -> Any:
+    # Upstream answers a blocked type with its raw payload and tells listeners; isolated listeners cannot raise, so
+    # they take notes and the refusal comes after.
+    _blocked.types = []
+    try:
+        value = serde.loads_typed(typed)
+        if _blocked.types:
+            raise BlockedTypeError(tuple(sorted(set(_blocked.types))))
+        return value
+    finally:
+        _blocked.types = []
+
+
+def _note(event: SerdeEvent) -> None:
+    notes = getattr(_blocked, "types", None)
+    if notes is not None and event["kind"] in ("msgpack_blocked", "msgpack_method_blocked"):
+        notes.append(f"{event['module']}.{event['name']}")
+
+
+register_serde_event_listener(_note)

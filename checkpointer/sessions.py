@@ -1,0 +1,43 @@
+"""What a person sees of a thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from checkpointer.errors import ThreadNotFoundError
+from checkpointer.operations import Operation, Statement
+from checkpointer.principal import storable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A thread with an owner and a title. Times carry a time zone; `checkpoints` counts all namespaces."""
+
+    thread_id: str
+    owner: str
+    title: str | None
+    created_at: datetime
+    updated_at: datetime
+    checkpoints: int
+
+
+def list_sessions(owner: str, thread_id: str | None, limit: int) -> Operation[Sequence[Session]]:
+    """Return the owner's sessions, the one used last first."""
+    params = {"owner": owner, "thread_id": thread_id, "limit": limit}
+    [rows] = yield [Statement("sessions", params)]
+    return [Session(*row) for row in rows]
+
+
+def rename(owner: str, thread_id: str, title: str | None) -> Operation[None]:
+    """Change the title only."""
+    if title is not None and not storable(title):
+        msg = "A title holds no NUL character and no lone surrogate."
+        raise ValueError(msg)
+    [rows] = yield [Statement("rename", {"owner": owner, "thread_id": thread_id, "title": title})]
+    if not rows:
+        raise ThreadNotFoundError(thread_id)

@@ -1,0 +1,5 @@
+-- People who log in by themselves may read their own sessions with SQL. Variables: schema, login_role.
+grant usage on schema :"schema" to :"login_role";
+grant execute on function :"schema".principal() to :"login_role";
+grant select on :"schema".migrations, :"schema".threads, :"schema".items, :"schema".checkpoints, :"schema".writes
+  to :"login_role";
