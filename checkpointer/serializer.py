@@ -44,7 +44,7 @@ def dump(serde: SerializerProtocol, value: object) -> bytes:
     except (TypeError, ValueError) as error:
         if is_plain(value):
             return bytes([_PLAIN]) + plain_to_json(value).encode()
-        raise UnserializableError(value) from error
+        raise UnserializableError(_culprit(serde, value)) from error
     tag = _TAGS.get(kind)
     if tag is None:
         name = kind.encode()
@@ -80,6 +80,17 @@ def _load(serde: SerializerProtocol, typed: tuple[str, bytes]) -> Any:
         return value
     finally:
         _blocked.types = []
+
+
+def _culprit(serde: SerializerProtocol, value: object) -> object:
+    """Return the innermost part of the value that cannot be serialised."""
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list | tuple) else []
+    for part in inner:
+        try:
+            serde.dumps_typed(part)
+        except (TypeError, ValueError):
+            return _culprit(serde, part)
+    return value
 
 
 def _note(event: SerdeEvent) -> None:

@@ -1,0 +1,72 @@
+"""Every saver operation is one network round trip, with the binding of the principal inside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.graph import START, MessagesState, StateGraph
+from psycopg.conninfo import make_conninfo
+
+from checkpointer import GovernedPostgresSaver, Principal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from agent.database import Database
+    from tests.integration.proxy import CountingProxy
+
+
+@pytest.fixture
+def counted(lakehouse: Database, proxy: CountingProxy, person: Principal) -> Iterator[GovernedPostgresSaver]:
+    conninfo = make_conninfo(lakehouse.runtime, host="127.0.0.1", port=proxy.port)
+    saver = GovernedPostgresSaver.from_conn_string(conninfo, principal=person, min_size=1, max_size=1)
+    with saver:
+        yield saver
+
+
+def checkpoint(values: dict[str, Any]) -> Any:
+    return {**empty_checkpoint(), "channel_values": values, "channel_versions": dict.fromkeys(values, 1)}
+
+
+def test_every_operation_costs_one_round_trip(counted: GovernedPostgresSaver, proxy: CountingProxy) -> None:
+    thread, copy = str(uuid4()), str(uuid4())
+    config: Any = {"configurable": {"thread_id": thread, "checkpoint_ns": ""}}
+    first = checkpoint({"messages": [HumanMessage("hello", id="1")]})
+    stored = counted.put(config, first, {"run_id": "r"}, {"messages": 1})
+    operations: dict[str, Callable[[], Any]] = {
+        "put": lambda: counted.put(stored, checkpoint({"messages": [AIMessage("x", id="2")]}), {}, {"messages": 1}),
+        "put again": lambda: counted.put(stored, first, {"run_id": "r"}, {"messages": 1}),
+        "put_writes": lambda: counted.put_writes(stored, [("messages", [AIMessage("y", id="3")])], "task"),
+        "get_tuple": lambda: counted.get_tuple(config),
+        "get_tuple by id": lambda: counted.get_tuple(stored),
+        "a page of list": lambda: list(counted.list(config)),
+        "copy_thread": lambda: counted.copy_thread(thread, copy),
+        "sessions": lambda: counted.sessions(),
+        "rename": lambda: counted.rename(copy, "A copy"),
+        "delete_thread": lambda: counted.delete_thread(copy),
+    }
+
+    trips = {}
+    for name, operation in operations.items():
+        before = proxy.round_trips
+        operation()
+        trips[name] = proxy.round_trips - before
+
+    assert trips == dict.fromkeys(operations, 1)
+
+
+def test_a_turn_of_one_node_costs_six_round_trips(counted: GovernedPostgresSaver, proxy: CountingProxy) -> None:
+    # given a graph of one node, whose contract is one read, three checkpoints and two batches of writes a turn
+    builder = StateGraph(MessagesState).add_node("bot", lambda _: {"messages": [AIMessage("hi")]})
+    graph = builder.add_edge(START, "bot").compile(checkpointer=counted)
+    config: Any = {"configurable": {"thread_id": str(uuid4())}}
+    graph.invoke({"messages": [("user", "hello")]}, config, durability="sync")
+
+    before = proxy.round_trips
+    graph.invoke({"messages": [("user", "hello again")]}, config, durability="sync")
+
+    assert proxy.round_trips - before == 6
