@@ -1,0 +1,15 @@
+"""Errors that a person can act on."""
+
+from __future__ import annotations
+
+
+class MooringError(Exception):
+    """What happened, and what to do next; the command line prints it as one line."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(problem, remedy)
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}: {self.remedy}"
