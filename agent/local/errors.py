@@ -15,3 +15,11 @@ class BinariesError(MooringError):
 
 class ServerError(MooringError):
     """The embedded Postgres does not start, stop or let us in."""
+
+
+class UnknownLoginError(MooringError):
+    """The embedded Postgres has no person of this name."""
+
+
+class DatabaseNotConfiguredError(MooringError):
+    """No database is configured where the embedded one would lose its sessions."""

@@ -14,13 +14,17 @@ from typing import TYPE_CHECKING
 from psycopg.conninfo import make_conninfo
 
 from agent.local import binaries, locks, passfile
-from agent.local.bootstrap import DATABASE, LOGINS, bootstrap
+from agent.local.bootstrap import DATABASE, LOGINS, PEOPLE, bootstrap
 from agent.local.cluster import HOST, SUPERUSER, Cluster
+from agent.local.ephemeral import refuse_ephemeral
+from agent.local.errors import UnknownLoginError
 from agent.local.home import Home, locate, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+RESERVED = frozenset(LOGINS) - frozenset(PEOPLE)
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,15 @@ class Server:
     def conninfo(self, role: str, database: str = DATABASE) -> str:
         """Build the connection string of a role; the password stays in the passfile."""
         return _conninfo(self.home, self.port, role, database)
+
+    def login(self, user: str) -> str:
+        """Build the connection string of a person, never of a role that runs or owns things."""
+        people = passfile.read(self.home.passfile).keys() - RESERVED
+        if user not in people:
+            raise UnknownLoginError(
+                f"the embedded Postgres has no login {user!r}", f"log in as one of {', '.join(sorted(people))}"
+            )
+        return self.conninfo(user)
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,7 @@ class Status:
 @contextmanager
 def joined(home: Path) -> Iterator[Server]:
     """Use the server of a home, starting and setting it up if need be; the last to leave stops it."""
+    refuse_ephemeral()
     prepared = prepare(home)
     owner = os.getpid()
     share = locks.Share(prepared.clients_lock)
@@ -68,6 +82,7 @@ def joined(home: Path) -> Iterator[Server]:
 
 def start(home: Path, *, keep: bool = True) -> Status:
     """Start the server and, with `keep`, pin it: it then runs until `stop`, used or not."""
+    refuse_ephemeral()
     prepared = prepare(home)
     with locks.alone(prepared.start_lock):
         _serve(prepared)

@@ -1,0 +1,42 @@
+"""Every setting, from the environment. A setting that the ecosystem has named keeps that name (PGHOST, ...)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agent.local.account import default_home
+from agent.local.ephemeral import ephemeral_surface
+
+# Any of these names a server or a database; PGUSER or PGPASSWORD alone do not.
+POSTGRES_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
+
+
+class Settings(BaseSettings):
+    """What can be set; an empty variable is as good as none."""
+
+    model_config = SettingsConfigDict(env_prefix="MOORING_", env_ignore_empty=True, frozen=True)
+
+    home: Path = Field(default_factory=default_home)
+    """Folder of the embedded Postgres."""
+    database_url: str | None = Field(default=None, repr=False)
+    """Another Postgres: the connection string of the runtime role. Without it libpq's PG* variables count."""
+    admin_url: str | None = Field(default=None, repr=False)
+    """The connection string of the migrator there."""
+    user: str | None = None
+    """Whom to log in as; alice on the embedded sample."""
+    model: str = "offline"
+    """Name of the chat model, such as `databricks:<endpoint>`."""
+
+    @property
+    def external(self) -> bool:
+        """Whether sessions are kept in another Postgres than the embedded one."""
+        return self.database_url is not None or any(os.environ.get(name) for name in POSTGRES_VARIABLES)
+
+    @property
+    def ephemeral(self) -> str | None:
+        """Name the kind of container that we run in and whose disk does not last, if so."""
+        return ephemeral_surface()
