@@ -368,7 +368,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         runner = self._runner()
         if isinstance(runner, SyncRunner):
             return runner.run(operation, who)
-        return asyncio.run_coroutine_threadsafe(runner.run(operation, who), runner.other_loop()).result()
+        loop = runner.other_loop()
+        return asyncio.run_coroutine_threadsafe(runner.run(operation, who), loop).result()
 
     async def _arun(self, operation: Operation[T], who: Principal | None) -> T:
         runner = self._runner()

@@ -136,12 +136,15 @@ VALUES: list[Any] = [
     HumanMessage([{"type": "text", "text": "parts"}, {"type": "image_url", "image_url": {"url": "data:"}}]),
     AIMessage("x", tool_calls=[{"name": "query", "args": {"sql": "select '\x00'"}, "id": "c", "type": "tool_call"}]),
     AIMessage("x", usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}),
-    AIMessage("", invalid_tool_calls=[{"name": "q", "args": "{", "id": "c", "error": "bad", "type": "invalid_tool_call"}]),
+    AIMessage(
+        "", invalid_tool_calls=[{"name": "q", "args": "{", "id": "c", "error": "bad", "type": "invalid_tool_call"}]
+    ),
     AIMessage("x", response_metadata={"model": "m", "sources": ["a.b.c"], "p": 0.1}, additional_kwargs={"n": math.nan}),
     AIMessage("x", additional_kwargs={"kind": Mood.GOOD, "t": (1, 2), "big": 2**63}, id="a"),
     AIMessage("nul \x00 and \ud800 inside", id="n"), AIMessageChunk("chunk", id="k", chunk_position="last"),
     ToolMessage("result", tool_call_id="c", artifact={"rows": [(1, 2)]}, status="error", name="query"),
-    ToolMessage("result", tool_call_id="c", artifact=b"bytes"), ChatMessage("x", role="critic"), RemoveMessage(id="gone"),
+    ToolMessage("result", tool_call_id="c", artifact=b"bytes"), ChatMessage("x", role="critic"),
+    RemoveMessage(id="gone"),
     HumanMessage("extra", something="else", additional_kwargs={"nested": {"deep": [1, 2, {"x": None}]}}),
 ]  # fmt: skip
 

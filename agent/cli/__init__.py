@@ -1,0 +1,24 @@
+"""The command line, `mooring`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line; every failure is one line on stderr and a non-zero exit code."""
+    from agent.cli.app import app
+
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader went away (`| head`): silence the flush at exit as well.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:  # noqa: BLE001 - the last place before a stack trace would reach a person
+        from agent.cli.failures import report
+
+        sys.exit(report(error))

@@ -1,0 +1,67 @@
+"""All commands of `mooring`. Each imports what it needs when it runs, so that help and completion are quick."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from agent.cli.db import db
+from agent.cli.options import As, Continue, Format, Model, Output, SessionName
+from agent.cli.sessions import sessions
+
+app = typer.Typer(
+    name="mooring",
+    help="Chat with governed tables, in sessions that survive any redeploy.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(sessions, name="sessions")
+app.add_typer(db, name="db")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mooring {version('mooring')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def chat(as_: As = None, session: SessionName = None, continue_: Continue = False, model: Model = None) -> None:
+    """Chat. From a pipe, every line is one question."""
+    from agent.cli.chat import run_chat
+
+    run_chat(as_, session, continue_, model)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(metavar="QUESTION")],
+    as_: As = None,
+    session: SessionName = None,
+    continue_: Continue = False,
+    model: Model = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Ask one question and print the answer."""
+    from agent.cli.chat import run_ask
+
+    run_ask(question, as_, session, continue_, model, output)
+
+
+@app.command()
+def doctor(as_: As = None, model: Model = None, output: Output = Format.TEXT) -> None:
+    """Show what is configured, what is wrong and what to do."""
+    from agent.cli.doctor import run_doctor
+
+    run_doctor(as_, model, output)

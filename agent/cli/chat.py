@@ -1,0 +1,99 @@
+"""`mooring chat` and `mooring ask`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from agent.cli.options import Format
+from agent.cli.runtime import open_conversation
+from agent.cli.screen import Screen
+from agent.conversation import Answered
+
+if TYPE_CHECKING:
+    from agent.conversation import Conversation
+    from agent.schemas import Answer
+
+_LEAVE = {"exit", "quit", "bye", r"\q"}
+
+
+def run_chat(user: str | None, session: str | None, continue_: bool, model: str | None) -> None:
+    """Chat until the input ends."""
+    screen = Screen()
+    with open_conversation(user, session, continue_, model) as conversation:
+        talking = screen.lively and sys.stdin.isatty()
+        if talking:
+            screen.line(f"Session {conversation.session}. Ask about your tables; Ctrl-D leaves.", style="dim")
+        _resume(conversation, screen)
+        for question in _typed(screen) if talking else _piped(screen):
+            try:
+                screen.show(conversation.ask(question))
+            except KeyboardInterrupt:
+                conversation.stop()
+                screen.line("Stopped. What was found so far is kept.", style="dim")
+        if talking:
+            screen.line(f"Go on with: mooring chat --session {conversation.session}", style="dim")
+
+
+def run_ask(
+    question: str, user: str | None, session: str | None, continue_: bool, model: str | None, output: Format
+) -> None:
+    """Ask one question."""
+    question = question.strip()
+    if not question:
+        message = 'The question is empty. Ask for instance: mooring ask "which tables can I read?"'
+        raise typer.BadParameter(message)
+    with open_conversation(user, session, continue_, model) as conversation:
+        try:
+            if output is Format.JSON:
+                typer.echo(_answer(conversation, question).model_dump_json())
+            else:
+                screen = Screen()
+                _resume(conversation, screen)
+                screen.show(conversation.ask(question))
+                typer.echo(f"Session {conversation.session}", err=True)
+        except KeyboardInterrupt:
+            conversation.stop()
+            raise
+
+
+def _answer(conversation: Conversation, question: str) -> Answer:
+    for _ in conversation.finish():
+        pass
+    for event in conversation.ask(question):
+        if isinstance(event, Answered):
+            return event.answer
+    raise AssertionError
+
+
+def _resume(conversation: Conversation, screen: Screen) -> None:
+    if conversation.unfinished():
+        screen.line("Finishing the turn that was interrupted.", style="dim")
+        screen.show(conversation.finish())
+
+
+def _piped(screen: Screen) -> Iterator[str]:
+    for line in sys.stdin:
+        if question := line.strip():
+            screen.line(f"> {question}")
+            yield question
+
+
+def _typed(screen: Screen) -> Iterator[str]:
+    import readline  # noqa: F401 - gives input() a history and line editing
+
+    while True:
+        try:
+            question = screen.console.input("> ").strip()
+        except EOFError:
+            return
+        except KeyboardInterrupt:
+            screen.line("")
+            continue
+        if question.lower() in _LEAVE:
+            return
+        if question:
+            yield question

@@ -1,0 +1,77 @@
+"""Open what a command needs: the database, the caller's login, their catalog, the saver and the graph."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from agent.conversation import Conversation
+from agent.database import open_database
+from agent.errors import MooringError
+from agent.graph import build_graph
+from agent.identity import Caller, log_in
+from agent.models import load_model
+from agent.settings import Settings
+from checkpointer import GovernedPostgresSaver, acting_as
+from tools import PostgresCatalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.database import Database
+
+
+class NobodyError(MooringError):
+    """Nobody was named, and there is no default."""
+
+    def __init__(self) -> None:
+        super().__init__("It is not said who is asking", "pass --as NAME or set MOORING_USER")
+
+
+class NoSessionError(MooringError):
+    """There is no session to go on with."""
+
+    def __init__(self) -> None:
+        super().__init__("You have no session to continue", "ask a first question without --continue")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A caller and their sessions."""
+
+    database: Database
+    caller: Caller
+    saver: GovernedPostgresSaver
+
+
+@contextmanager
+def open_memory(user: str | None) -> Iterator[Memory]:
+    """Log in as the caller and open the saver; every saver call inside is made as them."""
+    settings = Settings()
+    with ExitStack() as stack:
+        database = stack.enter_context(open_database(settings))
+        name = user or settings.user or database.default_user
+        if name is None:
+            raise NobodyError
+        caller = log_in(database, name)
+        saver = stack.enter_context(GovernedPostgresSaver.from_conn_string(database.runtime))
+        stack.enter_context(acting_as(caller.principal))
+        yield Memory(database, caller, saver)
+
+
+@contextmanager
+def open_conversation(
+    user: str | None, session: str | None, continue_: bool, model: str | None
+) -> Iterator[Conversation]:
+    """Open a session of the caller: the named one, the one used last, or a new one."""
+    chat_model = load_model(model or Settings().model)
+    with open_memory(user) as memory, PostgresCatalog(memory.caller.conninfo) as catalog:
+        if session is None and continue_:
+            latest = memory.saver.sessions(limit=1)
+            if not latest:
+                raise NoSessionError
+            session = latest[0].thread_id
+        graph = build_graph(chat_model, memory.saver)
+        yield Conversation(graph, memory.saver, memory.caller, catalog, session or uuid4().hex[:12])

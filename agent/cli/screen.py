@@ -1,0 +1,97 @@
+"""Show a turn while it happens: with colours and a spinner on a terminal, as plain lines elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.text import Text
+
+from agent.conversation import Answered, Event, Token, ToolFinished, ToolStarted
+from agent.provenance import sources_of
+
+if TYPE_CHECKING:
+    from langchain_core.messages import ToolMessage
+    from rich.status import Status
+
+    from agent.schemas import Answer
+
+# Data may hold escape sequences; on a terminal they would be obeyed.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|[\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Return the text without control characters and lone surrogates."""
+    return _CONTROLS.sub("�", text)
+
+
+class Screen:
+    """Prints events to stdout."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self.lively = self.console.is_terminal
+
+    def line(self, text: str, style: str = "") -> None:
+        """Print one line."""
+        self.console.print(Text(printable(text), style=style))
+
+    def show(self, events: Iterable[Event]) -> Answer | None:
+        """Show a turn as it happens and return its answer."""
+        with ExitStack() as stack:
+            status = stack.enter_context(self.console.status("Thinking")) if self.lively else None
+            live: Live | None = None
+            streamed = ""
+            for event in events:
+                if isinstance(event, Token) and self.lively:
+                    streamed += event.text
+                    if live is None:
+                        if status:
+                            status.stop()
+                        live = stack.enter_context(Live(console=self.console, transient=True))
+                    live.update(Markdown(printable(streamed)))
+                elif isinstance(event, ToolStarted | ToolFinished):
+                    if live:
+                        live.stop()
+                        live, streamed = None, ""
+                    self._tool(event, status)
+                elif isinstance(event, Answered):
+                    if live:
+                        live.stop()
+                    if status:
+                        status.stop()
+                    self._answer(event.answer.answer)
+                    return event.answer
+        return None
+
+    def _tool(self, event: ToolStarted | ToolFinished, status: Status | None) -> None:
+        if isinstance(event, ToolStarted):
+            detail = " ".join(str(value) for value in event.args.values())
+            self.line(f"· {event.name} {' '.join(detail.split())}".rstrip(), style="dim")
+            if status:
+                status.update(f"Running {event.name}")
+                status.start()
+        else:
+            self.line(f"  {outcome(event.message)}", style="red" if event.message.status == "error" else "dim")
+
+    def _answer(self, text: str) -> None:
+        if self.lively:
+            self.console.print(Markdown(printable(text)), soft_wrap=False)
+        else:
+            self.console.print(Text(printable(text)))
+        self.console.print()
+
+
+def outcome(message: ToolMessage) -> str:
+    """Return what came of a tool call in one line."""
+    if message.status == "error":
+        return " ".join(message.text.split())
+    rows = message.response_metadata.get("rows")
+    found = "done" if rows is None else f"{rows:,} row{'' if rows == 1 else 's'}"
+    sources = sources_of([message])
+    return f"{found} from {', '.join(sources)}" if sources else found

@@ -1,0 +1,119 @@
+"""`mooring sessions`: list, show, rename, delete and export one's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.cli.options import As, Format, Name, Output
+
+if TYPE_CHECKING:
+    from agent.cli.runtime import Memory
+    from agent.schemas import Transcript
+
+sessions = typer.Typer(help="Your sessions: list, show, rename, delete, export.", no_args_is_help=True)
+
+
+@sessions.command("list")
+def list_(as_: As = None, output: Output = Format.TEXT) -> None:
+    """List your sessions, the one used last first."""
+    from pydantic import TypeAdapter
+
+    from agent.cli.runtime import open_memory
+    from agent.cli.screen import Screen
+    from agent.schemas import SessionInfo
+
+    with open_memory(as_) as memory:
+        found = [
+            SessionInfo(
+                session=s.thread_id,
+                title=s.title,
+                created_at=s.created_at,
+                updated_at=s.updated_at,
+                checkpoints=s.checkpoints,
+            )
+            for s in memory.saver.sessions()
+        ]
+    if output is Format.JSON:
+        typer.echo(TypeAdapter(list[SessionInfo]).dump_json(found))
+        return
+    screen = Screen()
+    for info in found:
+        screen.line(f"{info.session}\t{info.updated_at:%Y-%m-%d %H:%M}\t{info.title or ''}".rstrip())
+    if not found and screen.lively:
+        screen.line("No sessions yet.")
+
+
+@sessions.command()
+def show(name: Name, as_: As = None, output: Output = Format.TEXT) -> None:
+    """Show a session's messages, oldest first."""
+    _print(name, as_, output)
+
+
+@sessions.command()
+def export(name: Name, as_: As = None, output: Output = Format.JSON) -> None:
+    """Print a whole session, as JSON unless told otherwise."""
+    _print(name, as_, output)
+
+
+@sessions.command()
+def rename(name: Name, title: Annotated[str, typer.Argument(metavar="TITLE")], as_: As = None) -> None:
+    """Give a session another title; its name stays."""
+    from agent.cli.runtime import open_memory
+
+    with open_memory(as_) as memory:
+        memory.saver.rename(name, title)
+
+
+@sessions.command()
+def delete(name: Name, as_: As = None) -> None:
+    """Delete a session with everything in it."""
+    from agent.cli.runtime import open_memory
+
+    with open_memory(as_) as memory:
+        _require(memory, name)
+        memory.saver.delete_thread(name)
+
+
+def _print(name: str, user: str | None, output: Format) -> None:
+    from agent.cli.runtime import open_memory
+
+    with open_memory(user) as memory:
+        transcript = _transcript(memory, name)
+    if output is Format.JSON:
+        typer.echo(transcript.model_dump_json(indent=2))
+    else:
+        _show(transcript)
+
+
+def _transcript(memory: Memory, name: str) -> Transcript:
+    from agent.transcript import transcript_of
+
+    _require(memory, name)
+    return transcript_of(memory.saver, name)
+
+
+def _require(memory: Memory, name: str) -> None:
+    from checkpointer import ThreadNotFoundError
+
+    if not memory.saver.sessions(thread_id=name):
+        raise ThreadNotFoundError(name)
+
+
+def _show(transcript: Transcript) -> None:
+    from agent.cli.screen import Screen
+
+    screen = Screen()
+    for message in transcript.messages:
+        if message.role == "tool":
+            rows = len(message.content.splitlines())
+            screen.line(f"  {message.name}: {message.content if rows == 1 else f'{rows} lines'}"[:200], style="dim")
+            continue
+        mark = "> " if message.role == "user" else ""
+        if message.content:
+            screen.line(f"{mark}{message.content}", style="bold" if mark else "")
+        for call in message.tool_calls:
+            screen.line(f"· {call.name} {' '.join(' '.join(map(str, call.args.values())).split())}", style="dim")
+    if transcript.unfinished:
+        screen.line("(The last turn was interrupted; the next question finishes it first.)", style="dim")

@@ -1,0 +1,185 @@
+"""Turns of one session: ask, follow what happens, finish what was interrupted.
+
+A turn is run with `durability="sync"`: each node's checkpoint is committed before the next node starts. What a killed
+process left unfinished is finished first when its owner next asks, from the last finished node; a tool call whose
+result was stored is not run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolMessage
+
+from agent.graph import TurnContext
+from agent.provenance import sources_of
+from agent.schemas import Answer, ToolUse
+from checkpointer import acting_as
+
+if TYPE_CHECKING:
+    from langgraph.graph import MessagesState
+    from langgraph.graph.state import CompiledStateGraph
+
+    from agent.identity import Caller
+    from checkpointer import GovernedPostgresSaver
+    from tools import Catalog
+
+_TITLE = 60
+_STOPPED = "Stopped before the answer was finished."
+
+
+@dataclass(frozen=True, slots=True)
+class ToolStarted:
+    """The model asked for a tool, which now runs."""
+
+    call_id: str
+    name: str
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFinished:
+    """A tool's result is stored."""
+
+    message: ToolMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the answer's text, as the model produces it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer is stored, and the turn is over."""
+
+    answer: Answer
+
+
+Event = ToolStarted | ToolFinished | Token | Answered
+
+
+class Conversation:
+    """One session of one caller. Every call is made as them: their login for memory, their login for data."""
+
+    def __init__(
+        self,
+        graph: CompiledStateGraph[MessagesState, TurnContext, MessagesState, MessagesState],
+        saver: GovernedPostgresSaver,
+        caller: Caller,
+        catalog: Catalog,
+        session: str,
+    ) -> None:
+        self.session = session
+        self._graph = graph
+        self._saver = saver
+        self._caller = caller
+        self._context = TurnContext(catalog)
+        self._config: Any = {"configurable": {"thread_id": session}}
+
+    def messages(self) -> list[AnyMessage]:
+        """Return the session's messages, oldest first."""
+        with acting_as(self._caller.principal):
+            return list(self._graph.get_state(self._config).values.get("messages", []))
+
+    def unfinished(self) -> bool:
+        """Tell whether the last turn was interrupted."""
+        with acting_as(self._caller.principal):
+            return bool(self._graph.get_state(self._config).next)
+
+    def finish(self) -> Iterator[Event]:
+        """Finish an interrupted turn; nothing happens where there is none."""
+        if self.unfinished():
+            yield from self._run(None)
+
+    def ask(self, question: str) -> Iterator[Event]:
+        """Ask a question, after `finish`. Ends with `Answered`."""
+        is_new = not self.messages()
+        yield from self._run({"messages": [HumanMessage(question, id=str(uuid4()))]})
+        if is_new:
+            with acting_as(self._caller.principal):
+                self._saver.rename(self.session, title_of(question))
+
+    def stop(self) -> None:
+        """Close a turn that was stopped half-way: what it found is kept, what was still to do is marked as stopped."""
+        with acting_as(self._caller.principal):
+            state = self._graph.get_state(self._config)
+            if not state.next:
+                return
+            finished = [m for task in state.tasks for m in (task.result or {}).get("messages", [])]
+            messages: list[AnyMessage] = [*state.values.get("messages", []), *finished]
+            answered = {m.tool_call_id for m in messages if isinstance(m, ToolMessage)}
+            last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
+            dangling = [call for call in (last.tool_calls if last else []) if call["id"] not in answered]
+            unanswered = [
+                ToolMessage(_STOPPED, tool_call_id=call["id"] or "", name=call["name"], status="error")
+                for call in dangling
+            ]
+            update = {"messages": [*finished, *unanswered, AIMessage(_STOPPED, id=str(uuid4()))]}
+            self._graph.update_state(self._config, update, as_node="model")
+
+    def _run(self, given: Any) -> Iterator[Event]:
+        with acting_as(self._caller.principal):
+            stream = self._graph.stream(
+                given,
+                self._config,
+                context=self._context,
+                stream_mode=["updates", "messages"],
+                durability="sync",
+            )
+        # The principal is bound for each step and not while the caller works: a generator shares its caller's context.
+        while True:
+            with acting_as(self._caller.principal):
+                try:
+                    mode, payload = next(stream)
+                except StopIteration:
+                    break
+            yield from _events(mode, payload)
+        yield Answered(answer_of(self.session, self.messages()))
+
+
+def answer_of(session: str, messages: list[AnyMessage]) -> Answer:
+    """Return the last turn of a session as an answer."""
+    start = max((i for i, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
+    turn = messages[start:]
+    final = next((m for m in reversed(turn) if isinstance(m, AIMessage)), AIMessage(""))
+    return Answer(session=session, answer=final.text, tools=tool_uses(turn), sources=sources_of([final]))
+
+
+def tool_uses(messages: list[AnyMessage]) -> list[ToolUse]:
+    """Return the tool calls of messages, each with what came of it."""
+    results = {m.tool_call_id: m for m in messages if isinstance(m, ToolMessage)}
+    calls = [call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls]
+    return [_tool_use(call["name"], call["args"], results.get(call["id"] or "")) for call in calls]
+
+
+def title_of(question: str) -> str:
+    """Return a title made of the person's own words, which carry no sources."""
+    line = " ".join(question.replace("\x00", " ").encode("utf-8", "replace").decode().split())
+    return line if len(line) <= _TITLE else f"{line[: _TITLE - 1]}…"
+
+
+def _tool_use(name: str, args: dict[str, Any], result: ToolMessage | None) -> ToolUse:
+    if result is None:
+        return ToolUse(name=name, args=args, status="pending")
+    rows = result.response_metadata.get("rows")
+    return ToolUse(name=name, args=args, rows=rows, sources=sources_of([result]), status=result.status)
+
+
+def _events(mode: str, payload: Any) -> Iterator[Event]:
+    if mode == "messages":
+        chunk, where = payload
+        if where.get("langgraph_node") == "model" and isinstance(chunk, AIMessageChunk) and chunk.text:
+            yield Token(chunk.text)
+        return
+    for update in payload.values():
+        for message in (update or {}).get("messages", []) if isinstance(update, dict) else []:
+            if isinstance(message, AIMessage):
+                yield from (ToolStarted(c["id"] or "", c["name"], c["args"]) for c in message.tool_calls)
+            elif isinstance(message, ToolMessage):
+                yield ToolFinished(message)

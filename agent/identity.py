@@ -1,0 +1,56 @@
+"""Who the caller is, proven by credentials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from agent.errors import MooringError
+from checkpointer import Principal
+
+if TYPE_CHECKING:
+    from agent.database import Database
+
+
+class LoginError(MooringError):
+    """The caller could not log in as who they say they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A principal, and the connection string that logs in as them and nobody else."""
+
+    principal: Principal
+    conninfo: str
+
+
+_WHO = """
+select session_user::text, r.rolsuper or r.rolbypassrls,
+  array(
+    select g.rolname::text from pg_catalog.pg_roles g
+    where not g.rolcanlogin and pg_catalog.pg_has_role(session_user, g.oid, 'MEMBER')
+  )
+from pg_catalog.pg_roles r where r.rolname = session_user
+"""
+
+
+def log_in(database: Database, user: str) -> Caller:
+    """Log in to the database as `user`; the name alone proves nothing.
+
+    Raises:
+        LoginError: The login failed, or is one that row-level security does not hold.
+    """
+    conninfo = database.login(user)
+    try:
+        with psycopg.connect(conninfo, connect_timeout=10, application_name="mooring login") as conn:
+            row = conn.execute(_WHO).fetchone()
+    except psycopg.OperationalError as error:
+        known = "alice, bob and carol can" if database.embedded else "keep the password in ~/.pgpass or a service file"
+        msg = f"Cannot log in to the database as {user!r}"
+        raise LoginError(msg, f"choose somebody who can log in with --as ({known})") from error
+    if row is None or row[1]:
+        msg = f"{user!r} reads past row-level security"
+        raise LoginError(msg, "log in as an ordinary role; superusers and roles with BYPASSRLS hold no sessions")
+    return Caller(Principal(row[0], frozenset(row[2])), conninfo)

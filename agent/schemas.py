@@ -1,0 +1,87 @@
+"""The JSON that the command line prints, and that HTTP routes answer with: one set of models."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+
+class ToolUse(BaseModel):
+    """One tool call of a turn."""
+
+    name: str
+    args: dict[str, Any]
+    rows: int | None = Field(default=None, description="Rows returned; null where the tool returns none.")
+    sources: list[str] = Field(default=[], description="Tables read, as catalog.schema.table.")
+    status: Literal["success", "error", "pending"] = "success"
+
+
+class Answer(BaseModel):
+    """The answer to one question."""
+
+    session: str = Field(description="The thread id; pass it as --session to go on.")
+    answer: str
+    tools: list[ToolUse]
+    sources: list[str] = Field(description="Tables that the answer was derived from, over the whole prompt.")
+
+
+class SessionInfo(BaseModel):
+    """A session in a listing."""
+
+    session: str
+    title: str | None
+    created_at: datetime
+    updated_at: datetime
+    checkpoints: int
+
+
+class Message(BaseModel):
+    """One message of a session."""
+
+    id: str | None
+    role: Literal["user", "assistant", "tool", "system"]
+    content: str
+    name: str | None = Field(default=None, description="The tool's name, for its results.")
+    tool_calls: list[ToolUse] = []
+    tool_call_id: str | None = None
+    sources: list[str] = []
+
+
+class Transcript(BaseModel):
+    """A session with all of its messages, oldest first."""
+
+    session: str
+    title: str | None
+    created_at: datetime
+    updated_at: datetime
+    unfinished: bool = Field(description="Its last turn was interrupted; the next question finishes it first.")
+    messages: list[Message]
+
+
+class Check(BaseModel):
+    """One line of `mooring doctor`."""
+
+    name: str
+    ok: bool
+    detail: str
+    remedy: str | None = None
+
+
+class DatabaseStatus(BaseModel):
+    """The embedded database, as `mooring db status` shows it."""
+
+    running: bool
+    version: str | None = None
+    port: int | None = None
+    pid: int | None = None
+    data: str
+    log: str
+
+
+class Problem(BaseModel):
+    """Why a command failed."""
+
+    error: str
+    remedy: str | None = None

@@ -1,0 +1,190 @@
+"""Who may open a saver, on which schema, as which role; and what it says when not."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from checkpointer import (
+    DatabaseUnavailableError,
+    GovernedPostgresSaver,
+    NoPrincipalError,
+    NotBelievedError,
+    NotOpenError,
+    Principal,
+    PrincipalError,
+    SchemaError,
+    ThreadIdError,
+    UnsafeRoleError,
+    acting_as,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from agent.database import Database
+
+CONFIG: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
+
+
+@contextmanager
+def schema_of(lakehouse: Database) -> Iterator[str]:
+    """A schema of its own, dropped after."""
+    name = f"odd schema {uuid4().hex[:8]}"
+    try:
+        yield name
+    finally:
+        assert lakehouse.admin is not None
+        with psycopg.connect(lakehouse.admin, autocommit=True) as conn:
+            conn.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(name)))
+
+
+def test_a_schema_that_is_not_there_names_the_command(lakehouse: Database) -> None:
+    with pytest.raises(SchemaError, match="mooring db migrate"):
+        GovernedPostgresSaver.from_conn_string(lakehouse.runtime, schema="nowhere").__enter__()
+
+
+async def test_a_schema_that_is_not_there_names_the_command_to_async_callers(lakehouse: Database) -> None:
+    with pytest.raises(SchemaError, match="mooring db migrate"):
+        await GovernedPostgresSaver.from_conn_string(lakehouse.runtime, schema="nowhere").__aenter__()
+
+
+def test_an_older_schema_names_the_command(lakehouse: Database, admin: psycopg.Connection) -> None:
+    with schema_of(lakehouse) as schema:
+        assert lakehouse.admin is not None
+        GovernedPostgresSaver.migrate(lakehouse.admin, runtime_role="mooring_service", schema=schema)
+        admin.execute(sql.SQL("delete from {}").format(sql.Identifier(schema, "migrations")))
+
+        with pytest.raises(SchemaError, match=r"is at version 0.*mooring db migrate"):
+            GovernedPostgresSaver.from_conn_string(lakehouse.runtime, schema=schema).__enter__()
+
+
+def test_ten_migrations_at_once_give_one_schema(lakehouse: Database) -> None:
+    assert lakehouse.admin is not None
+    with schema_of(lakehouse) as schema:
+
+        def migrate(_: int) -> list[str]:
+            assert lakehouse.admin is not None
+            return GovernedPostgresSaver.migrate(lakehouse.admin, runtime_role="mooring_service", schema=schema)
+
+        with ThreadPoolExecutor(10) as pool:
+            applied = list(pool.map(migrate, range(10)))
+
+        assert sorted(map(len, applied)) == [0] * 9 + [1]
+        with GovernedPostgresSaver.from_conn_string(
+            lakehouse.runtime, schema=schema, principal=Principal("p")
+        ) as saver:
+            assert saver.get_tuple(CONFIG) is None
+
+
+def test_the_printed_sql_is_the_migration(lakehouse: Database) -> None:
+    # given the SQL that an administrator was shown
+    with schema_of(lakehouse) as schema:
+        text = GovernedPostgresSaver.migration_sql(
+            runtime_role="mooring_service", login_role="mooring_user", schema=schema
+        )
+        assert lakehouse.admin is not None
+        with psycopg.connect(lakehouse.admin, autocommit=True) as conn:
+            conn.execute(text.encode())
+
+        with GovernedPostgresSaver.from_conn_string(
+            lakehouse.runtime, schema=schema, principal=Principal("p")
+        ) as saver:
+            saver.setup()
+        assert GovernedPostgresSaver.migrate(lakehouse.admin, runtime_role="mooring_service", schema=schema) == []
+
+
+def test_a_runtime_role_that_does_not_exist_is_named(lakehouse: Database) -> None:
+    assert lakehouse.admin is not None
+    with pytest.raises(SchemaError, match=r'CREATE ROLE "nobody here"'):
+        GovernedPostgresSaver.migrate(lakehouse.admin, runtime_role="nobody here", schema="never")
+
+
+def test_a_superuser_is_refused(lakehouse: Database) -> None:
+    assert lakehouse.superuser is not None
+    with pytest.raises(UnsafeRoleError, match=r"is superuser.*NOSUPERUSER"):
+        GovernedPostgresSaver.from_conn_string(lakehouse.superuser).__enter__()
+
+
+def test_the_owner_of_the_tables_is_refused(lakehouse: Database) -> None:
+    assert lakehouse.admin is not None
+    with pytest.raises(UnsafeRoleError, match=r"owns .*items"):
+        GovernedPostgresSaver.from_conn_string(lakehouse.admin).__enter__()
+
+
+@pytest.mark.parametrize("attribute", ["bypassrls", "member of the owner"])
+def test_a_role_that_could_read_past_the_policies_is_refused(
+    lakehouse: Database, admin: psycopg.Connection, attribute: str
+) -> None:
+    change, undo = {
+        "bypassrls": ("alter role mooring_user bypassrls", "alter role mooring_user nobypassrls"),
+        "member of the owner": ("grant mooring_migrator to alice", "revoke mooring_migrator from alice"),
+    }[attribute]
+    admin.execute(change.encode())
+    try:
+        with pytest.raises(UnsafeRoleError, match="REVOKE"):
+            GovernedPostgresSaver.from_conn_string(lakehouse.login("alice")).__enter__()
+    finally:
+        admin.execute(undo.encode())
+
+
+def test_without_a_principal_every_call_is_refused(lakehouse: Database) -> None:
+    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime) as saver:
+        calls: list[Callable[[], Any]] = [
+            lambda: saver.get_tuple(CONFIG),
+            lambda: saver.get(CONFIG),
+            lambda: list(saver.list(None)),
+            lambda: saver.put(CONFIG, {}, {}, {}),  # type: ignore[typeddict-item]
+            lambda: saver.put_writes(CONFIG, [("a", 1)], "task"),
+            lambda: saver.delete_thread("t"),
+            lambda: saver.delete_for_runs(["r"]),
+            lambda: saver.copy_thread("t", "u"),
+            lambda: saver.prune(["t"]),
+            lambda: saver.sessions(),
+            lambda: saver.rename("t", "title"),
+        ]
+        for call in calls:
+            with pytest.raises(NoPrincipalError, match="acting_as"):
+                call()
+
+
+def test_a_person_s_own_login_is_not_believed_about_others(lakehouse: Database) -> None:
+    with GovernedPostgresSaver.from_conn_string(lakehouse.login("alice")) as saver:
+        with acting_as(Principal("bob")), pytest.raises(NotBelievedError, match="bob"):
+            saver.sessions()
+        with acting_as(Principal("alice")):
+            saver.sessions()
+
+
+def test_a_saver_that_is_not_open_says_so(lakehouse: Database) -> None:
+    saver = GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=Principal("p"))
+    with pytest.raises(NotOpenError, match="with"):
+        saver.get_tuple(CONFIG)
+
+
+def test_a_database_that_is_away_is_said_to_be() -> None:
+    saver = GovernedPostgresSaver.from_conn_string("host=127.0.0.1 port=1 dbname=x user=y password=s3cret", timeout=0.5)
+    with pytest.raises(DatabaseUnavailableError) as refusal:
+        saver.__enter__()
+    assert "s3cret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["", "a\x00b", "\ud800", "x" * 256])
+def test_what_is_no_name_is_no_principal(name: str) -> None:
+    with pytest.raises(PrincipalError):
+        Principal(name)
+
+
+@pytest.mark.parametrize("thread_id", ["", None, "a\x00b", "\ud800", "x" * 1_000_000])
+def test_a_thread_id_that_cannot_be_stored_is_refused(lakehouse: Database, thread_id: object) -> None:
+    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=Principal("p")) as saver:
+        with pytest.raises(ThreadIdError):
+            saver.get_tuple({"configurable": {"thread_id": thread_id}})
+        with pytest.raises(ThreadIdError):
+            saver.get_tuple({"configurable": {}})
