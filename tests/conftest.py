@@ -1,0 +1,82 @@
+"""One embedded server with the sample lakehouse for the whole run, shared by all xdist workers.
+
+The workers share it as chats on a laptop do: the first starts it, the last stops it. The run's own process makes the
+folder and removes it, and stops what a crashed worker left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from agent import local
+from agent.database import open_database
+from agent.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.database import Database
+
+HOME = pytest.StashKey[Path]()
+DEVELOPERS_OWN = ("MOORING_", "PG", "DATABRICKS_", "IS_IN_DB_MODEL_SERVING_ENV", "LANGGRAPH_", "LANGSMITH_")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name in [name for name in os.environ if name.startswith(DEVELOPERS_OWN)]:
+        del os.environ[name]
+    given: dict[str, str] | None = getattr(config, "workerinput", None)  # set by xdist in its workers
+    if given is None:
+        config.stash[HOME] = Path(tempfile.mkdtemp(prefix="mooring-tests-"))
+    # In the environment for the programs that tests start.
+    os.environ["MOORING_HOME"] = given["mooring_home"] if given else str(config.stash[HOME])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["mooring_home"] = str(node.config.stash[HOME])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if HOME in config.stash:
+        local.stop(config.stash[HOME])
+        shutil.rmtree(config.stash[HOME])
+
+
+@pytest.fixture(scope="session")
+def lakehouse() -> Iterator[Database]:
+    """The sample database."""
+    with open_database(Settings()) as database:
+        yield database
+
+
+@pytest.fixture
+def admin(lakehouse: Database) -> Iterator[psycopg.Connection]:
+    """A superuser's connection, to look behind the scenes."""
+    assert lakehouse.superuser is not None
+    with psycopg.connect(lakehouse.superuser, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture
+def alice(lakehouse: Database) -> str:
+    """Reads all of bakehouse."""
+    return lakehouse.login("alice")
+
+
+@pytest.fixture
+def bob(lakehouse: Database) -> str:
+    """Reads hr, and of bakehouse what belongs to the Netherlands."""
+    return lakehouse.login("bob")
+
+
+@pytest.fixture
+def carol(lakehouse: Database) -> str:
+    """Reads nothing."""
+    return lakehouse.login("carol")
