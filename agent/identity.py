@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from agent.errors import MooringError
+from agent.external import LoginError
 from checkpointer import Principal
 
 if TYPE_CHECKING:
     from agent.database import Database
-
-
-class LoginError(MooringError):
-    """The caller could not log in as who they say they are."""
 
 
 @dataclass(frozen=True, slots=True)

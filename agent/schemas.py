@@ -73,15 +73,10 @@ class DatabaseStatus(BaseModel):
     """The embedded database, as `mooring db status` shows it."""
 
     running: bool
-    version: str | None = None
-    port: int | None = None
-    pid: int | None = None
+    kept: bool = Field(description="It runs until `mooring db stop`, used or not.")
+    version: str
+    port: int | None
+    pid: int | None
     data: str
     log: str
-
-
-class Problem(BaseModel):
-    """Why a command failed."""
-
-    error: str
-    remedy: str | None = None
+    bytes: int = Field(description="Size of the data folder.")

@@ -1,0 +1,39 @@
+"""`mooring doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from agent.cli.options import Format
+
+if TYPE_CHECKING:
+    from agent.schemas import Check
+
+
+def run_doctor(user: str | None, model: str | None, output: Format) -> None:
+    """Print every check; exit with 1 when one failed."""
+    from pydantic import TypeAdapter
+
+    from agent.diagnosis import diagnose
+    from agent.schemas import Check
+    from agent.settings import Settings
+
+    checks = list(diagnose(Settings(), user, model))
+    if output is Format.JSON:
+        typer.echo(TypeAdapter(list[Check]).dump_json(checks))
+    else:
+        _show(checks)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def _show(checks: list[Check]) -> None:
+    from agent.cli.screen import Screen
+
+    screen = Screen()
+    for check in checks:
+        screen.line(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}", style="" if check.ok else "red")
+        if check.remedy:
+            screen.line(f"     {check.remedy}")

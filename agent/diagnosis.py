@@ -1,0 +1,93 @@
+"""Find out what is configured, what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg.conninfo import conninfo_to_dict
+
+from agent.database import Database, open_database
+from agent.errors import MooringError
+from agent.identity import log_in
+from agent.models import load_model
+from agent.schemas import Check
+from checkpointer import CheckpointerError, GovernedPostgresSaver, acting_as
+from tools import CatalogError, PostgresCatalog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.identity import Caller
+    from agent.settings import Settings
+
+
+def diagnose(settings: Settings, user: str | None, model: str | None) -> Iterator[Check]:
+    """Yield checks from the ground up, stopping where the rest would only repeat the same failure."""
+    yield _model(model or settings.model)
+    try:
+        with open_database(settings) as database:
+            yield _where(database)
+            yield _sessions(database)
+            name = user or settings.user or database.default_user
+            if name is None:
+                yield Check(
+                    name="caller", ok=False, detail="nobody is named", remedy="Pass --as NAME or set MOORING_USER."
+                )
+                return
+            caller = log_in(database, name)
+            yield _caller(caller)
+            yield _own_sessions(database, caller)
+            yield _tables(caller)
+    except MooringError as error:
+        yield Check(name="database", ok=False, detail=error.problem, remedy=error.remedy)
+
+
+def _model(name: str) -> Check:
+    try:
+        load_model(name)
+    except MooringError as error:
+        return Check(name="model", ok=False, detail=error.problem, remedy=error.remedy)
+    hint = "Set MOORING_MODEL, for instance to openai:gpt-5 or databricks:<endpoint>." if name == "offline" else None
+    return Check(name="model", ok=True, detail=name, remedy=hint)
+
+
+def _where(database: Database) -> Check:
+    parts = conninfo_to_dict(database.runtime)
+    where = f"{parts.get('host', 'PGHOST')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    kind = "embedded Postgres, for laptops and tests" if database.embedded else "configured Postgres"
+    return Check(name="database", ok=True, detail=f"{kind} at {where}")
+
+
+def _sessions(database: Database) -> Check:
+    try:
+        with GovernedPostgresSaver.from_conn_string(database.runtime, timeout=10):
+            return Check(name="sessions", ok=True, detail="schema is current, policies bind the runtime role")
+    except CheckpointerError as error:
+        return Check(name="sessions", ok=False, detail=str(error))
+
+
+def _caller(caller: Caller) -> Check:
+    groups = ", ".join(sorted(caller.principal.groups)) or "none"
+    return Check(name="caller", ok=True, detail=f"{caller.principal.name}, proven by login; groups: {groups}")
+
+
+def _own_sessions(database: Database, caller: Caller) -> Check:
+    try:
+        with GovernedPostgresSaver.from_conn_string(database.runtime, timeout=10) as saver, acting_as(caller.principal):
+            return Check(name="own sessions", ok=True, detail=f"{len(saver.sessions()):,}")
+    except CheckpointerError as error:
+        return Check(name="own sessions", ok=False, detail=str(error))
+
+
+def _tables(caller: Caller) -> Check:
+    try:
+        with PostgresCatalog(caller.conninfo) as catalog:
+            count = len(catalog.list_tables().tables)
+    except CatalogError as error:
+        return Check(name="tables", ok=False, detail=str(error))
+    remedy = (
+        None
+        if count
+        else f"Ask the owner of the data for SELECT, for instance: GRANT SELECT ON ... TO {caller.principal.name}."
+    )
+    return Check(name="tables", ok=True, detail=f"{count:,} that {caller.principal.name} may read", remedy=remedy)
