@@ -1,1 +1,35 @@
+"""Catalogs of tables, opened with one caller's credentials, and the LangChain tools over them."""
+
 from __future__ import annotations
+
+from tools.catalog import Catalog, Column, Limits, QueryResult, Table, TableDescription, TableList
+from tools.errors import (
+    AccessDeniedError,
+    CatalogError,
+    CatalogUnavailableError,
+    QueryFailedError,
+    QueryRefusedError,
+    QueryTimeoutError,
+    TableNotFoundError,
+)
+from tools.postgres import PostgresCatalog
+from tools.toolbox import catalog_tools
+
+__all__ = [
+    "AccessDeniedError",
+    "Catalog",
+    "CatalogError",
+    "CatalogUnavailableError",
+    "Column",
+    "Limits",
+    "PostgresCatalog",
+    "QueryFailedError",
+    "QueryRefusedError",
+    "QueryResult",
+    "QueryTimeoutError",
+    "Table",
+    "TableDescription",
+    "TableList",
+    "TableNotFoundError",
+    "catalog_tools",
+]

@@ -1,0 +1,95 @@
+"""What every catalog offers: tables, always seen with one caller's credentials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one query may cost."""
+
+    rows: int = 200
+    """Most rows returned."""
+    bytes: int = 50_000
+    """Most bytes of values returned, as JSON."""
+    seconds: float = 30.0
+    """Longest time for each statement that the database runs for it."""
+    tables: int = 200
+    """Most tables in one listing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    type: str
+    nullable: bool
+    comment: str | None
+    primary_key: bool
+    references: str | None
+    """The column that a foreign key points to, as `schema.table.column`; None if the caller may not read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table in a listing."""
+
+    table: str
+    """`schema.table`, quoted where SQL needs it."""
+    kind: str
+    """table, view, materialized view or foreign table."""
+    comment: str | None
+    columns: dict[str, str]
+    """Type by column name, without the columns that the caller may not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableList:
+    """The tables that the caller may read."""
+
+    tables: list[Table]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TableDescription:
+    """A table with its columns."""
+
+    table: str
+    kind: str
+    comment: str | None
+    estimated_rows: int | None
+    """The planner's estimate; None where it is unknown or where the caller sees part of the rows only."""
+    columns: list[Column]
+    sources: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """What a query returned: JSON values, at most as much as the limits allow."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    truncated: bool
+    """Whether there was more."""
+    sources: frozenset[str]
+    """The tables that it was read from, as `database.schema.table`."""
+
+
+class Catalog(Protocol):
+    """Tables as one caller sees them. Every method may raise CatalogError."""
+
+    def list_tables(self) -> TableList:
+        """List the tables that the caller may read."""
+        ...
+
+    def describe_table(self, table: str) -> TableDescription:
+        """Describe one table, named as in SQL."""
+        ...
+
+    def query(self, sql: str) -> QueryResult:
+        """Run one read-only query."""
+        ...

@@ -1,0 +1,38 @@
+"""What can go wrong with a catalog, each in a sentence that may be shown to a model and to a person.
+
+No message quotes a value of a row: messages of a database may, so only those that cannot are passed on.
+"""
+
+from __future__ import annotations
+
+
+class CatalogError(Exception):
+    """A catalog could not do what it was asked; `sources` names the tables that the message was derived from."""
+
+    def __init__(self, message: str, sources: frozenset[str] = frozenset()) -> None:
+        super().__init__(message)
+        self.sources = sources
+
+
+class QueryRefusedError(CatalogError):
+    """The SQL is not one read-only query, or uses something whose tables cannot be known. It was not run."""
+
+
+class AccessDeniedError(CatalogError):
+    """The database refused the caller. Nothing was read, so there are no sources."""
+
+
+class TableNotFoundError(CatalogError):
+    """There is no such table, or none that the caller may know of."""
+
+
+class QueryFailedError(CatalogError):
+    """The database could not run the query: a wrong column, a division by zero."""
+
+
+class QueryTimeoutError(CatalogError):
+    """The query took longer than allowed and was cancelled."""
+
+
+class CatalogUnavailableError(CatalogError):
+    """The database cannot be reached, or does not let the caller in."""

@@ -1,0 +1,237 @@
+"""Tables of a Postgres database, seen by somebody who logged in to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from tools.catalog import Column, Limits, QueryResult, Table, TableDescription, TableList
+from tools.errors import CatalogUnavailableError, QueryRefusedError, TableNotFoundError
+from tools.postgres import guard
+from tools.postgres.failures import explain
+from tools.postgres.values import read_as_json, size, to_json
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import LiteralString, Self
+
+Conn = psycopg.Connection[tuple[Any, ...]]
+
+_CONNECTION = {
+    "application_name": "mooring catalog",
+    "autocommit": True,
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+# What queries and results mean must not hang on the role's own settings.
+_BEGIN = """
+select set_config('statement_timeout', %(ms)s, true), set_config('lock_timeout', %(lock)s, true),
+  set_config('idle_in_transaction_session_timeout', %(idle)s, true),
+  set_config('standard_conforming_strings', 'on', true),
+  set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'iso_8601', true), set_config('jit', 'off', true)
+"""
+_FETCH = 100
+_LOCK_SECONDS = 10
+
+
+class PostgresCatalog:
+    """The tables of one database as one login sees them. Threads may share it.
+
+    Args:
+        conninfo: Connection string of the caller's own login. The database decides what they may read; a login that
+            is superuser or bypasses row-level security is for the caller's side to refuse.
+        limits: What one query may cost.
+        excluded_schemas: Schemas that are not for queries.
+    """
+
+    def __init__(
+        self, conninfo: str, limits: Limits | None = None, excluded_schemas: tuple[str, ...] = ("mooring",)
+    ) -> None:
+        self._limits = limits or Limits()
+        self._excluded = excluded_schemas
+        self._pool = ConnectionPool(
+            conninfo,
+            kwargs=dict(_CONNECTION),
+            configure=read_as_json,
+            check=ConnectionPool.check_connection,
+            min_size=0,
+            max_size=4,
+            max_idle=300,
+            max_lifetime=1800,
+            timeout=15,
+            reconnect_timeout=15,
+            open=False,
+            name="mooring catalog",
+        )
+
+    def __enter__(self) -> Self:
+        """Open the catalog; it connects at the first call."""
+        self._pool.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close its connections."""
+        self._pool.close()
+
+    def list_tables(self) -> TableList:
+        """List the tables that the caller may read, by schema and name."""
+        most = self._limits.tables
+        with self._reading() as conn:
+            rows = conn.execute(_sql("list_tables"), {"excluded": list(self._excluded), "most": most + 1}).fetchall()
+        tables = [
+            Table(name, kind, comment, dict(zip(columns, types, strict=True)))
+            for name, kind, comment, columns, types in rows
+        ]
+        return TableList(tables[:most], len(tables) > most)
+
+    def describe_table(self, table: str) -> TableDescription:
+        """Describe one table, named as in SQL, by `schema.table`, or with the database before them.
+
+        Raises:
+            TableNotFoundError: There is none of this name.
+            AccessDeniedError: The caller may not read it; the database itself says so.
+        """
+        with self._reading() as conn:
+            oid, schema, name = self._find(conn, table)
+            # The database is asked by the act of reading, which nothing of ours could get wrong.
+            conn.execute(sql.SQL("select from {} limit 0").format(sql.Identifier(schema, name)))
+            rows = conn.execute(_sql("describe"), {"relation": oid}).fetchall()
+            sources = frozenset({f"{conn.info.dbname}.{schema}.{name}"})
+        if not rows:
+            raise TableNotFoundError(f"{table} has no columns that you may read.")
+        name, kind, comment, estimate, *_ = rows[0]
+        return TableDescription(name, kind, comment, estimate, [Column(*row[4:]) for row in rows], sources)
+
+    def query(self, sql: str) -> QueryResult:
+        """Run one read-only query.
+
+        Raises:
+            QueryRefusedError: It is not one read-only query; nothing was run.
+            AccessDeniedError, TableNotFoundError, QueryFailedError, QueryTimeoutError: The database refused it,
+                does not know a table, found it wrong, or took too long.
+        """
+        names = guard.check(sql, self._excluded)
+        known: frozenset[str] = frozenset()
+        planned = False
+        with self._reading(lambda: not planned, lambda: known) as conn:
+            database = conn.info.dbname
+            named = _resolve(conn, names.tables)
+            _refuse_hidden_functions(conn, names, [oid for oid, _, _ in named])
+            known = frozenset(f"{database}.{schema}.{name}" for _, schema, name in named)
+            plan = conn.execute(b"explain (verbose, format json) " + sql.encode(), binary=True).fetchall()
+            known |= {f"{database}.{schema}.{name}" for schema, name in _scanned(conn, plan, named)}
+            planned = True
+            columns, rows, truncated = self._fetch(conn, sql)
+        return QueryResult(columns, rows, truncated, known)
+
+    def _fetch(self, conn: Conn, query: str) -> tuple[list[str], list[list[Any]], bool]:
+        # A cursor stops the work at the limit and runs the text as it is; the extended protocol that psycopg declares
+        # it with takes one statement only.
+        rows: list[list[Any]] = []
+        used = 0
+        with conn.cursor(name="mooring") as cursor:
+            cursor.execute(query.encode())
+            columns = [column.name for column in cursor.description or ()]
+            while batch := cursor.fetchmany(min(_FETCH, self._limits.rows + 1 - len(rows))):
+                for row in batch:
+                    values = [to_json(value) for value in row]
+                    used += size(values)
+                    if len(rows) == self._limits.rows or used > self._limits.bytes:
+                        return columns, rows, True
+                    rows.append(values)
+        return columns, rows, False
+
+    def _find(self, conn: Conn, table: str) -> tuple[int, str, str]:
+        parts = guard.table_name(table)
+        if len(parts) == 3 and parts[0] == conn.info.dbname:
+            parts = parts[1:]
+        schema, name = parts if len(parts) == 2 else (None, parts[0] if len(parts) == 1 else "")
+        closed = schema is not None and (schema in self._excluded or schema.startswith("pg_"))
+        found = [] if closed else _resolve(conn, frozenset({(schema, name)}))
+        if not found:
+            raise TableNotFoundError(f"There is no table {table}. list_tables shows the tables that you may read.")
+        return found[0]
+
+    @contextmanager
+    def _reading(self, planning: Any = lambda: True, sources: Any = frozenset) -> Iterator[Conn]:
+        """Give a connection in a read-only transaction, and turn the database's errors into ours."""
+        limits = self._limits
+        try:
+            with self._pool.connection() as conn:
+                conn.execute("begin read only")
+                try:
+                    settings = {"ms": limits.seconds, "lock": min(_LOCK_SECONDS, limits.seconds), "idle": 60}
+                    conn.execute(_BEGIN, {key: str(int(value * 1000)) for key, value in settings.items()})
+                    yield conn
+                finally:
+                    if not conn.closed:
+                        conn.execute("rollback")
+        except PoolClosed:
+            raise
+        except PoolTimeout:
+            raise CatalogUnavailableError(
+                "The database cannot be reached, or no longer lets you in. Try again in a moment."
+            ) from None
+        except psycopg.Error as error:
+            raise explain(error, planning=planning(), seconds=limits.seconds, sources=sources()) from None
+
+
+def _resolve(conn: Conn, tables: frozenset[tuple[str | None, str]]) -> list[tuple[int, str, str]]:
+    if not tables:
+        return []
+    schemas, names = zip(*tables, strict=True)
+    return conn.execute(_sql("resolve"), {"schemas": list(schemas), "names": list(names)}).fetchall()
+
+
+def _refuse_hidden_functions(conn: Conn, names: guard.Names, relations: list[int]) -> None:
+    found = conn.execute(
+        _sql("hidden_functions"),
+        {
+            "functions": list(names.functions),
+            "aliases": list(names.aliases),
+            "attributes": list(names.attributes),
+            "relations": relations,
+        },
+    ).fetchone()
+    if found:
+        raise QueryRefusedError(
+            f"The query was not run: it would call the function {found[0]}, and what that reads cannot be known."
+        )
+
+
+def _scanned(conn: Conn, plan: list[tuple[Any, ...]], named: list[tuple[int, str, str]]) -> list[tuple[str, str]]:
+    """Return schema and name of the relations that a plan reads."""
+    relations = sorted(set(_relations(plan)))
+    if not relations:
+        return []
+    schemas, names = zip(*relations, strict=True)
+    given = {"schemas": list(schemas), "names": list(names), "named": [oid for oid, _, _ in named]}
+    return conn.execute(_sql("whole"), given).fetchall()
+
+
+def _relations(node: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict):
+        if "Relation Name" in node:
+            yield node["Schema"], node["Relation Name"]
+        for value in node.values():
+            yield from _relations(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _relations(value)
+
+
+@cache
+def _sql(name: str) -> LiteralString:
+    return (files("tools.postgres") / "sql" / f"{name}.sql").read_text("utf-8")
