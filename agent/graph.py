@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, SystemMessage, trim_messages
 from langchain_core.messages.utils import count_tokens_approximately
@@ -56,7 +56,7 @@ def build_graph(
     def call_model(state: MessagesState) -> dict[str, list[AnyMessage]]:
         prompt = fit(state["messages"], window)
         answer = bound.invoke([SystemMessage(SYSTEM_PROMPT), *prompt])
-        return {"messages": [derived_from(cast("AIMessage", answer), prompt)]}
+        return {"messages": [derived_from(answer, prompt)]}
 
     def pending_calls(state: MessagesState) -> Sequence[Send] | str:
         last = state["messages"][-1]

@@ -21,6 +21,7 @@ from checkpointer.listing import Listing
 from checkpointer.memo import Memory
 from checkpointer.principal import Principal, current_principal
 from checkpointer.runner import AsyncRunner, SyncRunner
+from checkpointer.runs import Runs
 from checkpointer.serializer import strict_serializer
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         self._principal = principal
         self._sizes = (min_size, max_size, timeout)
         self._memory = Memory()
+        self._runs = Runs()
         # Clones made by `with_allowlist` share it, so they are open when the original is.
         self._runners: list[SyncRunner | AsyncRunner] = []
 
@@ -177,11 +179,13 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the config's checkpoint, without an id the latest committed one, or None."""
         who, where = self._where(config)
+        self._runs.started(config, who)
         return self._run(operations.get_tuple(self._context, where), who)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Async version of `get_tuple`."""
         who, where = self._where(config)
+        self._runs.started(config, who)
         return await self._arun(operations.get_tuple(self._context, where), who)
 
     def list(
@@ -341,7 +345,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         return operations.Context(self.serde, self._memory)
 
     def _where(self, config: RunnableConfig) -> tuple[Principal, Address]:
-        who = current_principal(self._principal)
+        who = current_principal(self._runs.principal(config) or self._principal)
         return who, address(config, who.name)
 
     def _listing(

@@ -141,9 +141,9 @@ VALUES: list[Any] = [
     ),
     AIMessage("x", response_metadata={"model": "m", "sources": ["a.b.c"], "p": 0.1}, additional_kwargs={"n": math.nan}),
     AIMessage("x", additional_kwargs={"kind": Mood.GOOD, "t": (1, 2), "big": 2**63}, id="a"),
-    AIMessage("nul \x00 and \ud800 inside", id="n"), AIMessageChunk("chunk", id="k", chunk_position="last"),
+    AIMessage("nul \x00 and \ud800 inside", id="n"), AIMessageChunk(content="chunk", id="k", chunk_position="last"),
     ToolMessage("result", tool_call_id="c", artifact={"rows": [(1, 2)]}, status="error", name="query"),
-    ToolMessage("result", tool_call_id="c", artifact=b"bytes"), ChatMessage("x", role="critic"),
+    ToolMessage("result", tool_call_id="c", artifact=b"bytes"), ChatMessage(content="x", role="critic"),
     RemoveMessage(id="gone"),
     HumanMessage("extra", something="else", additional_kwargs={"nested": {"deep": [1, 2, {"x": None}]}}),
 ]  # fmt: skip

@@ -62,7 +62,7 @@ def test_every_operation_costs_one_round_trip(counted: GovernedPostgresSaver, pr
 def test_a_turn_of_one_node_costs_six_round_trips(counted: GovernedPostgresSaver, proxy: CountingProxy) -> None:
     # given a graph of one node, whose contract is one read, three checkpoints and two batches of writes a turn
     builder = StateGraph(MessagesState).add_node("bot", lambda _: {"messages": [AIMessage("hi")]})
-    graph = builder.add_edge(START, "bot").compile(checkpointer=counted)
+    graph: Any = builder.add_edge(START, "bot").compile(checkpointer=counted)
     config: Any = {"configurable": {"thread_id": str(uuid4())}}
     graph.invoke({"messages": [("user", "hello")]}, config, durability="sync")
 

@@ -81,7 +81,7 @@ def test_a_message_changed_in_place_is_stored_as_changed(saver: GovernedPostgres
         state["messages"][0].content = "[redacted]"
         return {"messages": [state["messages"][0]]}
 
-    graph = StateGraph(MessagesState).add_node("bot", redact).add_edge(START, "bot").compile(checkpointer=saver)
+    graph: Any = StateGraph(MessagesState).add_node("bot", redact).add_edge(START, "bot").compile(checkpointer=saver)
     config = thread()
 
     graph.invoke(said("my number is 12"), config, durability="sync")
@@ -151,8 +151,8 @@ def test_the_latest_checkpoint_is_the_latest_committed_whatever_its_id(saver: Go
 def test_metadata_that_json_cannot_hold_is_kept_and_filtered(saver: GovernedPostgresSaver) -> None:
     config: Any = {"configurable": {"thread_id": str(uuid4()), "checkpoint_ns": ""}}
     odd: Any = {"source": "loop", "step": 1, "extra": {"raw": b"\x00", "nul": "a\x00b"}}
-    saver.put(config, {**empty_checkpoint(), "id": "1"}, odd, {})  # type: ignore[typeddict-item]
-    saver.put(config, {**empty_checkpoint(), "id": "2"}, {"source": "input", "step": 2}, {})  # type: ignore[typeddict-item]
+    saver.put(config, {**empty_checkpoint(), "id": "1"}, odd, {})
+    saver.put(config, {**empty_checkpoint(), "id": "2"}, {"source": "input", "step": 2}, {})
 
     assert [found.metadata for found in saver.list(config, filter={"extra": odd["extra"]})] == [odd]
     assert [found.metadata["step"] for found in saver.list(config, filter={"source": "input"})] == [2]
@@ -163,7 +163,7 @@ def test_listing_pages_through_everything_and_reads_in_between(lakehouse: Databa
     with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, max_size=1) as saver:
         config: Any = {"configurable": {"thread_id": str(uuid4()), "checkpoint_ns": ""}}
         for n in range(120):
-            saver.put(config, {**empty_checkpoint(), "id": f"{n:04}"}, {"step": n}, {})  # type: ignore[typeddict-item]
+            saver.put(config, {**empty_checkpoint(), "id": f"{n:04}"}, {"step": n}, {})
 
         steps = []
         for found in saver.list(config):
@@ -181,7 +181,8 @@ def test_pruning_gives_back_what_nothing_refers_to(
     def replace(_: Files) -> dict[str, Any]:
         return {"files": {"only.txt": str(uuid4()) * 10}}
 
-    graph = StateGraph(Files).add_node("n", replace).add_edge(START, "n").compile(checkpointer=saver)
+    builder: Any = StateGraph(Files)
+    graph = builder.add_node("n", replace).add_edge(START, "n").compile(checkpointer=saver)
     config = thread()
     for _ in range(4):
         graph.invoke({"files": {}}, config, durability="sync")
@@ -255,3 +256,26 @@ async def test_one_saver_serves_both_kinds_of_caller(lakehouse: Database, person
         state = await graph.aget_state(config)
 
     assert len(state.values["messages"]) == 4
+
+
+@pytest.mark.parametrize("stream_mode", ["values", ["updates", "messages"]])
+def test_parallel_nodes_write_as_whoever_runs_them(
+    lakehouse: Database, admin: psycopg.Connection[Any], stream_mode: Any
+) -> None:
+    """LangGraph saves the writes of parallel tasks from callbacks, outside of the caller's context."""
+    builder: Any = StateGraph(MessagesState)
+    for name in ("a", "b", "c"):
+        builder.add_node(name, echo).add_edge(START, name)
+    default, other = Principal(f"default-{uuid4()}"), Principal(f"other-{uuid4()}")
+    for default_principal in (None, default):
+        with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=default_principal) as saver:
+            graph = builder.compile(checkpointer=saver, interrupt_after=["a", "b", "c"])
+            config = thread()
+            with acting_as(other):
+                for _ in graph.stream(said("hi"), config, stream_mode=stream_mode, durability="sync"):
+                    pass
+                assert len(texts(graph, config)) == 4
+            with acting_as(default):
+                assert saver.get_tuple(config) is None
+        by = "select owner, count(distinct task_id) >= 3 from mooring.writes where owner = any(%s) group by owner"
+        assert admin.execute(by, [[other.name, default.name]]).fetchall() == [(other.name, True)]

@@ -64,7 +64,7 @@ def test_the_saver_shows_and_changes_nothing_of_another_s_thread(lakehouse: Data
             saver.delete_thread(shared_name)
             saver.copy_thread(shared_name, "mine-now")
             assert saver.get_tuple({"configurable": {"thread_id": "mine-now"}}) is None
-            saver.put(config, {**empty_checkpoint(), "id": "bobs"}, {"step": 9}, {})  # type: ignore[typeddict-item]
+            saver.put(config, {**empty_checkpoint(), "id": "bobs"}, {"step": 9}, {})
             assert [found.checkpoint["id"] for found in saver.list(config)] == ["bobs"]
             saver.delete_thread(shared_name)
         with acting_as(ALICE):
