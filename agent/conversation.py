@@ -99,11 +99,14 @@ class Conversation:
 
     def ask(self, question: str) -> Iterator[Event]:
         """Ask a question, after `finish`. Ends with `Answered`."""
-        is_new = not self.messages()
-        yield from self._run({"messages": [HumanMessage(question, id=str(uuid4()))]})
-        if is_new:
-            with acting_as(self._caller.principal):
-                self._saver.rename(self.session, title_of(question))
+        title = None if self.messages() else title_of(question)
+        for event in self._run({"messages": [HumanMessage(question, id=str(uuid4()))]}):
+            if title is not None:
+                # The first event comes after the first checkpoint, so that there is a session to name.
+                with acting_as(self._caller.principal):
+                    self._saver.rename(self.session, title)
+                title = None
+            yield event
 
     def stop(self) -> None:
         """Close a turn that was stopped half-way: what it found is kept, what was still to do is marked as stopped."""

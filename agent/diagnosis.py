@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 def diagnose(settings: Settings, user: str | None, model: str | None) -> Iterator[Check]:
     """Yield checks from the ground up, stopping where the rest would only repeat the same failure."""
-    yield _model(model or settings.model)
+    yield _model(settings.model if model is None else model)
     try:
         with open_database(settings) as database:
             yield _where(database)
             yield _sessions(database)
-            name = user or settings.user or database.default_user
+            name = user if user is not None else settings.user or database.default_user
             if name is None:
                 yield Check(
                     name="caller", ok=False, detail="nobody is named", remedy="Pass --as NAME or set MOORING_USER."

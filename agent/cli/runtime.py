@@ -52,7 +52,7 @@ def open_memory(user: str | None) -> Iterator[Memory]:
     settings = Settings()
     with ExitStack() as stack:
         database = stack.enter_context(open_database(settings))
-        name = user or settings.user or database.default_user
+        name = user if user is not None else settings.user or database.default_user
         if name is None:
             raise NobodyError
         caller = log_in(database, name)
@@ -66,7 +66,7 @@ def open_conversation(
     user: str | None, session: str | None, continue_: bool, model: str | None
 ) -> Iterator[Conversation]:
     """Open a session of the caller: the named one, the one used last, or a new one."""
-    chat_model = load_model(model or Settings().model)
+    chat_model = load_model(Settings().model if model is None else model)
     with open_memory(user) as memory, PostgresCatalog(memory.caller.conninfo) as catalog:
         if session is None and continue_:
             latest = memory.saver.sessions(limit=1)

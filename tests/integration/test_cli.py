@@ -1,0 +1,188 @@
+"""The command line as people and scripts use it: real processes, the sample lakehouse, the offline model."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from agent.database import Database
+
+MOORING = str(Path(sys.executable).with_name("mooring"))
+
+
+def mooring(*args: str, given: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end."""
+    variables = {**os.environ, **env}
+    return subprocess.run(
+        [MOORING, *args], input=given, capture_output=True, text=True, timeout=120, env=variables, check=False
+    )
+
+
+def answer(*args: str, **env: str) -> dict[str, Any]:
+    done = mooring("ask", *args, "-o", "json", **env)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+@pytest.fixture
+def name() -> str:
+    """A session's name that no other test uses."""
+    return f"s-{uuid4().hex[:8]}"
+
+
+@pytest.mark.usefixtures("lakehouse")
+class TestChat:
+    def test_questions_in_a_pipe(self, name: str) -> None:
+        done = mooring("chat", "--session", name, given="which tables can I read?\n\nhow many suppliers are there?\n")
+        assert done.returncode == 0, done.stderr
+        first, second = done.stdout.split("> ")[1:]
+        for table in ("franchises", "suppliers", "transactions", "reviews"):
+            assert f"bakehouse.{table}" in first
+        assert "1 row from lakehouse.bakehouse.suppliers" in second
+
+    def test_answers_differ_by_who_asks(self, admin: psycopg.Connection[Any]) -> None:
+        sql = "select count(*) from bakehouse.reviews r join bakehouse.franchises f using (franchise_id)"
+        whole = str((admin.execute(sql).fetchone() or [None])[0])
+        dutch = str((admin.execute(f"{sql} where f.country = 'Netherlands'").fetchone() or [None])[0])
+        question = "how many reviews are there?"
+        assert whole in answer(question)["answer"]
+        assert dutch in answer(question, "--as", "bob")["answer"]
+        refused = answer(question, MOORING_USER="carol")
+        assert "may" in refused["answer"]
+        assert not any(figure in refused["answer"] for figure in (whole, dutch))
+
+    def test_a_denied_table_is_denied_by_the_database(self) -> None:
+        found = answer("how many rows are in hr.salaries?")
+        assert [(use["name"], use["status"]) for use in found["tools"]][-1][1] == "error"
+        assert "42501" in found["answer"]
+        assert found["sources"] == []
+
+    def test_the_json_of_an_answer(self, name: str) -> None:
+        found = answer("how many suppliers are there?", "--session", name)
+        assert found["session"] == name
+        assert found["sources"] == ["lakehouse.bakehouse.suppliers"]
+        last = found["tools"][-1]
+        assert (last["name"], last["rows"], last["sources"]) == ("query", 1, ["lakehouse.bakehouse.suppliers"])
+        assert "count" in last["args"]["sql"].lower()
+
+    def test_a_session_goes_on_in_a_new_process(self, name: str) -> None:
+        answer("how many suppliers are there?", "--session", name, "--as", "bob")
+        followed = answer("how many reviews are there?", "--continue", "--as", "bob")
+        assert followed["session"] == name
+        messages = json.loads(mooring("sessions", "export", name, "--as", "bob").stdout)["messages"]
+        assert [m["content"] for m in messages if m["role"] == "user"] == [
+            "how many suppliers are there?",
+            "how many reviews are there?",
+        ]
+
+
+@pytest.mark.usefixtures("lakehouse")
+class TestSessions:
+    def test_their_life(self, name: str) -> None:
+        answer("how many suppliers are there?", "--session", name)
+        listed = {s["session"]: s for s in json.loads(mooring("sessions", "list", "-o", "json").stdout)}
+        assert listed[name]["title"] == "how many suppliers are there?"
+        assert mooring("sessions", "rename", name, "Suppliers").returncode == 0
+        exported = json.loads(mooring("sessions", "export", name).stdout)
+        assert (exported["title"], exported["unfinished"]) == ("Suppliers", False)
+        assert exported["messages"][0] | {"id": ""} == {
+            "id": "",
+            "role": "user",
+            "content": "how many suppliers are there?",
+            "name": None,
+            "tool_calls": [],
+            "tool_call_id": None,
+            "sources": [],
+        }
+        assert "> how many suppliers are there?" in mooring("sessions", "show", name).stdout
+        assert mooring("sessions", "delete", name).returncode == 0
+        gone = mooring("sessions", "show", name)
+        assert (gone.returncode, gone.stdout) == (1, "")
+
+    def test_the_same_name_is_another_session_for_somebody_else(self, name: str, lakehouse: Database) -> None:
+        answer("how many suppliers are there?", "--session", name)
+        for command in (("show", name), ("export", name), ("rename", name, "x"), ("delete", name)):
+            assert mooring("sessions", *command, "--as", "bob").returncode == 1
+        assert name not in mooring("sessions", "list", "--as", "bob", "-o", "json").stdout
+        answer("how many reviews are there?", "--session", name, "--as", "bob")
+        his = json.loads(mooring("sessions", "export", name, "--as", "bob").stdout)
+        assert [m["content"] for m in his["messages"] if m["role"] == "user"] == ["how many reviews are there?"]
+        with psycopg.connect(lakehouse.login("bob")) as conn:
+            seen = conn.execute("select owner from mooring.threads where thread_id = %s", [name]).fetchall()
+        assert seen == [("bob",)]
+
+
+@pytest.mark.usefixtures("lakehouse")
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("args", "says"),
+        [
+            (("ask", "  "), "question is empty"),
+            (("ask", "hello", "--as", "mallory"), "no login 'mallory'"),
+            (("ask", "hello", "--as", ""), "no login ''"),
+            (("ask", "hello", "--model", "nonsense"), "model"),
+            (("chat", "--model", ""), "model"),
+            (("sessions", "show", "no-such-session"), "no-such-session"),
+            (("db", "url", "--as", "mallory"), "mallory"),
+            (("bogus",), "bogus"),
+        ],
+    )
+    def test_a_failure_is_told_on_stderr(self, args: tuple[str, ...], says: str) -> None:
+        failed = mooring(*args)
+        assert failed.returncode != 0
+        assert failed.stdout == ""
+        assert says in failed.stderr
+        assert "Traceback" not in failed.stderr
+
+    def test_nobody_is_asked_for_on_another_database(self, lakehouse: Database) -> None:
+        failed = mooring("ask", "hello", MOORING_DATABASE_URL=lakehouse.runtime)
+        assert (failed.returncode, failed.stdout) == (1, "")
+        assert "--as" in failed.stderr
+
+    def test_a_container_without_a_database_refuses_to_start(self) -> None:
+        for variable in ("DATABRICKS_APP_NAME", "IS_IN_DB_MODEL_SERVING_ENV"):
+            failed = mooring("ask", "hello", **{variable: "true"})
+            assert failed.returncode == 1
+            assert "MOORING_DATABASE_URL" in failed.stderr
+
+
+@pytest.mark.usefixtures("lakehouse")
+class TestDatabase:
+    def test_doctor_says_that_all_is_well(self) -> None:
+        done = mooring("doctor", "-o", "json")
+        assert done.returncode == 0
+        checks = {check["name"]: check for check in json.loads(done.stdout)}
+        assert all(check["ok"] for check in checks.values())
+        assert "alice" in checks["caller"]["detail"]
+
+    def test_doctor_names_what_is_wrong(self) -> None:
+        done = mooring("doctor", "--as", "mallory")
+        assert done.returncode == 1
+        assert "FAIL" in done.stdout
+
+    def test_urls_work_for_psql_and_hold_no_password(self, lakehouse: Database) -> None:
+        for args, user in ((("--as", "bob"), "bob"), ((), "alice"), (("--role", "service"), "mooring_service")):
+            url = mooring("db", "url", *args).stdout.strip()
+            assert ":" not in url.removeprefix("postgresql://").partition("@")[0]
+            with psycopg.connect(url) as conn:
+                assert conn.execute("select session_user").fetchone() == (user,)
+
+    def test_migrations_can_be_read_before_they_run(self) -> None:
+        printed = mooring("db", "migrate", "--print")
+        assert printed.returncode == 0
+        assert "force row level security" in printed.stdout.lower()
+        assert mooring("db", "migrate").stdout == "Everything is up to date.\n"
+
+    def test_version_and_help(self) -> None:
+        assert mooring("--version").stdout.startswith("mooring ")
+        assert "sessions" in mooring("--help").stdout
