@@ -90,7 +90,8 @@ class Conversation:
     def unfinished(self) -> bool:
         """Tell whether the last turn was interrupted."""
         with acting_as(self._caller.principal):
-            return bool(self._graph.get_state(self._config).next)
+            # Not `next`: that leaves out tasks whose results are stored while the step's checkpoint is not.
+            return bool(self._graph.get_state(self._config).tasks)
 
     def finish(self) -> Iterator[Event]:
         """Finish an interrupted turn; nothing happens where there is none."""
@@ -112,7 +113,7 @@ class Conversation:
         """Close a turn that was stopped half-way: what it found is kept, what was still to do is marked as stopped."""
         with acting_as(self._caller.principal):
             state = self._graph.get_state(self._config)
-            if not state.next:
+            if not state.tasks:
                 return
             finished = [m for task in state.tasks for m in (task.result or {}).get("messages", [])]
             messages: list[AnyMessage] = [*state.values.get("messages", []), *finished]
