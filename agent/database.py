@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from agent import external, local
+from agent.errors import MooringError
 from agent.local.bootstrap import MIGRATOR, SERVICE
 from agent.local.cluster import SUPERUSER
 
@@ -44,11 +45,16 @@ class Database:
 def open_database(settings: Settings) -> Iterator[Database]:
     """Open the database, starting the embedded server if that is the one; the last to leave stops it.
 
-    Raises DatabaseNotConfiguredError in a container of Model Serving or Databricks Apps without a configured database.
+    Raises DatabaseNotConfiguredError in a container of Model Serving or Databricks Apps without a configured database,
+    and MooringError where only the migrator's is configured.
     """
     if settings.external:
         yield external_database(settings)
         return
+    if settings.admin_url is not None:
+        problem = "MOORING_ADMIN_URL names a database for the migrator, and none is named for the runtime role"
+        remedy = "set MOORING_DATABASE_URL as well, or unset it to use the embedded Postgres"
+        raise MooringError(problem, remedy)
     with local.joined(settings.home) as server:
         yield Database(
             runtime=server.conninfo(SERVICE),

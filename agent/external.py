@@ -65,11 +65,7 @@ def login(runtime: str, user: str) -> str:
     """Build the connection string with which `user` logs in to the database of the runtime role."""
     check_name(user)
     sections = _service_sections()
-    given = parse("MOORING_DATABASE_URL", runtime)
-    service = given.get("service")
-    if service is not None and service not in sections:
-        raise LoginError(f"the service {service} is not in the pg service file", "add it, or set PGSERVICEFILE")
-    named = {**_defaults(), **sections.get(service or "", {}), **given}
+    named = _named(runtime, sections)
     # Without a database libpq takes the one of the user's name: here the runtime role's, not the caller's.
     named.setdefault("dbname", named.get("user", ""))
     # An explicit empty value also makes libpq pass over the variable, here PGSSLCERT.
@@ -81,10 +77,24 @@ def login(runtime: str, user: str) -> str:
     return make_conninfo(**shared, user=user, password="")
 
 
+def runtime_role(runtime: str) -> str | None:
+    """Name whom libpq would log in as: by the connection string, its service, PGUSER or the operating system."""
+    return _named(runtime, _service_sections()).get("user")
+
+
 def check_name(user: str) -> None:
     """Refuse what libpq would take for no name at all, and so replace by another."""
     if not user.strip() or "\0" in user:
         raise LoginError("a user needs a name", "give one with --as or MOORING_USER")
+
+
+def _named(runtime: str, sections: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Put together what names the runtime role's server and user: the string, its service, PG* variables."""
+    given = parse("MOORING_DATABASE_URL", runtime)
+    service = given.get("service")
+    if service is not None and service not in sections:
+        raise LoginError(f"the service {service} is not in the pg service file", "add it, or set PGSERVICEFILE")
+    return {**_defaults(), **sections.get(service or "", {}), **given}
 
 
 def _is_login(section: dict[str, str], user: str, address: dict[str, str]) -> bool:
@@ -103,6 +113,6 @@ def _service_sections() -> dict[str, dict[str, str]]:
     parser = RawConfigParser(strict=False, delimiters=("=",), comment_prefixes=("#",), default_section="")
     try:
         parser.read(path, encoding="utf-8")
-    except ConfigError:
+    except (ConfigError, UnicodeDecodeError):
         raise LoginError(f"{path} is not a pg service file", "see the Postgres manual, 34.17") from None
     return {name: dict(parser[name]) for name in parser.sections()}

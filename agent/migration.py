@@ -6,7 +6,7 @@ from urllib.parse import quote, urlencode
 
 from psycopg.conninfo import conninfo_to_dict
 
-from agent import local
+from agent import external, local
 from agent.database import Database, open_database
 from agent.errors import MooringError
 from agent.local.bootstrap import READERS, SERVICE
@@ -72,18 +72,19 @@ def _url(conninfo: str) -> str:
     password = f":{quote(parts.pop('password'), safe='')}" if "password" in parts else ""
     database = quote(parts.pop("dbname", ""), safe="")
     address = f"{user}{password}@{host}" if user else host
-    options = f"?{urlencode(parts)}" if parts else ""
+    parts.pop("require_auth", None)  # psql before 16 does not know it
+    options = f"?{urlencode(parts, quote_via=quote)}" if parts else ""  # libpq takes a plus sign for itself
     return f"postgresql://{address}{f':{port}' if port else ''}/{database}{options}"
 
 
 def _runtime_role(settings: Settings) -> str:
     if not settings.external:
         return SERVICE
-    role = conninfo_to_dict(settings.database_url or "").get("user")
+    role = external.runtime_role(settings.database_url or "")
     if not role:
         problem, remedy = "The runtime role is not named", "put the user into MOORING_DATABASE_URL, or set PGUSER"
         raise MooringError(problem, remedy)
-    return str(role)
+    return role
 
 
 def _login_role(settings: Settings, login_role: str | None) -> str | None:

