@@ -25,12 +25,13 @@ class Column:
     """One column of a table."""
 
     name: str
+    """As SQL spells it: quoted where that is needed."""
     type: str
     nullable: bool
     comment: str | None
     primary_key: bool
     references: str | None
-    """The column that a foreign key points to, as `schema.table.column`; None if the caller may not read it."""
+    """The column that a foreign key points to, as SQL spells `schema.table.column`; None if the caller may not read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Table:
     """table, view, materialized view or foreign table."""
     comment: str | None
     columns: dict[str, str]
-    """Type by column name, without the columns that the caller may not read."""
+    """Type by column name as SQL spells it, without the columns that the caller may not read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,10 +175,11 @@ def test_descriptions(catalog: PostgresCatalog, admin: psycopg.Connection) -> No
     assert by_name["total_price"].type == "numeric(12,2)"
     assert "Revenue" in (by_name["total_price"].comment or "")
     mixed = catalog.describe_table('scratch."Mixed Case"')
-    assert (mixed.table, [c.name for c in mixed.columns]) == ('scratch."Mixed Case"', ["Id", "select"])
+    assert (mixed.table, [c.name for c in mixed.columns]) == ('scratch."Mixed Case"', ['"Id"', '"select"'])
     assert [c.name for c in catalog.describe_table("scratch.part").columns] == ["a"]
     listed = {t.table: t for t in catalog.list_tables().tables}
     assert listed["scratch.part"].columns == {"a": "integer"}
+    assert listed['scratch."Mixed Case"'].columns == {'"Id"': "integer", '"select"': "text"}
     assert listed["scratch.copied"].kind == "materialized view"
     assert "scratch.events_2024" not in listed
     for unknown in ("bakehouse.nothing", "mooring.threads", "pg_catalog.pg_class", "a.b.c.d", "'; drop", ""):

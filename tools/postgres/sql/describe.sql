@@ -7,7 +7,7 @@ select
   obj_description(c.oid, 'pg_class'),
   case when c.relkind in ('r', 'm') and c.reltuples >= 0 and not row_security_active(c.oid)
     then c.reltuples::bigint end,
-  a.attname::text,
+  format('%%I', a.attname),
   format_type(a.atttypid, a.atttypmod),
   not a.attnotnull,
   col_description(c.oid, a.attnum),

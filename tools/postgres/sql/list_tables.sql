@@ -4,7 +4,7 @@ select
   format('%%I.%%I', n.nspname, c.relname) as "table",
   case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' else 'table' end,
   obj_description(c.oid, 'pg_class'),
-  array_agg(a.attname::text order by a.attnum),
+  array_agg(format('%%I', a.attname) order by a.attnum),
   array_agg(format_type(a.atttypid, a.atttypmod) order by a.attnum)
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
