@@ -31,7 +31,7 @@ class Column:
     comment: str | None
     primary_key: bool
     references: str | None
-    """The column that a foreign key points to, as SQL spells `schema.table.column`; None if the caller may not read it."""
+    """What a foreign key points to, as SQL spells `schema.table.column`; None if the caller may not read it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,11 @@ class Found:
     of_bare_year: bool = False
 
 
+def month_of(year: int, month: int) -> Period:
+    """Return a month as a period."""
+    return Period(*_month(year, month))
+
+
 def periods(text: str, today: date) -> Iterator[Found]:
     """Find the periods of a text from left to right; one that cannot be understood has None for its period."""
     at = 0

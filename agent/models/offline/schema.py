@@ -4,139 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from agent.models.words import spells, words_of
+from agent.models.offline.language.words import spells, words_of
 
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*\Z")
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double", "money")
 _TEXTS = ("text", "character", "citext", "name", "public.citext")
 _OTHERS = ("json", "bytea", "interval", "time ", "xml", "tsvector", "point", "bit", "vector")
-# Names that Postgres or a parser of SQL may not read as a column where they are written bare.
-_RESERVED = frozenset(
-    [
-        "all",
-        "analyse",
-        "analyze",
-        "and",
-        "any",
-        "array",
-        "as",
-        "asc",
-        "asymmetric",
-        "authorization",
-        "between",
-        "binary",
-        "bit",
-        "both",
-        "case",
-        "cast",
-        "check",
-        "collate",
-        "column",
-        "constraint",
-        "create",
-        "cross",
-        "default",
-        "deferrable",
-        "desc",
-        "describe",
-        "distinct",
-        "do",
-        "else",
-        "end",
-        "except",
-        "exists",
-        "false",
-        "fetch",
-        "filter",
-        "for",
-        "foreign",
-        "freeze",
-        "from",
-        "full",
-        "grant",
-        "group",
-        "having",
-        "ilike",
-        "in",
-        "initially",
-        "inner",
-        "intersect",
-        "interval",
-        "into",
-        "is",
-        "isnull",
-        "join",
-        "kill",
-        "lateral",
-        "leading",
-        "left",
-        "like",
-        "limit",
-        "natural",
-        "not",
-        "notnull",
-        "null",
-        "offset",
-        "on",
-        "only",
-        "or",
-        "order",
-        "outer",
-        "over",
-        "overlaps",
-        "partition",
-        "placing",
-        "primary",
-        "references",
-        "replace",
-        "returning",
-        "right",
-        "row",
-        "rows",
-        "select",
-        "set",
-        "show",
-        "similar",
-        "some",
-        "symmetric",
-        "table",
-        "tablesample",
-        "then",
-        "to",
-        "trailing",
-        "true",
-        "union",
-        "unique",
-        "unnest",
-        "update",
-        "use",
-        "user",
-        "using",
-        "values",
-        "variadic",
-        "verbose",
-        "when",
-        "where",
-        "window",
-        "with",
-    ]
-)
+# Numbers that name something, by the last word of the column's name.
+_NO_MEASURES = {"year", "month", "day", "code", "no", "nr", "zip", "postcode", "port", "status", "version"}
+# Comments of columns that people know a row by.
+_NAMING = re.compile(r"(the |full |short |first and last )?(name|title|description)\b", re.IGNORECASE)
+_PARTS = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column; `references` is the table and column that it points to."""
+    """A column; `table` and `name` can be pasted into SQL, `references` is the table and column that it points to."""
 
     table: str
     name: str
-    type: str
-    comment: str | None = None
-    primary: bool = False
-    references: tuple[str, str] | None = None
+    type: str = field(compare=False)
+    comment: str | None = field(default=None, compare=False)
+    primary: bool = field(default=False, compare=False)
+    references: tuple[str, str] | None = field(default=None, compare=False)
+    nullable: bool = field(default=True, compare=False)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -158,17 +52,23 @@ class Column:
     @property
     def is_key(self) -> bool:
         """Whether it identifies rows rather than saying anything about them."""
-        return self.primary or self.references is not None or self.words[-1:] in {("id",), ("key",), ("uuid",)}
+        ending = self.words[-1:] in {("id",), ("key",), ("uuid",)}
+        return self.references is not None or ending or (self.primary and self.kind != "text")
+
+    @property
+    def is_year(self) -> bool:
+        """Whether it holds years as numbers."""
+        return self.kind == "number" and self.words[-1:] == ("year",)
 
     @property
     def measures(self) -> bool:
         """Whether it makes sense to compute with it."""
-        return self.kind == "number" and not self.is_key and self.words[-1:] not in {("year",), ("month",)}
+        return self.kind == "number" and not self.is_key and self.words[-1] not in _NO_MEASURES
 
     @property
-    def as_text(self) -> str:
-        """Its value as text in SQL, to be put behind a table's alias and a dot."""
-        return quoted(self.name) + ("" if self.type.casefold().startswith(_TEXTS) else "::text")
+    def is_text(self) -> bool:
+        """Whether its type is one of Postgres's own for text."""
+        return self.type.casefold().startswith(_TEXTS)
 
 
 @dataclass(frozen=True)
@@ -184,7 +84,7 @@ class Table:
     @property
     def short(self) -> str:
         """Its name without schema and quotes."""
-        return _parts(self.name)[-1]
+        return parts_of(self.name)[-1]
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -211,6 +111,8 @@ class Table:
             if found := [c for c in texts if spells(c.words, wanted)]:
                 return (found[0],)
         named = [c for c in texts if c.words[-1] in {"name", "title"} and c.words[0] not in {"first", "last", "user"}]
+        named = named or [c for c in texts if _NAMING.match(c.comment or "")]
+        named = named or [c for c in texts if c.words[-1] in {"description", "descr", "desc"}]
         return (named[0],) if named else ((self.key,) if self.key else ())
 
 
@@ -269,7 +171,7 @@ class Schema:
         if len(column.words) < 2 or column.words[-1] not in {"id", "code", "key", "no"}:
             return None
         found = [t for t in self.tables.values() if spells(column.words[:-1], t.words)]
-        found = [t for t in found if _parts(t.name)[0] == _parts(column.table)[0]] or found
+        found = [t for t in found if parts_of(t.name)[0] == parts_of(column.table)[0]] or found
         if len(found) != 1 or found[0].name == column.table:
             return None
         for words in (column.words, column.words[-1:]):
@@ -285,21 +187,14 @@ def schema_of(listed: Mapping[str, Any], described: Iterable[Mapping[str, Any]] 
     return Schema(tables)
 
 
-def quoted(name: str) -> str:
-    """Return a column's name as SQL spells it."""
-    if _PLAIN.match(name) and name not in _RESERVED:
-        return name
-    return '"' + name.replace('"', '""') + '"'
+def plain(name: str) -> str:
+    """Return a name as a person reads it, such as `sales.Order Lines`."""
+    return ".".join(parts_of(name))
 
 
-def unquoted(name: str) -> str:
-    """Return a table's name as a person reads it, such as `sales.Order Lines`."""
-    return ".".join(_parts(name))
-
-
-def _parts(name: str) -> list[str]:
-    found = re.findall(r'"((?:[^"]|"")*)"|([^".]+)', name)
-    return [a.replace('""', '"') or b for a, b in found] or [name]
+def parts_of(name: str) -> list[str]:
+    """Split a name as SQL spells it at its dots, without quotes."""
+    return [quoted.replace('""', '"') or bare for quoted, bare in _PARTS.findall(name)] or [name]
 
 
 def _listed(told: Mapping[str, Any]) -> Table:
@@ -310,7 +205,9 @@ def _listed(told: Mapping[str, Any]) -> Table:
 def _described(told: Mapping[str, Any]) -> Table:
     name = told["table"]
     columns = tuple(
-        Column(name, c["name"], c["type"], c["comment"], bool(c["primary_key"]), _reference(c["references"]))
+        Column(
+            name, c["name"], c["type"], c["comment"], bool(c["primary_key"]), _reference(c["references"]), c["nullable"]
+        )
         for c in told["columns"]
     )
     return Table(name, told["kind"], told["comment"], columns, described=True)
@@ -319,8 +216,5 @@ def _described(told: Mapping[str, Any]) -> Table:
 def _reference(references: str | None) -> tuple[str, str] | None:
     if not references:
         return None
-    if references.endswith('"'):
-        table, column = references[:-1].rsplit('."', 1)
-        return table, column.replace('""', '"')
-    table, _, column = references.rpartition(".")
-    return table, column
+    found = re.fullmatch(r'(.+)\.("(?:[^"]|"")*"|[^".]+)', references)
+    return (found[1], found[2]) if found else None

@@ -1,0 +1,228 @@
+"""Results in words: what was computed, on which rows, and the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from agent.models.offline.query import Filter, Group, Measure, Query
+from agent.models.offline.schema import Column, Schema, plain
+from agent.models.offline.sql import labels, listed
+
+NO_TABLES = "This login may read no tables. Ask the owner of the data for SELECT on the tables that you need."
+_AGGREGATES = {
+    "sum": "sum of {}",
+    "avg": "average {}",
+    "median": "median {}",
+    "min": "lowest {}",
+    "max": "highest {}",
+    "distinct": "number of different {}",
+}
+_OPS = {
+    "=": "is",
+    "<>": "is not",
+    ">": "above",
+    "<": "below",
+    ">=": "at least",
+    "<=": "at most",
+    "in": "is one of",
+    "not in": "is none of",
+}
+_SHOWN = 100
+
+
+def tables_text(listed_: Mapping[str, Any]) -> str:
+    """List the tables."""
+    if not listed_["tables"]:
+        return NO_TABLES
+    rows = [[plain(table["table"]), table["comment"]] for table in listed_["tables"]]
+    more = "\n\nThere are more than these." if listed_.get("truncated") else ""
+    return f"You can read {_tables(len(rows))}:\n\n{_table(['table', 'about'], rows)}{more}"
+
+
+def _tables(count: int) -> str:
+    return "this table" if count == 1 else f"these {count:,} tables"
+
+
+def description_text(table: Mapping[str, Any]) -> str:
+    """Describe a table."""
+    about = f", {table['comment'].rstrip('.')}" if table["comment"] else ""
+    rows = [[plain(c["name"]), c["type"], c["comment"]] for c in table["columns"]]
+    return f"{plain(table['table'])} is a {table['kind']}{about}:\n\n{_table(['column', 'type', 'about'], rows)}"
+
+
+def cannot_text(reason: str, schema: Schema) -> str:
+    """Say that and why a question cannot be answered, and what can be asked."""
+    if not schema.tables:
+        return NO_TABLES
+    table = next(iter(schema.tables.values()))
+    hints = f"“which tables can I read?”, “describe {plain(table.name)}” or “how many rows are in {plain(table.name)}?”"
+    return f"I cannot answer that. {reason} You can ask, for instance, {hints}"
+
+
+def help_text(schema: Schema) -> str:
+    """Say what can be asked."""
+    if not schema.tables:
+        return NO_TABLES
+    table = plain(next(iter(schema.tables)))
+    return (
+        "I answer plain questions about your tables: I list and describe them, count, add up, average, rank, group and "
+        f"filter. Ask for instance “which tables can I read?”, “describe {table}” or “how many rows are in {table}?”"
+    )
+
+
+def result_text(query: Query, schema: Schema, result: Mapping[str, Any]) -> str:
+    """Put a query's result into words."""
+    rows: list[list[Any]] = result["rows"]
+    where = _where(query, schema)
+    if query.measures and not query.groups:
+        return "\n\n".join(_figure(m, v, query, where) for m, v in zip(query.measures, rows[0], strict=True))
+    if not rows:
+        return f"There are no {_things(query, schema)}{where}."
+    about = _heading(query, schema, len(rows), where)
+    heads, formats = _columns(query, schema)
+    shown = [[show(value, number) for value, number in zip(row, formats, strict=True)] for row in rows[:_SHOWN]]
+    more = ""
+    if result["truncated"] or len(rows) > _SHOWN:
+        count = "more rows than could be fetched" if result["truncated"] else f"{len(rows):,} rows"
+        more = f"\n\nThese are the first {len(shown):,} of {count}."
+    return f"{about[:1].upper()}{about[1:]}:\n\n{_table(heads, shown)}{more}"
+
+
+def show(value: Any, number: bool) -> str:
+    """Return a value as a person reads it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not number:
+        return str(value)
+    try:
+        exact = Decimal(str(value))
+    except InvalidOperation:
+        return str(value)
+    if not exact.is_finite() or exact == exact.to_integral_value():
+        return f"{exact:,.0f}" if exact.is_finite() else str(value)
+    if abs(exact) >= Decimal("0.01"):
+        return f"{exact:,.2f}"
+    return f"{exact:.3g}"
+
+
+def _figure(measure: Measure, value: Any, query: Query, where: str) -> str:
+    name = _measure(measure, query)
+    number = measure.column is None or measure.column.kind == "number"
+    year = measure.column is not None and measure.column.is_year and measure.agg in {"min", "max"}
+    if value is None:
+        return f"There is no {name}{where}: there is no row to compute it from."
+    return f"The {name}{where} is {show(value, number and not year)}."
+
+
+def _columns(query: Query, schema: Schema) -> tuple[list[str], list[bool]]:
+    """Return the heading of each column of a result, and whether it holds figures."""
+    if not query.measures and not query.groups:
+        columns = listed(query, schema)
+        return _heads(columns), [c.measures for c in columns]
+    heads: list[str] = []
+    formats: list[bool] = []
+    for group in query.groups:
+        if group.entity:
+            names = labels(schema.tables[group.entity])
+            heads += [_entity(schema, group.entity)] if len(names) == 1 else _heads(names)
+            formats += [False] * len(names)
+        else:
+            assert group.column is not None
+            heads.append(group.unit or plain(group.column.name))
+            formats.append(False)
+    return heads + [_measure(m, query) for m in query.measures], formats + [
+        m.column is None or m.column.kind == "number" for m in query.measures
+    ]
+
+
+def _heads(columns: Sequence[Column]) -> list[str]:
+    names = [plain(c.name) for c in columns]
+    return [
+        n if names.count(n) == 1 else f"{plain(c.table).split('.')[-1]} {n}"
+        for n, c in zip(names, columns, strict=True)
+    ]
+
+
+def _heading(query: Query, schema: Schema, count: int, where: str) -> str:
+    """Say what the rows of a table are."""
+    measures = " and ".join(_measure(m, query) for m in query.measures)
+    groups = " and ".join(_group(g, schema) for g in query.groups)
+    if query.limit is not None and query.order:
+        end = {"desc": "highest", "asc": "lowest"}[query.order]
+        if query.measures:
+            return f"{groups} with the {end} {measures}{where}"
+        if query.ordered:
+            end = {"desc": "latest", "asc": "earliest"}[query.order] if query.ordered.kind == "date" else end
+            return f"{_things(query, schema)} with the {end} {plain(query.ordered.name)}{where}"
+    if query.measures:
+        return f"{measures} by {groups}{where}"
+    return f"{_things(query, schema)}{where}" if count == 1 else f"{count:,} {_things(query, schema)}{where}"
+
+
+def _things(query: Query, schema: Schema) -> str:
+    if query.groups:
+        return f"{' and '.join(_group(g, schema) for g in query.groups)} values in {_rows(query.base)}"
+    return _rows(query.subject or query.base)
+
+
+def _measure(measure: Measure, query: Query) -> str:
+    if measure.column is None or measure.counted:
+        return f"number of {_rows(measure.counted or query.base)}"
+    if measure.column.kind == "date" and measure.agg in {"min", "max"}:
+        return f"{'first' if measure.agg == 'min' else 'last'} {plain(measure.column.name)}"
+    return _AGGREGATES[measure.agg].format(plain(measure.column.name))
+
+
+def _rows(table: str) -> str:
+    return plain(table).split(".")[-1]
+
+
+def _group(group: Group, schema: Schema) -> str:
+    if group.entity:
+        return _entity(schema, group.entity)
+    assert group.column is not None
+    return group.unit or plain(group.column.name)
+
+
+def _entity(schema: Schema, table: str) -> str:
+    return " ".join(schema.tables[table].words)
+
+
+def _where(query: Query, schema: Schema) -> str:
+    parts = [_condition(f, query) for f in query.filters]
+    text = f" where {' and '.join(parts)}" if parts else ""
+    if query.missing:
+        text += f" without any {_rows(query.missing.table)}"
+    if query.having:
+        values = " and ".join(query.having.values)
+        op = "between" if query.having.op == "between" else _OPS[query.having.op]
+        text += f", with {_measure(query.measures[0], query)} {op} {values}"
+    return text
+
+
+def _condition(condition: Filter, query: Query) -> str:
+    name = plain(condition.column.name)
+    if condition.column.table != query.base:
+        name = f"{_rows(condition.column.table)}.{name}"
+    if condition.op in {"true", "false"}:
+        return f"{name} is {'yes' if condition.op == 'true' else 'no'}"
+    if condition.op == "period":
+        return f"{name} is {condition.period}"
+    if condition.op == "null":
+        return f"{name} is empty"
+    if condition.op == "between":
+        return f"{name} is between {condition.values[0]} and {condition.values[1]}"
+    return f"{name} {_OPS[condition.op]} {', '.join(condition.values)}"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(_cell(value) for value in line) + " |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return " ".join(str(value if value is not None else "").replace("|", "\\|").split())

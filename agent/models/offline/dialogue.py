@@ -1,0 +1,248 @@
+"""One turn: which tools to call, one step after the other, and what to say in the end.
+
+A turn is a generator that yields tool calls and is sent their results. It remembers nothing: whoever drives it from the
+start with the results that are stored gets to the same place again, in another process too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from agent.models.offline import answer
+from agent.models.offline.language.lexicon import COMMENTED, SPELLED, Item, Lexicon, Value, items_of, phrases
+from agent.models.offline.language.speech import clauses, draft_of
+from agent.models.offline.language.words import tokens_of
+from agent.models.offline.meaning.followup import follow
+from agent.models.offline.meaning.places import NotUnderstoodError
+from agent.models.offline.query import Query
+from agent.models.offline.schema import Schema, plain, schema_of
+from agent.models.offline.sql import lookup_sql, sql_of
+
+_QUALIFIED = re.compile(r'(?<![\w.])((?:[^\W\d]\w*|"[^"]+")\.(?:[^\W\d]\w*|"[^"]+"))(?![\w(])')
+_MOST_DESCRIBED = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool to call."""
+
+    name: str
+    args: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a tool returned: its JSON, or the sentence in which it refused."""
+
+    content: Mapping[str, Any] | None
+    refusal: str = ""
+
+
+class Refused(Exception):  # noqa: N818 - not an error of ours
+    """A tool refused; what it said is the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What to say, and what was asked, for a later question to lean on."""
+
+    text: str
+    queries: tuple[Query, ...] = ()
+
+
+Steps = Generator[list[Call], list[Result], Any]
+
+
+class Turn:
+    """A question and what is learnt on the way to its answer."""
+
+    def __init__(self, question: str, previous: tuple[Query, ...], today: date) -> None:
+        self.question = question
+        self.previous = previous
+        self.today = today
+        self.queries: tuple[Query, ...] = ()
+        """What was understood, as soon as it is."""
+        self._listed: Mapping[str, Any] = {}
+        self._described: dict[str, Mapping[str, Any]] = {}
+        self._values: dict[str, list[Value]] = {}
+        self._looked: set[tuple[str, str]] = set()
+
+    def steps(self) -> Steps:
+        """Run the turn; it returns its Outcome."""
+        try:
+            [self._listed] = yield from self._call(Call("list_tables", {}))
+            return Outcome((yield from self._answer()), self.queries or self.previous)
+        except Refused as refused:
+            return Outcome(str(refused), self.queries or self.previous)
+        except NotUnderstoodError as problem:
+            return Outcome(answer.cannot_text(str(problem), self.schema), self.previous)
+
+    @property
+    def schema(self) -> Schema:
+        """What is known of the schema."""
+        return schema_of(self._listed, self._described.values())
+
+    def _lexicon(self) -> Lexicon:
+        return Lexicon(self.schema, self.today, self._values)
+
+    def _items(self) -> list[Item]:
+        return items_of(self.question, self._lexicon())
+
+    def _call(self, *calls: Call) -> Generator[list[Call], list[Result], list[Mapping[str, Any]]]:
+        results = yield list(calls)
+        refusals = [result.refusal for result in results if result.content is None]
+        if refusals:
+            raise Refused("\n\n".join(dict.fromkeys(refusals)))
+        return [result.content for result in results if result.content is not None]
+
+    # --- from question to answer ------------------------------------------------------------------------------------
+
+    def _answer(self) -> Steps:
+        yield from self._open_unlisted()
+        items = self._items()
+        meta = [item.word for item in items if item.kind == "meta"]
+        others = [i for i in items if i.kind not in {"meta", "which", "list", "lean", "end", "who", "and"}]
+        asked = {"which", "list", "count"} & {i.kind for i in items}
+        if meta == ["tables"] and asked and not any(i.named for i in others):
+            return answer.tables_text(self._listed)
+        content = len(others) == 1 and "in" in others[0].gap and [i.kind for i in items[:1]] == ["which"]
+        if (meta or content) and all(i.kind == "name" and i.tables for i in others):
+            tables = list(dict.fromkeys(t for i in others for t in i.tables))
+            if tables or "tables" in meta:
+                return (yield from self._about_tables(tables))
+        if not self.schema.tables:
+            return answer.NO_TABLES
+        if not others and not self.previous:
+            return (
+                answer.tables_text(self._listed)
+                if "data" in self.question.casefold()
+                else (answer.help_text(self.schema))
+            )
+        self.queries = yield from self._understand()
+        schema = self.schema
+        calls = [Call("query", {"sql": sql_of(query, schema)}) for query in self.queries]
+        results = yield from self._call(*calls)
+        texts = [answer.result_text(q, schema, r) for q, r in zip(self.queries, results, strict=True)]
+        return "\n\n".join(texts)
+
+    def _about_tables(self, tables: list[str]) -> Steps:
+        if not tables:
+            return answer.tables_text(self._listed)
+        if len(tables) > _MOST_DESCRIBED:
+            raise NotUnderstoodError("That is too many tables at once.")
+        described = yield from self._call(*(Call("describe_table", {"table": t}) for t in tables))
+        return "\n\n".join(map(answer.description_text, described))
+
+    def _open_unlisted(self) -> Steps:
+        """Ask the database about a table that is named in full and not listed: it may refuse, and says how."""
+        known = {name.casefold() for t in self.schema.tables for name in (t, plain(t))}
+        named = [name for name in _QUALIFIED.findall(self.question) if name.casefold() not in known]
+        schemas = {plain(t).split(".")[0].casefold() for t in self.schema.tables}
+        columns = {plain(c.name).casefold() for t in self.schema.tables.values() for c in t.columns}
+        for name in named:
+            schema, _, last = name.casefold().partition(".")
+            if schema in schemas or last not in columns:
+                [found] = yield from self._call(Call("describe_table", {"table": name}))
+                self._described[found["table"]] = found
+
+    def _understand(self) -> Generator[list[Call], list[Result], tuple[Query, ...]]:
+        """Learn more of the schema and its values until the question is understood."""
+        problem: NotUnderstoodError | None = None
+        for learn in (
+            self._describe_named,
+            self._look_up,
+            self._describe_around,
+            self._look_up,
+            self._describe_all,
+            self._look_up,
+            self._look_up_names,
+        ):
+            yield from learn()
+            if self._unknown() and learn != self._look_up_names:
+                continue
+            try:
+                return self._read()
+            except NotUnderstoodError as found:
+                problem = found
+        assert problem is not None
+        raise problem
+
+    def _read(self) -> tuple[Query, ...]:
+        items, schema = self._items(), self.schema
+        drafts = [draft_of(part) for part in clauses(items)]
+        return tuple(follow(drafts, schema, self.previous))
+
+    def _unknown(self) -> list[Item]:
+        return [item for item in self._items() if item.kind == "unknown"]
+
+    # --- learning ---------------------------------------------------------------------------------------------------
+
+    def _focus(self) -> list[str]:
+        """Return the tables that the question names, or else those of the columns that it names."""
+        items, schema = self._items(), self.schema
+        named = [t for i in items if i.sure >= COMMENTED for t in i.tables]
+        only = [c.table for i in items if len({c.table for c in i.columns}) == 1 for c in i.columns[:1]]
+        maybe = [c.table for i in items if i.sure == SPELLED for c in i.columns]
+        before = [t for q in self.previous for t in q.tables if t in schema.tables]
+        held = [v.column.table for i in items for v in i.values]
+        found = list(dict.fromkeys([*named, *only])) or list(dict.fromkeys(held)) or list(dict.fromkeys(maybe))
+        return list(dict.fromkeys([*found, *before]))[:_MOST_DESCRIBED]
+
+    def _describe_named(self) -> Steps:
+        yield from self._describe(self._focus())
+
+    def _describe_around(self) -> Steps:
+        focus, schema = self._focus(), self.schema
+        around = [*schema.neighbours(focus), *schema.dependents(focus)] if focus else list(schema.tables)
+        further = schema.neighbours([*focus, *around])
+        yield from self._describe(list(dict.fromkeys([*focus, *around, *further]))[:_MOST_DESCRIBED])
+
+    def _describe_all(self) -> Steps:
+        """Where a word is still unknown, any other table may explain it."""
+        if self._unknown() and len(self.schema.tables) <= _MOST_DESCRIBED:
+            yield from self._describe(list(self.schema.tables))
+
+    def _describe(self, tables: Sequence[str]) -> Steps:
+        new = [t for t in tables if t not in self._described]
+        if new:
+            found = yield from self._call(*(Call("describe_table", {"table": t}) for t in new))
+            self._described.update({told["table"]: told for told in found})
+
+    def _look_up(self) -> Steps:
+        items = self._items()
+        yield from self._search([i for i in items if i.kind in {"unknown", "hint"}], items)
+
+    def _look_up_names(self) -> Steps:
+        items = self._items()
+        yield from self._search([i for i in items if i.named or i.kind in {"unknown", "hint"}], items)
+
+    def _search(self, wanted: list[Item], items: list[Item]) -> Steps:
+        """Look in the described tables' text columns for what words may be values of."""
+        texts = phrases(self.question, items, wanted)
+        tables = [t for t in self.schema.tables.values() if t.described]
+        calls, searched = [], []
+        for table in tables:
+            new = [text for text in texts if (table.name, text) not in self._looked]
+            sql = lookup_sql(table, new)
+            if sql:
+                calls.append(Call("query", {"sql": sql}))
+                searched.append(table)
+            self._looked.update((table.name, text) for text in new)
+        if not calls:
+            return
+        results = yield from self._call(*calls)
+        for table, result in zip(searched, results, strict=True):
+            self._learn_values(table.name, result["rows"])
+
+    def _learn_values(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        columns = {c.name: c for c in self.schema.tables[table].columns}
+        together: dict[tuple[str, str], list[str]] = {}
+        for name, text in rows:
+            phrase = " ".join(t.text.casefold() for t in tokens_of(text))
+            together.setdefault((phrase, name), []).append(text)
+        for (phrase, name), texts in together.items():
+            self._values.setdefault(phrase, []).append(Value(columns[name], tuple(texts)))

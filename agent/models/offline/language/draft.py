@@ -1,0 +1,96 @@
+"""The parts of speech of a question: which of its items say what to compute, for each of what, and on which rows.
+
+Nothing is decided here about tables: an item that may be several columns stays so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from agent.models.offline.language.lexicon import Item
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass
+class Wanted:
+    """A measure as it was asked for: `agg` may be empty where only a name was given."""
+
+    agg: str
+    target: Item | None = None
+    distinct: bool = False
+
+
+@dataclass
+class Rank:
+    """An order with a limit: by a measure, by time (`recent`) or by how often something occurs (`common`)."""
+
+    kind: str
+    direction: str
+    limit: int | None = None
+    target: Item | None = None
+    word: str = ""
+
+
+@dataclass
+class Condition:
+    """A comparison with numbers; `target` is what stands before it, `after` what follows the number."""
+
+    op: str
+    numbers: tuple[str, ...]
+    target: Item | None = None
+    after: Item | None = None
+
+
+@dataclass
+class Chosen:
+    """A value, or a name taken as a yes or no."""
+
+    item: Item
+    negated: bool = False
+    hint: Item | None = None
+
+
+@dataclass
+class Draft:
+    """The parts of one clause."""
+
+    wanted: list[Wanted] = field(default_factory=list)
+    groups: list[Item] = field(default_factory=list)
+    rank: Rank | None = None
+    subject: Item | None = None
+    mentioned: list[Item] = field(default_factory=list)
+    conditions: list[Condition] = field(default_factory=list)
+    chosen: list[Chosen] = field(default_factory=list)
+    dates: list[tuple[Item, bool]] = field(default_factory=list)
+    """Periods, and whether they are excluded."""
+    hints: list[Item] = field(default_factory=list)
+    order: tuple[str | None, Item | None] | None = None
+    asks: str = ""
+    """list, which, who, when or nothing."""
+    lean: str = ""
+    """Whether it leans on the question before: weak, strong or not."""
+    total: bool = False
+    """Whether it asks for all together."""
+    months: list[Item] = field(default_factory=list)
+    either: bool = False
+    absent: list[Item] = field(default_factory=list)
+    """Names after a no or without."""
+    lost: list[str] = field(default_factory=list)
+    """Words that have no place."""
+    limit: int | None = None
+    closed: bool = False
+    """Whether the clause said of all there is ("are there"), so that what comes later is not about it."""
+
+    @property
+    def items(self) -> list[Item]:
+        """Every item that may name a table or column."""
+        ranked = [self.rank.target] if self.rank else []
+        asked = (
+            [w.target for w in self.wanted] + [c.target for c in self.conditions] + [c.after for c in self.conditions]
+        )
+        every = [*asked, *self.groups, *ranked, self.subject, *self.mentioned, *(c.item for c in self.chosen)]
+        every += [self.order[1] if self.order else None, *self.absent]
+        return [item for item in every if item is not None]

@@ -1,0 +1,147 @@
+"""The words of the grammar: phrases that say what to compute, not what about."""
+
+from __future__ import annotations
+
+# Phrases: kind of item, and what it means there.
+GRAMMAR: dict[str, tuple[str, str]] = {}
+
+_LEARNT = (
+    ("count", "count", "how many|number of|count of|count|total number of|total count of|amount of rows|counts of"),
+    ("count", "count", "numbers of|how many times|no. of|how often"),
+    ("agg", "sum", "total|sum|how much|sum of|total of|combined|total sum of|totals|sum up|add up"),
+    ("total", "total", "in total|altogether|all together|overall|all in all|in sum|taken together"),
+    ("agg", "avg", "average|mean|avg|averages"),
+    ("after", "avg", "on average"),
+    ("agg", "median", "median"),
+    ("agg", "min", "minimum|min"),
+    ("agg", "max", "maximum|max"),
+    ("rank", "desc", "top|highest|largest|biggest|greatest|most|best|top selling|best selling|maximal|leading"),
+    ("rank", "asc", "bottom|lowest|smallest|least|fewest|worst|minimal"),
+    ("recent", "desc", "latest|newest|most recent|last|recent|youngest|most recently|last time|lastly"),
+    ("recent", "asc", "earliest|oldest|first|first time"),
+    (
+        "common",
+        "desc",
+        "most common|most frequent|most popular|most often used|most used|commonest|most often|most frequently",
+    ),
+    ("common", "asc", "least common|least frequent|least popular|rarest|least used|least often"),
+    ("by", "by", "by|per|for each|for every|each|every|grouped by|group by|broken down by|split by|in each|in every"),
+    ("by", "by", "of each|of every|from each|at each|by each|split out by|split per|breakdown by|depending on"),
+    ("order", "by", "sorted by|ordered by|sort by|order by|ranked by|rank by|sort them by|order them by|sorted on"),
+    ("direction", "desc", "descending|desc|highest first|largest first|newest first|most first|in descending order"),
+    ("direction", "asc", "ascending|asc|lowest first|smallest first|oldest first|alphabetically|in ascending order"),
+    (
+        "compare",
+        ">",
+        "more than|greater than|higher than|larger than|bigger than|above|over|exceeding|>|exceeds|exceed",
+    ),
+    ("compare", "<", "less than|lower than|smaller than|fewer than|below|under|<"),
+    ("compare", ">=", "at least|no less than|>=|not less than|no fewer than|minimum of|a minimum of"),
+    ("compare", "<=", "at most|no more than|up to|<=|not more than|not over|maximum of|a maximum of"),
+    ("compare", "=", "equal to|equals|equal|=|exactly"),
+    ("compare", "<>", "not equal to|!=|<>"),
+    ("compare", "between", "between"),
+    (
+        "not",
+        "not",
+        "not|no|without|except|except for|excluding|other than|but not|isn't|aren't|outside|outside of|never",
+    ),
+    ("not", "not", "non|neither|nor|wasn't|weren't|don't|doesn't|didn't|haven't|hasn't|apart from|minus|unless|lack"),
+    ("not", "not", "is not|are not|was not|were not|have not|has not|had not|do not|does not|did not|cannot|have no"),
+    ("not", "not", "has no|had no|that have no|lacking|isn\u2019t|besides"),
+    ("distinct", "distinct", "different|distinct|unique|various|kinds of|types of|sorts of|different kinds of"),
+    ("unit", "year", "year|years|yearly|annual|annually|calendar year"),
+    ("unit", "quarter", "quarter|quarters|quarterly"),
+    ("unit", "month", "month|months|monthly|calendar month"),
+    ("unit", "week", "week|weeks|weekly"),
+    ("unit", "day", "day|days|daily|date"),
+    (
+        "list",
+        "list",
+        "list|show|show me|give|give me|display|find|get|tell|tell me|print|names of|list me|find me|get me",
+    ),
+    ("which", "which", "which|what|what's|whats|whose|which of|which one|which ones"),
+    ("who", "who", "who|who's"),
+    ("and", "and", "and|as well as|&|along with|together with|plus"),
+    ("or", "or", "or"),
+    ("when", "when", "when|since when|on which day|on what date|on which date|what date|which date|which day"),
+    ("lean", "weak", "only|just|now|also|instead|too|then|only for|again|it|ones"),
+    (
+        "lean",
+        "strong",
+        "what about|how about|same|same for|the same for|of those|of these|of them|among those|among them",
+    ),
+    ("lean", "strong", "those|these|them|and what about|and how about|same question|same thing for|same but|the same"),
+    ("lean", "strong", "the same thing|same thing|same again|the same again|of which|among these|do the same for"),
+    ("meta", "tables", "tables|table|datasets|dataset|data sets"),
+    ("meta", "columns", "columns|column|fields|field|schema|structure"),
+    ("meta", "describe", "describe|explain|description of|tell me about|tell me more about|information about|contain"),
+    ("meta", "describe", "contains|look like|info on|info about|details about|details of|more about"),
+    ("month", "1", "january|jan"),
+    ("month", "2", "february|feb"),
+    ("month", "3", "march"),
+    ("month", "4", "april|apr"),
+    ("month", "5", "may"),
+    ("month", "6", "june|jun"),
+    ("month", "7", "july|jul"),
+    ("month", "8", "august|aug"),
+    ("month", "9", "september|sept"),
+    ("month", "10", "october|oct"),
+    ("month", "11", "november|nov"),
+    ("month", "12", "december|dec"),
+)
+# Adjectives in their highest and lowest degree, and the nouns that they grade.
+_GRADED = (
+    ("desc", "most expensive|priciest|dearest|costliest", "price"),
+    ("asc", "cheapest|least expensive", "price"),
+    ("desc", "longest", "length"),
+    ("asc", "shortest", "length"),
+    ("desc", "heaviest", "weight"),
+    ("asc", "lightest", "weight"),
+    ("desc", "tallest", "height"),
+    ("desc", "best rated|highest rated|best reviewed|top rated", "rating"),
+    ("asc", "worst rated|lowest rated|worst reviewed", "rating"),
+    ("desc", "best paid|highest paid|top paid|top earning|highest earning", "salary"),
+    ("asc", "worst paid|lowest paid|least paid", "salary"),
+    ("desc", "fullest", "stock"),
+)
+GRADED: dict[str, tuple[str, str]] = {}
+NOUNS: dict[str, tuple[str, ...]] = {
+    "price": ("price", "cost", "fee", "rate", "amount"),
+    "length": ("length", "duration", "minutes", "hours", "seconds"),
+    "weight": ("weight", "mass"),
+    "height": ("height",),
+    "rating": ("rating", "score", "stars"),
+    "salary": ("salary", "pay", "wage"),
+    "stock": ("stock", "quantity"),
+}
+# Verbs, by their stem, and the nouns that they are about.
+VERBS = {"earn": "salary", "cost": "price", "weigh": "weight"}
+# Words that select nothing, and the questions that have nothing else say hello.
+_SELECT_NOTHING = """
+    the a an of in on at from for to with where is are was were be been being do does did has have had having there
+    their its they me us our we i you your please can could would my that than as this all any some ok okay so but rows
+    row records record entries entry located based come comes came made exist exists if live lives lived living placed
+    go goes went gone take takes took split broken limit value values got belong belongs many much whole entire hi
+    hello hey thanks thank kindly currently data need access available want know see both respectively within make
+    makes making bring brings brought generate generates generated among across during into onto let's yes well
+    actually exactly will whom recorded registered stored happen happened happens figure figures number named called
+    eur euro euros usd dollar dollars
+"""
+_PHRASES_OF_NOTHING = (
+    "i want to know|i would like|i'd like|we would like|look like|i would like to know|do you know|in the data|"
+    "in the database|i'd like to know|in our data|we have|do we have|are there|is there|can you tell me|"
+    "could you tell me|thank you|for me|i want to see|i would like to see|i'd like to see|on record"
+)
+SKIP = frozenset((*_SELECT_NOTHING.split(), ","))
+# Those of them that a schema may well use as a name.
+NOUNS_OF_NOTHING = frozenset(
+    ("value", "values", "number", "figure", "figures", "record", "records", "entry", "entries")
+)
+SKIP_PHRASES = frozenset(_PHRASES_OF_NOTHING.split("|"))
+LONGEST = 4
+
+for _kind, _meaning, _phrases in _LEARNT:
+    GRAMMAR.update(dict.fromkeys(_phrases.split("|"), (_kind, _meaning)))
+for _meaning, _phrases, _noun in _GRADED:
+    GRADED.update(dict.fromkeys(_phrases.split("|"), (_meaning, _noun)))

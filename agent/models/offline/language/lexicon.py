@@ -1,0 +1,305 @@
+"""From a question's words to items: words of the grammar, names of the schema, values, numbers, periods, unknowns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from agent.models.offline.language.dates import Period, periods
+from agent.models.offline.language.grammar import (
+    GRADED,
+    GRAMMAR,
+    LONGEST,
+    NOUNS,
+    NOUNS_OF_NOTHING,
+    SKIP,
+    SKIP_PHRASES,
+    VERBS,
+)
+from agent.models.offline.language.words import (
+    Token,
+    counted_by,
+    forms,
+    head_of,
+    is_verb,
+    same,
+    spells,
+    stem,
+    stems_of,
+    synonyms,
+    tokens_of,
+)
+from agent.models.offline.schema import Column, Schema, Table, parts_of, plain
+
+# How sure a reading as a name is.
+SPELLED, COMMENTED, PARTLY = 3, 2, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Texts that stand in a column and that a phrase means, spelled as they are stored."""
+
+    column: Column
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A piece of a question with everything that it may mean."""
+
+    text: str
+    start: int
+    end: int
+    kind: str
+    """A kind of the grammar, or name, value, number, date, hint, unknown."""
+    word: str = ""
+    """What it means in the grammar."""
+    tables: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    sure: int = 0
+    soft: bool = False
+    """Whether the columns are named by their comments only, while a table is spelled."""
+    values: tuple[Value, ...] = ()
+    number: str | None = None
+    period: Period | None = None
+    gap: tuple[str, ...] = ()
+    """Words before it that select nothing."""
+
+    @property
+    def named(self) -> bool:
+        """Whether it may be the name of a table or column."""
+        return bool(self.tables or self.columns)
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """All that a question's words may mean: the schema, the values that were looked up, and today."""
+
+    schema: Schema
+    today: date
+    values: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+    """What stands in the data, by phrase in lower case."""
+
+
+def items_of(question: str, lexicon: Lexicon) -> list[Item]:
+    """Turn a question into items, from left to right; the longest reading of the words wins."""
+    items: list[Item] = []
+    gap: list[str] = []
+    for item in _read(question, lexicon):
+        if item.kind == "skip":
+            gap.extend(item.text.casefold().split())
+        else:
+            items.append(replace(item, gap=tuple(gap)))
+            gap = []
+    if gap and items:
+        items.append(Item("", len(question), len(question), "end", gap=tuple(gap)))
+    return items
+
+
+def _read(question: str, lexicon: Lexicon) -> Iterator[Item]:
+    dates = list(periods(question, lexicon.today))
+    tokens = [t for t in tokens_of(question) if not any(d.start <= t.start < d.end for d in dates)]
+    by_start = {d.start: d for d in dates}
+    at = 0
+    for start in sorted([*by_start, *(t.start for t in tokens)]):
+        if found := by_start.get(start):
+            text = question[found.start : found.end]
+            yield Item(text, found.start, found.end, "date" if found.period else "unknown", period=found.period)
+        elif at < len(tokens) and tokens[at].start == start:
+            item, used = _longest(_run(tokens[at:], question), lexicon)
+            at += used
+            yield item
+        # A start inside of what was read as one item is passed over.
+
+
+def _run(tokens: Sequence[Token], question: str) -> list[Token]:
+    """Return the tokens that one item may be made of: no period and no end of a clause lies between them."""
+    run = [tokens[0]]
+    for token in tokens[1:6]:
+        gap = question[run[-1].end : token.start]
+        if token.text == "," or any(c in ",;?!:" for c in gap) or any(c.isalnum() for c in gap):
+            break
+        run.append(token)
+    return run
+
+
+def _longest(run: list[Token], lexicon: Lexicon) -> tuple[Item, int]:
+    for size in range(len(run), 0, -1):
+        if item := _item(tuple(run[:size]), lexicon):
+            return item, size
+    token = run[0]
+    if token.number is not None:
+        return Item(token.text, token.start, token.end, "number", number=token.number), 1
+    return _hint(token, lexicon) or Item(token.text, token.start, token.end, "unknown"), 1
+
+
+def _item(part: tuple[Token, ...], lexicon: Lexicon) -> Item | None:
+    """Read the tokens as one item, or None."""
+    text = " ".join(t.text for t in part)
+    phrase = text.strip("\"“”'").casefold().replace("\u2019", "'")
+    quoted = part[0].kind == "quoted"
+    kind, word = ("", "") if quoted else GRAMMAR.get(phrase, ("", ""))
+    if not quoted and phrase in GRADED:
+        direction, noun = GRADED[phrase]
+        columns = _graded(noun, lexicon.schema)
+        return _made(part, "rank", word=direction, columns=columns, sure=COMMENTED)
+    values = _values(phrase, lexicon)
+    names = _names(part, lexicon.schema) if len(part) <= LONGEST else Item("", 0, 0, "")
+    meant = phrase in NOUNS_OF_NOTHING and names.sure >= COMMENTED
+    if not kind and not quoted and (phrase in SKIP or phrase in SKIP_PHRASES) and not values and not meant:
+        return _made(part, "skip")
+    if kind == "month" and (not part[0].text[0].isupper() and phrase in {"may", "march"}):
+        kind = ""
+    if kind and len(part) > 1:
+        return _made(part, kind, word=word)
+    if kind or names.named or values:
+        kind = kind or ("name" if names.named else "value")
+        return _made(
+            part,
+            kind,
+            word=word,
+            tables=names.tables,
+            columns=names.columns,
+            sure=names.sure,
+            soft=names.soft,
+            values=values,
+        )
+    return None
+
+
+def _values(phrase: str, lexicon: Lexicon) -> tuple[Value, ...]:
+    """Find a phrase among the values, or its singular: "how many recruiters"."""
+    if phrase in lexicon.values:
+        return tuple(lexicon.values[phrase])
+    return next((tuple(lexicon.values[s]) for s in sorted(_spellings(phrase)) if s in lexicon.values), ())
+
+
+def _made(part: Sequence[Token], kind: str, **more: object) -> Item:
+    text = " ".join(t.text for t in part)
+    return Item(text, part[0].start, part[-1].end, kind, **more)  # type: ignore[arg-type]  # fields by name
+
+
+def _names(part: tuple[Token, ...], schema: Schema) -> Item:
+    """Read the tokens as the name of tables and columns; the surest readings only."""
+    words = tuple(word for t in part for word in t.low.strip("\"“”'").split())
+    tables, columns = tuple(schema.tables.values()), tuple(c for t in schema.tables.values() for c in t.columns)
+    phrase = ".".join(words)
+    named = [
+        t.name for t in tables if phrase in {t.name.casefold(), plain(t.name).casefold()} or spells(words, t.words)
+    ]
+    spelled = [c for c in columns if _spelled(words, c, schema.tables[c.table])]
+    if named or spelled:
+        # The name of a table may be the noun of a column too: salaries, and the amount of a salary.
+        about = spelled or [c for c in _commented(words, columns) if c.measures]
+        return replace(_named(part, named, about, SPELLED), soft=not spelled)
+    if len(part) == 1 and part[0].number is not None:
+        return _named(part, (), (), 0)
+    found = _commented(words, columns)
+    heads = [t.name for t in tables if spells(words, head_of(t.comment)[-len(words) :])]
+    if found or heads:
+        return _named(part, heads, [c for c in found if c.measures or not heads], COMMENTED)
+    if len(part) > 1 or part[0].kind == "mark":
+        return _named(part, (), (), 0)
+    return _guessed(part, tables, columns)
+
+
+def _guessed(part: tuple[Token, ...], tables: Sequence[Table], columns: Sequence[Column]) -> Item:
+    word = part[0].low
+    if word in GRAMMAR or word in SKIP or is_verb(word):
+        return _named(part, (), (), 0)
+    ends = [t.name for t in tables if same(word, t.words[-1])]
+    parts = [c for c in columns if not c.is_key and any(same(word, w) for w in c.words)]
+    if ends or parts:
+        return _named(part, ends, parts, PARTLY)
+    others = synonyms(word)
+    named = [t.name for t in tables if any(spells((w,), t.words) for w in others)]
+    spelled = [c for c in columns if any(_means(w, c) for w in others)]
+    if named or spelled:
+        return _named(part, named, spelled, PARTLY)
+    keys = [c for c in columns if c.is_key and c.words[:-1] and spells((word,), c.words[:-1])]
+    return _named(part, (), keys, PARTLY)
+
+
+def _named(part: tuple[Token, ...], tables: Sequence[str], columns: Sequence[Column], sure: int) -> Item:
+    return _made(part, "name", tables=tuple(tables), columns=tuple(columns), sure=sure)
+
+
+def _spelled(words: tuple[str, ...], column: Column, table: Table) -> bool:
+    own = column.words
+    if spells(words, own):
+        return True
+    if column.kind == "bool" and own[0] in {"is", "has", "was"} and spells(words, own[1:]):
+        return True
+    # `name` for employee_name in employees.
+    return (
+        len(own) > len(table.words)
+        and spells(table.words, own[: len(table.words)])
+        and (spells(words, own[len(table.words) :]) and not column.is_key)
+    )
+
+
+def _commented(words: tuple[str, ...], columns: Sequence[Column]) -> list[Column]:
+    """Find the columns whose comment says that they are this."""
+    if len(words) == 1:
+        word = words[0]
+        if is_verb(word):
+            return []
+        counted = [c for c in columns if c.measures and (noun := counted_by(c.comment)) and same(word, noun)]
+        return counted or [c for c in columns if any(same(word, w) for w in head_of(c.comment)[-1:])]
+    return [c for c in columns if spells(words, head_of(c.comment))]
+
+
+def _means(word: str, column: Column) -> bool:
+    return not column.is_key and (
+        any(same(word, w) for w in column.words) or any(same(word, w) for w in head_of(column.comment)[-1:])
+    )
+
+
+def _graded(noun: str, schema: Schema) -> tuple[Column, ...]:
+    columns = [c for t in schema.tables.values() for c in t.columns if c.measures]
+    for word in NOUNS[noun]:
+        if found := [c for c in columns if any(same(word, w) for w in head_of(c.comment)[-1:])]:
+            return tuple(found)
+        if found := [c for c in columns if any(same(word, w) for w in c.words)]:
+            return tuple(found)
+    return ()
+
+
+def _hint(token: Token, lexicon: Lexicon) -> Item | None:
+    """Read a word as one that names or comments use, in whatever form."""
+    if token.kind != "word" or len(token.low) < 3:
+        return None
+    tables = lexicon.schema.tables.values()
+    own = stem(token.low)
+    columns = tuple(c for t in tables for c in t.columns if own in stems_of(c.comment) or own in map(stem, c.words))
+    if noun := VERBS.get(own):
+        columns = (*columns, *_graded(noun, lexicon.schema))
+    about = tuple(t.name for t in tables if own in stems_of(t.comment) or own in map(stem, t.words))
+    schemas = {parts_of(t.name)[0].casefold() for t in tables}
+    if not columns and not about and (own == "sell" or schemas == {token.low}):
+        return _made([token], "skip")
+    if not columns and not about:
+        return None
+    return Item(token.text, token.start, token.end, "hint", tables=about, columns=columns)
+
+
+def phrases(question: str, items: Sequence[Item], wanted: Sequence[Item]) -> list[str]:
+    """Return the texts, in lower case, that the wanted items may be values of, alone and with their neighbours."""
+    found: dict[str, None] = {}
+    soft = {"unknown", "hint", "value", "and", "name", "number"}
+    for item in wanted:
+        at = items.index(item)
+        for first in range(max(0, at - 3), at + 1):
+            for last in range(at + 1, min(len(items), at + 4) + 1):
+                part = items[first:last]
+                text = question[part[0].start : part[-1].end]
+                if all(i.kind in soft for i in part) and not any(c in ",;?!:" for c in text):
+                    found.update(dict.fromkeys(_spellings(text)))
+    return list(found)
+
+
+def _spellings(text: str) -> set[str]:
+    words = [t.text.strip("\"'“”").casefold() for t in tokens_of(text)]
+    phrase = " ".join(words)
+    return {phrase, *(" ".join([*words[:-1], form]) for form in forms(words[-1]))} if words else set()

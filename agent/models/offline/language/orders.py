@@ -1,0 +1,170 @@
+"""Numbers, comparisons and ranks in a clause."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agent.models.offline.language.draft import Condition, Rank
+from agent.models.offline.language.lexicon import Item
+
+if TYPE_CHECKING:
+    pass
+
+from agent.models.offline.language.cursor import Cursor, limit_of
+
+
+class Numbers(Cursor):
+    """Reads comparisons, and numbers that stand alone."""
+
+    def _compare(self, item: Item) -> None:
+        number = self._take("number")
+        if number is None:
+            if item.word == ">" and item.text.casefold() == "over":
+                return
+            self.draft.lost.append(item.text)
+            return
+        numbers = [number.number or ""]
+        if item.word == "between":
+            self._take("and")
+            other = self._take("number")
+            if other is None:
+                self.draft.lost.append(item.text)
+                return
+            numbers.append(other.number or "")
+        self._compared(item.word, tuple(numbers))
+
+    def _compared(self, op: str, numbers: tuple[str, ...]) -> None:
+        if self.negated:
+            op = {">": "<=", "<": ">=", ">=": "<", "<=": ">", "=": "<>", "<>": "="}.get(op, "lost")
+            self.negated = False
+        after = self._peek("name")
+        if after:
+            close = not after.gap or after.gap in (("of",), ("in",))
+            if close and (self.last is None or not self._measures(self.last) or self._follows(after)):
+                self.at += 1
+                after = self._qualified(after) or after
+            else:
+                after = None
+        self.draft.conditions.append(Condition(op, numbers, self.last, after))
+
+    def _follows(self, after: Item) -> bool:
+        return self._measures(after) and not after.gap
+
+    def _number(self, item: Item) -> None:
+        if self._peek("rank", "recent", "common"):
+            return
+        self._take("distinct")
+        last, following = self.last, self._peek("name")
+        if following and not following.gap and self._measures(following) and not self.draft.rank:
+            self.at += 1
+            self.draft.conditions.append(self._equal(item, None, following))
+        elif last and self._before() is last and any(c.kind == "number" for c in last.columns):
+            self.draft.conditions.append(self._equal(item, last, None))
+        elif following and self.draft.limit is None and (self.draft.asks == "list" or self._rank_ahead()):
+            self.draft.limit = limit_of(item)
+        else:
+            self.draft.lost.append(item.text)
+
+    def _rank_ahead(self) -> bool:
+        return any(item.kind in {"rank", "recent", "common"} for item in self.items[self.at :])
+
+    def _equal(self, item: Item, target: Item | None, after: Item | None) -> Condition:
+        op = "<>" if self.negated else "="
+        self.negated = False
+        numbers = [item.number or ""]
+        while self._peek("or", "and") and self._peek("number", ahead=1):
+            numbers.append(self.items[self.at + 1].number or "")
+            self.at += 2
+        return Condition(op if len(numbers) == 1 else ("not in" if op == "<>" else "in"), tuple(numbers), target, after)
+
+
+class Orders(Numbers):
+    """Reads what is ranked, and by what."""
+
+    def _rank(self, item: Item) -> None:
+        graded = item.columns
+        number = self._take("number")
+        limit = limit_of(number) or self._number_before()
+        if graded:
+            self._graded(item, limit)
+            return
+        if recent := self._peek("recent"):  # "top 5 most recent"
+            self.at += 1
+            self._recent(recent, limit)
+            return
+        self._take("distinct")
+        rank = self.draft.rank = Rank("measure", item.word, limit, word=item.text.casefold())
+        if self._peek("agg", "count"):
+            return
+        target = self._noun()
+        if target is None:
+            self._rank_said_before(rank)
+            return
+        self.last = target
+        named = target.soft and self._peek("by")
+        if (self._measures(target) and not named) or item.text.casefold() in {"most", "fewest", "least"}:
+            rank.target = target
+            self._ranked_subject()
+        elif self.draft.subject is None:
+            self.draft.subject = target
+        else:
+            self.draft.mentioned.append(target)
+
+    def _rank_said_before(self, rank: Rank) -> None:
+        """Read "in which month was the revenue the highest"."""
+        said = [i for i in (*self.draft.mentioned, self.draft.subject) if i and self._measures(i)]
+        if len(said) == 1 and not self.draft.wanted:
+            rank.target = said[0]
+            self.draft.mentioned = [i for i in self.draft.mentioned if i is not said[0]]
+            self.draft.subject = None if self.draft.subject is said[0] else self.draft.subject
+
+    def _ranked_subject(self) -> None:
+        """Take what was named before as what is ranked: "the three countries with the most revenue"."""
+        named = [i for i in self.draft.mentioned if not self._measures(i)]
+        if self.draft.subject is None and not self.draft.wanted and len(named) == 1:
+            self.draft.subject = named[0]
+            self.draft.mentioned.remove(named[0])
+
+    def _graded(self, item: Item, limit: int | None) -> None:
+        measure = Item(item.text, item.start, item.end, "name", columns=item.columns, sure=item.sure)
+        self.draft.rank = Rank("measure", item.word, limit, measure)
+        if name := self._noun():
+            self.last = name
+            if self.draft.subject is None:
+                self.draft.subject = name
+            else:
+                self.draft.mentioned.append(name)
+
+    def _recent(self, item: Item, limit: int | None = None) -> None:
+        number = self._take("number")
+        limit = limit_of(number) or limit
+        self.draft.rank = Rank("recent", item.word, limit or self._number_before())
+        if name := self._noun():
+            self.last = name
+            if self.draft.subject is None and not self.draft.wanted:
+                self.draft.subject = name
+            else:
+                self.draft.mentioned.append(name)
+
+    def _common(self, item: Item) -> None:
+        number = self._take("number")
+        limit = limit_of(number) or self._number_before()
+        self.draft.rank = Rank("common", item.word, limit)
+        if name := self._take("name"):
+            self.draft.rank.target = name
+            self.last = name
+
+    def _order(self, item: Item) -> None:
+        direction = self._take("direction")
+        if rank := self._take("rank", "recent"):
+            direction = rank
+        if self._peek("agg", "count"):
+            self.draft.order = (direction.word if direction else "desc", None)
+            return
+        target = self._take("name")
+        direction = direction or self._take("direction")
+        self.draft.order = (direction.word if direction else None, target)
+
+    def _direction(self, item: Item) -> None:
+        target = self.draft.order[1] if self.draft.order else None
+        self.draft.order = (item.word, target)

@@ -1,0 +1,242 @@
+"""From items to the parts of a clause: what is a subject, a measure, a group or a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agent.models.offline.language.draft import Chosen, Draft, Wanted
+from agent.models.offline.language.lexicon import PARTLY, Item
+from agent.models.offline.language.words import is_plural
+
+if TYPE_CHECKING:
+    pass
+
+from agent.models.offline.language.orders import Orders
+
+
+def clauses(items: Sequence[Item]) -> list[list[Item]]:
+    """Split the items where a second thing to compute begins: "how many A, and the average B"."""
+    starts = [0]
+    heads = {"count", "agg"}
+    for i, item in enumerate(items[1:], 1):
+        before = items[i - 1]
+        opened = item.kind in heads or (item.kind in {"which", "list", "who", "when"} and i + 1 < len(items))
+        joined = before.kind == "and" or "," in item.gap
+        content = items[starts[-1] : i]
+        whole = any(x.named for x in content) and any(x.kind in heads | {"which", "rank", "list"} for x in content)
+        if opened and joined and whole:
+            starts.append(i)
+    found = [list(items[a:b]) for a, b in zip(starts, [*starts[1:], len(items)], strict=True)]
+    return [_trimmed(part) for part in found]
+
+
+def _trimmed(items: list[Item]) -> list[Item]:
+    """End a clause where what joins it to the next begins."""
+    return [*items[:-1], replace(items[-1], kind="end")] if items and items[-1].kind == "and" else items
+
+
+def draft_of(items: Sequence[Item]) -> Draft:
+    """Read one clause."""
+    return Speech(list(items)).read()
+
+
+class Speech(Orders):
+    """Reads one clause."""
+
+    def read(self) -> Draft:
+        while self.at < len(self.items):
+            item = self.items[self.at]
+            self.at += 1
+            if "there" in item.gap and self.draft.wanted and item.kind in {"end", "and"}:
+                self.draft.closed = True
+            handler = getattr(self, f"_{item.kind}", None)
+            if handler is None:
+                self.draft.lost.append(item.text)
+            else:
+                handler(item)
+        if self.negated:
+            self.draft.lost.append("not")
+        return self.draft
+
+    def _end(self, item: Item) -> None:
+        """Words after the last item select nothing."""
+
+    def _which(self, item: Item) -> None:
+        self.draft.asks = self.draft.asks or "which"
+
+    def _list(self, item: Item) -> None:
+        if item.named and self.draft.asks:
+            self._name(item)
+        self.draft.asks = self.draft.asks or "list"
+
+    def _who(self, item: Item) -> None:
+        self.draft.asks = "who"
+
+    def _when(self, item: Item) -> None:
+        self.draft.asks = "when"
+
+    def _lean(self, item: Item) -> None:
+        self.draft.lean = "strong" if item.word == "strong" else (self.draft.lean or "weak")
+
+    def _total(self, item: Item) -> None:
+        self.draft.total = True
+
+    def _month(self, item: Item) -> None:
+        self.draft.months.append(item)
+
+    def _and(self, item: Item) -> None:
+        if self.at == 1:
+            self.draft.lean = "weak"
+
+    def _or(self, item: Item) -> None:
+        self.draft.either = True
+
+    def _meta(self, item: Item) -> None:
+        if item.named:
+            self._name(item)
+        else:
+            self.draft.lost.append(item.text)
+
+    def _not(self, item: Item) -> None:
+        self.negated = True
+
+    def _distinct(self, item: Item) -> None:
+        self.distinct = True
+
+    def _count(self, item: Item) -> None:
+        distinct = self._take("distinct") is not None
+        if self._peek("agg", "count"):
+            return
+        target = self._noun()
+        self.draft.wanted.append(Wanted("count", target, distinct))
+        self.last = target
+        while (
+            target and target.tables and self._peek("and") and (other := self._peek("name", ahead=1)) and other.tables
+        ):
+            self.at += 2
+            self.draft.wanted.append(Wanted("count", other))
+
+    def _agg(self, item: Item) -> None:
+        if item.word in {"min", "max"} and (number := self._peek("number")):
+            self.at += 1
+            self._compared(">=" if item.word == "min" else "<=", (number.number or "",))
+            return
+        following = self._peek("count", "agg")
+        if following and following.kind == "count" and (pages := self._peek("name", ahead=1)) and self._measures(pages):
+            self.at += 1  # "the average number of pages", where pages are a column
+            following = None
+        if following and not (item.word == "sum" and following.kind == "count"):
+            self.draft.lost.append(f"{item.text} {following.text}")
+            return
+        if following:
+            return
+        aggs = [item.word]
+        while self._peek("and", "or") and self._peek("agg", ahead=1):
+            aggs.append(self.items[self.at + 1].word)
+            self.at += 2
+        distinct = self._take("distinct") is not None
+        target = self._noun()
+        if target is None and item.named:
+            self._name(item)
+            return
+        self.draft.wanted.extend(Wanted(agg, target, distinct) for agg in aggs)
+        self.last = target
+        while target and self._peek("and") and (other := self._peek("name", ahead=1)) and self._measures(other):
+            self.at += 2
+            self.draft.wanted.extend(Wanted(agg, self._qualified(other) or other) for agg in aggs)
+
+    def _after(self, item: Item) -> None:
+        """Read "on average", which stands behind what it is about."""
+        asked = self.draft.wanted[-1] if self.draft.wanted else None
+        if asked and asked.target and self._measures(asked.target):
+            asked.agg = item.word
+        elif self.last and self._measures(self.last):
+            self.draft.mentioned = [i for i in self.draft.mentioned if i is not self.last]
+            self.draft.subject = None if self.draft.subject is self.last else self.draft.subject
+            self.draft.wanted.append(Wanted(item.word, self.last))
+        elif target := self._noun():
+            self.draft.wanted.append(Wanted(item.word, target))
+        else:
+            self.draft.lost.append(item.text)
+
+    def _by(self, item: Item) -> None:
+        if self._peek("agg", "count", "rank", "value"):
+            return
+        if item.text.casefold() in {"each", "every"} and not self._peek("name", "unit"):
+            return
+        ranked = self.draft.rank
+        first = True
+        while name := self._take("name", "unit", "distinct"):
+            if name.kind == "distinct":
+                continue
+            if first and name.tables and is_plural(name.text) and (whose := self._peek("value")) and whose.gap:
+                self.draft.mentioned.append(name)  # "views by visitors from Kenya"
+                return
+            if ranked and ranked.target is None and first and self._measures(name) and name.kind != "unit":
+                ranked.target = self._qualified(name) or name
+            else:
+                self.draft.groups.append(self._qualified(name) or name)
+            self.last = name
+            first = False
+            if not self._more():
+                break
+        if first:
+            unknown = self._peek("unknown")
+            self.draft.lost.append(unknown.text if unknown else item.text)
+
+    def _more(self) -> bool:
+        """Tell whether the list of groups goes on, and step over what joins it."""
+        joined = self._peek("and", "by")
+        if joined and self._peek("name", "unit", ahead=1):
+            if self.items[self.at + 1].kind in {"agg", "count"}:
+                return False
+            self.at += 1
+            return True
+        following = self._peek("name", "unit")
+        return following is not None and "," in following.gap
+
+    def _unit(self, item: Item) -> None:
+        if self._peek("end") or self.at == len(self.items) or self.draft.asks == "which" or item.text.endswith("ly"):
+            self.draft.groups.append(item)
+        elif item.named:
+            self._name(item)
+        else:
+            self.draft.groups.append(item)
+
+    def _value(self, item: Item) -> None:
+        before = self._before()
+        hint = before if before is not None and before.named and before.kind == "name" else None
+        self.draft.chosen.append(Chosen(item, self.negated, hint or self._peek("name")))
+        if not self._peek("or", "and", "value"):
+            self.negated = False
+
+    def _date(self, item: Item) -> None:
+        self.draft.dates.append((item, self.negated))
+        self.negated = False
+
+    def _hint(self, item: Item) -> None:
+        self.draft.hints.append(item)
+
+    def _name(self, item: Item) -> None:
+        if item.values and (self.draft.wanted or self.draft.subject or item.sure < PARTLY + 1) and self._as_value(item):
+            self._value(item)
+            return
+        item = self._qualified(item) or item
+        self.last = item
+        if self.negated:
+            self.negated = False
+            if any(c.kind == "bool" for c in item.columns):
+                self.draft.chosen.append(Chosen(item, negated=True))
+            else:
+                self.draft.absent.append(item)
+        elif any(c.kind == "bool" for c in item.columns) and not item.tables:
+            self.draft.chosen.append(Chosen(item))
+        elif self.draft.asks and self.draft.subject is None and not self.draft.wanted and not self.draft.rank:
+            self.draft.subject = item
+        else:
+            self.draft.mentioned.append(item)
+
+    def _as_value(self, item: Item) -> bool:
+        return not item.tables or bool({"in", "for", "with", "is", "are", "of", "from"}.intersection(item.gap))

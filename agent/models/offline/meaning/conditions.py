@@ -1,0 +1,146 @@
+"""Which rows: values, numbers, periods, and what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agent.models.offline.language.draft import Chosen, Condition
+from agent.models.offline.language.lexicon import Item
+from agent.models.offline.meaning.measures import Measures
+from agent.models.offline.meaning.places import NotUnderstoodError
+from agent.models.offline.query import Filter, Having, Measure, Missing
+from agent.models.offline.schema import Column, plain
+
+
+class Conditions(Measures):
+    """Resolves which rows count."""
+
+    def _filters(self) -> None:
+        filters = [*self._chosen(), *self._conditions(), *self._periods(), *self._absent()]
+        together: dict[tuple[Column, bool], Filter] = {}
+        for each in filters:
+            key = (each.column, each.op in {"<>", "not in"})
+            if (
+                key in together
+                and each.op in {"=", "in", "<>", "not in"}
+                and together[key].op in {"=", "in", "<>", "not in"}
+            ):
+                values = tuple(dict.fromkeys(together[key].values + each.values))
+                together[key] = Filter(each.column, "not in" if key[1] else "in", values)
+            elif key in together:
+                if together[key].op == each.op and together[key].values == each.values:
+                    continue
+                together[(each.column, not key[1])] = each
+            else:
+                together[key] = each
+        self._set(filters=tuple(together.values()))
+
+    def _chosen(self) -> Iterator[Filter]:
+        for chosen in self.draft.chosen:
+            if chosen.item.values:
+                value = self.places.value(chosen.item.values, chosen.item.text, chosen.hint)
+                yield self._equals(value.column, value.texts, chosen.negated)
+                self._consume_hint(chosen, value.column)
+            else:
+                flags = [c for c in chosen.item.columns if c.kind == "bool"]
+                column = self.places.column(flags, chosen.item.text)
+                yield Filter(column, "false" if chosen.negated else "true")
+
+    def _consume_hint(self, chosen: Chosen, column: Column) -> None:
+        if chosen.hint and (column in chosen.hint.columns) and chosen.hint is not self.draft.subject:
+            self.used.add(id(chosen.hint))
+
+    def _equals(self, column: Column, texts: tuple[str, ...], negated: bool) -> Filter:
+        if len(texts) > 1:
+            return Filter(column, "not in" if negated else "in", texts)
+        return Filter(column, "<>" if negated else "=", texts)
+
+    def _conditions(self) -> Iterator[Filter]:
+        for condition in self.draft.conditions:
+            if self._is_having(condition):
+                self._have(condition)
+                continue
+            column = self._compared(condition)
+            yield Filter(column, condition.op, condition.numbers)
+
+    def _compared(self, condition: Condition) -> Column:
+        for item in (condition.after, condition.target):
+            columns = [c for c in (item.columns if item else ()) if c.kind == "number"]
+            if item and columns:
+                self.used.add(id(item))
+                keys = [c for c in columns if c.is_key and c.table == self.base]
+                return keys[0] if keys else self.places.column(columns, item.text)
+        hinted = {c for h in self.draft.hints for c in h.columns if c.measures and c.table == self.base}
+        columns = list(hinted) if len(hinted) == 1 else [c for c in self.table.columns if c.measures]
+        main = [c for c in columns if {"total", "amount"} & set(c.words)]
+        found = main if len(main) == 1 else columns
+        if len(found) != 1:
+            raise NotUnderstoodError(f"I cannot tell what to compare with {condition.numbers[0]}; name a column.")
+        return found[0]
+
+    def _is_having(self, condition: Condition) -> bool:
+        """Whether it is about a figure of each group: "shops with more than 500 sales", "average rating above 4"."""
+        after, target = condition.after, condition.target
+        if after and after.tables and not any(c.measures for c in after.columns):
+            return True
+        if after and after.tables and self.base in after.tables and self.draft.subject:
+            return True
+        return bool(target and any(w.target is target and w.agg for w in self.draft.wanted)) and (
+            (bool(self.draft.subject or self.draft.groups) and not any(w.agg == "count" for w in self.draft.wanted))
+            or bool(target and target.tables and self.draft.subject)
+        )
+
+    def _have(self, condition: Condition) -> None:
+        if self.query_.having:
+            raise NotUnderstoodError("I can hold each group against one figure only.")
+        if condition.after and condition.after.tables:
+            self.used.add(id(condition.after))
+            if self.query_.measures and self.query_.measures != (Measure("count"),):
+                raise NotUnderstoodError("I cannot count and compute in one question; ask one after the other.")
+            if self.draft.wanted:
+                raise NotUnderstoodError("I cannot count what was counted; ask which they are instead.")
+            self._set(measures=(self._count(condition.after, distinct=False),))
+        if not self.query_.groups:
+            raise NotUnderstoodError("I cannot tell for each of what to count.")
+        self._set(having=Having(condition.op, condition.numbers), order=self.query_.order or "desc", subject=None)
+
+    def _periods(self) -> Iterator[Filter]:
+        if self.draft.months:
+            raise NotUnderstoodError(f"Please say which year's {self.draft.months[0].text} you mean.")
+        for item, excluded in self.draft.dates:
+            if excluded or item.period is None:
+                raise NotUnderstoodError(f"I cannot leave out a period such as “{item.text}”.")
+            near = sorted(self.draft.hints, key=lambda hint: abs(hint.start - item.start))
+            named = sorted(self._dated(), key=lambda name: abs(name.start - item.start))
+            column = self.places.date_column([*named[:1]] or near)
+            self.used.update(id(name) for name in named[:1])
+            if column.is_year:
+                yield self._years(column, item)
+            else:
+                yield Filter(column, "period", period=item.period)
+
+    def _years(self, column: Column, item: Item) -> Filter:
+        years = item.period.years if item.period else None
+        if years is None:
+            raise NotUnderstoodError(f"{plain(column.table)} holds whole years only.")
+        first, last = years
+        if first == last:
+            return Filter(column, "=", (str(first),))
+        if first and last:
+            return Filter(column, "between", (str(first), str(last)))
+        return Filter(column, ">=", (str(first),)) if first else Filter(column, "<=", (str(last),))
+
+    def _absent(self) -> Iterator[Filter]:
+        for item in self.draft.absent:
+            self.used.add(id(item))
+            pointing = [t for t in item.tables if any(e.target.table == self.base for e in self.schema.edges(t))]
+            if len(pointing) == 1:
+                self._set(missing=Missing(self.base, pointing[0]))
+                continue
+            columns = [c for c in item.columns if c.table == self.base]
+            keys = [
+                c for t in item.tables for e in self.schema.edges(self.base) if e.target.table == t for c in [e.source]
+            ]
+            if len(columns or keys) != 1:
+                raise NotUnderstoodError(f"I do not know what “no {item.text}” means here.")
+            yield Filter((columns or keys)[0], "null")

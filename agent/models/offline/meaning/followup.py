@@ -1,0 +1,246 @@
+"""Questions that lean on the one before: "and by country?", "only in France", "what about 2024?"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from agent.models.offline.language.dates import month_of
+from agent.models.offline.language.draft import Draft, Wanted
+from agent.models.offline.meaning.measures import default_agg
+from agent.models.offline.meaning.places import NotUnderstoodError
+from agent.models.offline.meaning.resolve import Resolver, resolve
+from agent.models.offline.query import Measure, Query
+from agent.models.offline.schema import Schema
+
+
+def follow(drafts: Sequence[Draft], schema: Schema, previous: Sequence[Query]) -> list[Query]:
+    """Resolve the clauses of a question, where needed with the help of what was asked before.
+
+    Raises:
+        NotUnderstoodError: It cannot be answered; the message says why.
+    """
+    drafts = [*drafts]
+    if len(drafts) > 1:
+        drafts = _share(drafts)
+        return [query for draft in drafts for query in _one(draft, schema, previous)]
+    return _one(drafts[0], schema, previous) if drafts else []
+
+
+def _one(draft: Draft, schema: Schema, previous: Sequence[Query]) -> list[Query]:
+    if not previous or not _leans(draft):
+        try:
+            return resolve(draft, schema)
+        except NotUnderstoodError:
+            if not previous or draft.lost or not _may_lean(draft):
+                raise
+    return [_Leaning(draft, schema, query).query() for query in previous]
+
+
+def _share(drafts: list[Draft]) -> list[Draft]:
+    """Let a first clause without conditions have those of the last: "how many A and B are there in France"."""
+    last = drafts[-1]
+    shared = []
+    for draft in drafts[:-1]:
+        bare = not (draft.groups or draft.chosen or draft.dates or draft.conditions or draft.closed or draft.mentioned)
+        if bare and not last.closed:
+            draft = replace(draft, groups=last.groups, chosen=last.chosen, dates=last.dates)
+            if not draft.wanted or draft.wanted[-1].target is None:
+                raise NotUnderstoodError("I cannot tell what to compute; ask one after the other.")
+        shared.append(draft)
+    return [*shared, last]
+
+
+def _has_head(draft: Draft) -> bool:
+    """Whether it says by itself what it is about."""
+    asked = any(w.target for w in draft.wanted)
+    ranked = bool(draft.rank and (draft.rank.target or draft.rank.kind == "recent") and draft.subject)
+    tables = bool(draft.subject or any(i.tables for i in draft.mentioned))
+    return asked or ranked or tables
+
+
+def _leans(draft: Draft) -> bool:
+    if draft.lean == "strong" or draft.months:
+        return True
+    if not _has_head(draft):
+        return not any(c.measures for i in draft.mentioned for c in i.columns) or bool(draft.lean)
+    counting = any(w.agg == "count" and w.target and w.target.tables for w in draft.wanted)
+    return bool(draft.lean) and not counting and not (draft.asks == "list" and draft.subject)
+
+
+def _may_lean(draft: Draft) -> bool:
+    return draft.subject is None or bool(draft.lean)
+
+
+class _Leaning(Resolver):
+    """Changes a query by what a clause adds to it."""
+
+    def __init__(self, draft: Draft, schema: Schema, before: Query) -> None:
+        super().__init__(draft, schema, before.base)
+        self.before = before
+        self.query_ = before
+
+    def query(self) -> Query:  # type: ignore[override]
+        """Return the changed query."""
+        if self.draft.lost:
+            raise NotUnderstoodError(f"I do not know what “{self.draft.lost[0]}” means here.")
+        if any(t not in self.schema.tables for t in self.before.tables):
+            raise NotUnderstoodError("What you asked before is no longer there; ask the whole question again.")
+        self._dated_months()
+        moved = self._moved()
+        if moved is not None:
+            return moved
+        self._new_measures()
+        self._new_groups()
+        self._new_filters()
+        self._new_order()
+        self._rest()
+        self._hints()
+        self._listing()
+        if self.query_ == self.before:
+            raise NotUnderstoodError("I cannot tell what to change about the question before.")
+        return self.query_
+
+    def _listing(self) -> None:
+        """List what was counted: "which ones are in Spain?"."""
+        asked = self.draft.wanted or self.draft.subject or self.draft.rank or self.draft.groups or self.draft.order
+        counted = all(m.agg in {"count", "distinct"} for m in self.before.measures) and not self.before.groups
+        if counted and self.draft.asks in {"which", "list", "who"} and not asked:
+            subject = self.before.measures[0].counted if self.before.measures else None
+            self._set(measures=(), subject=subject or self.before.subject)
+
+    def _dated_months(self) -> None:
+        """Take the year of a month from the question before: "and in April?"."""
+        periods = [f.period for f in self.before.filters if f.period and f.period.first]
+        if not self.draft.months or not periods:
+            return
+        year = periods[0].first.year if periods[0].first else 0
+        for item in self.draft.months:
+            self.draft.dates.append((replace(item, period=month_of(year, int(item.word))), False))
+        self.draft.months = []
+
+    def _moved(self) -> Query | None:
+        """A table instead of the one before: "and suppliers?"."""
+        items = [i for i in (self.draft.subject, *self.draft.mentioned) if i and i.tables and not i.columns]
+        if len(items) != 1 or self.draft.wanted or self.draft.groups or items[0].tables[0] in self.before.tables:
+            return None
+        if self.before.groups and not self.before.limit:
+            return None
+        counting = self.before.measures == (Measure("count"),) and not self.before.groups
+        wanted = [Wanted("count", items[0])] if counting else []
+        draft = replace(self.draft, wanted=wanted, subject=None if counting else items[0], mentioned=[], lean="")
+        [query] = resolve(draft, self.schema)
+        kept = [f for f in self.before.filters if self.schema.path(query.base, f.column.table) is not None]
+        return query.filtered(tuple(kept)) if kept and not query.filters else query
+
+    def _new_measures(self) -> None:
+        wanted = list(self.draft.wanted)
+        bare = [i for i in self.draft.mentioned if any(c.measures for c in i.columns)]
+        subject = self.draft.subject
+        if not wanted and subject and any(c.measures for c in subject.columns) and not self.draft.rank:
+            bare.insert(0, subject)
+            self.used.add(id(subject))
+        if not wanted and bare and not self.draft.rank and (self.before.measures or self.draft.groups):
+            self.used.update(id(i) for i in bare)
+            self._rebase([Wanted("", i) for i in bare])
+            return
+        if self.draft.total and not wanted:
+            self._set(groups=(), limit=None, order=None, ordered=None, having=None)
+        if wanted and wanted[0].target is None:
+            self._other_aggregate(wanted)
+        elif wanted:
+            self._rebase(wanted)
+        if wanted and not self.before.measures:
+            self._set(shown=(), order=None, ordered=None, limit=None, subject=None)
+
+    def _other_aggregate(self, wanted: Sequence[Wanted]) -> None:
+        """Compute something else of the same column: "and the average?"."""
+        column = next((m.column for m in self.before.measures if m.column), None)
+        measures = []
+        for each in wanted:
+            if each.agg == "count":
+                measures.append(Measure("count"))
+            elif column is None and each.agg == "sum":
+                measures.append(self.before.measures[0] if self.before.measures else Measure("count"))
+            elif column is None:
+                raise NotUnderstoodError("I cannot tell what to compute; name a column.")
+            else:
+                measures.append(Measure(each.agg, column))
+        in_total = all(w.agg in {"sum", "count"} for w in wanted) and not self.draft.groups
+        groups = () if in_total else self.before.groups
+        self._set(measures=tuple(measures), groups=groups, limit=None if in_total else self.before.limit)
+        if in_total:
+            self._set(order=None, ordered=None, subject=None)
+
+    def _rebase(self, wanted: Sequence[Wanted]) -> None:
+        """Compute something else for the same rows, from another table if it is there."""
+        target = wanted[0].target
+        assert target is not None
+        kinds = [c for c in target.columns if c.measures]
+        tables = [c.table for c in kinds] if kinds and wanted[0].agg != "count" else [*target.tables]
+        base = self.base if self.base in tables or not tables else tables[0]
+        if base != self.base:
+            self.base = base
+            self.table = self.schema.tables[base]
+            self.places = replace(self.places, base=base)
+            for column in [*(f.column for f in self.before.filters), *(g.column for g in self.before.groups)]:
+                if column is not None and self.places.steps(column.table) is None:
+                    raise NotUnderstoodError("I cannot ask that of the rows before; ask the whole question again.")
+        measures = []
+        for each in wanted:
+            if each.agg:
+                measures.append(self.measure(each))
+            else:
+                assert each.target is not None
+                columns = [c for c in each.target.columns if c.measures]
+                column = self.places.column([c for c in columns if c.table == self.base] or columns, each.target.text)
+                measures.append(Measure(default_agg(column, each.target.text), column))
+        groups = self.before.groups
+        if base != self.before.base and any(g.entity == base for g in groups):
+            groups = ()
+        self._set(base=base, measures=tuple(measures), groups=groups, shown=(), subject=None, ordered=None)
+
+    def _new_groups(self) -> None:
+        groups = [self.group(item) for item in self.draft.groups]
+        if not groups and self.draft.subject and id(self.draft.subject) not in self.used and self.draft.asks == "which":
+            self.used.add(id(self.draft.subject))
+            item = self.draft.subject
+            if self.places.entity(item.tables) == self.base and not self.before.measures:
+                return
+            groups = [self.group(item)]
+        if groups:
+            measures = self.query_.measures or (Measure("count"),)
+            self._set(groups=tuple(groups), measures=measures, shown=(), subject=None)
+            self._set(order=None, ordered=None, limit=None, having=None)
+        elif self.draft.subject and id(self.draft.subject) not in self.used:
+            self._subject_again()
+
+    def _subject_again(self) -> None:
+        subject = self.draft.subject
+        assert subject is not None
+        self.used.add(id(subject))
+        if subject.tables and any(t in self.before.tables for t in subject.tables):
+            return
+        raise NotUnderstoodError(f"I do not know what to do with “{subject.text}” here.")
+
+    def _new_filters(self) -> None:
+        kept = self.query_.filters
+        self._set(filters=())
+        self._filters()
+        new = self.query_.filters
+        self._set(filters=kept)
+        self.query_ = self.query_.filtered(new)
+
+    def _new_order(self) -> None:
+        rank = self.draft.rank
+        if rank is not None:
+            if rank.target is not None:
+                self._ranked_by(rank.target)
+            elif rank.kind == "recent":
+                self._recent()
+            if not self.query_.groups and self.query_.measures and rank.kind == "measure":
+                raise NotUnderstoodError("I cannot tell what to rank.")
+            limit = rank.limit or (self.before.limit if self.before.order else None) or 1
+            self._set(order=rank.direction, limit=limit)
+        if self.draft.order is not None:
+            self._order()

@@ -1,0 +1,159 @@
+"""What to compute: "how many", "the average rating", "revenue by country"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from agent.models.offline.language.draft import Wanted
+from agent.models.offline.language.lexicon import Item, Value
+from agent.models.offline.language.words import same, synonyms
+from agent.models.offline.meaning.places import NotUnderstoodError, table_of
+from agent.models.offline.meaning.reading import Reading
+from agent.models.offline.query import Measure
+from agent.models.offline.schema import Column, plain
+
+# Columns that make no sense when they are added up, by words of their names.
+_NEVER_ADDED = ("rating", "score", "star", "temperature", "age")
+_AVERAGED = (
+    *_NEVER_ADDED,
+    "price",
+    "rate",
+    "percent",
+    "duration",
+    "height",
+    "grade",
+    "level",
+    "ratio",
+    "speed",
+    "latency",
+)
+_HELD = ("salary", "wage", "pay")
+
+
+class Measures(Reading):
+    """Resolves what is computed."""
+
+    def _measures(self) -> None:
+        measures = [self.measure(wanted) for wanted in self.draft.wanted]
+        if not measures:
+            measures = self._bare()
+        self._set(measures=tuple(measures))
+
+    def measure(self, wanted: Wanted) -> Measure:
+        """Resolve what to compute."""
+        target = wanted.target
+        if target is None:
+            return self._of_nothing(wanted)
+        if wanted.agg == "count":
+            return self._count(target, wanted.distinct)
+        columns = self._computable(target, wanted.agg)
+        if not columns and target.tables:
+            columns = self._main_columns(target)
+        if not columns:
+            raise NotUnderstoodError(f"I cannot compute with “{target.text}”.")
+        column = self.places.column(columns, target.text)
+        if column.table != self.base:
+            # Each of its rows would count once for each row of the base.
+            raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
+        agg = wanted.agg
+        if agg == "sum" and set(_NEVER_ADDED) & set(column.words):
+            raise NotUnderstoodError(f"Adding up “{target.text}” makes no sense; ask for the average.")
+        return Measure(agg, column)
+
+    def _of_nothing(self, wanted: Wanted) -> Measure:
+        if wanted.agg == "count" and (self.draft.chosen or self.draft.dates or self.draft.groups):
+            subject = self.draft.subject
+            tables = subject.tables if subject else ()
+            if self.base in tables or (not subject and any(v.column.table == self.base for v in self._values())):
+                return Measure("count")
+            if any(self.base in i.tables for i in self.draft.mentioned):
+                return Measure("count")
+        if wanted.agg == "count" and any(self.base in i.tables for i in self.draft.items):
+            return Measure("count")
+        if wanted.agg == "count" and any({c.table for c in i.columns} == {self.base} for i in self.draft.groups):
+            return Measure("count")
+        bare = [i for i in self.draft.mentioned if self._computable(i, wanted.agg)]
+        if wanted.agg != "count" and len(bare) == 1:
+            self.used.add(id(bare[0]))
+            return self.measure(replace(wanted, target=bare[0]))
+        if self.draft.hints:
+            raise NotUnderstoodError(f"I do not know what “{self.draft.hints[0].text}” means here.")
+        raise NotUnderstoodError("I cannot tell what to compute.")
+
+    def _values(self) -> Iterator[Value]:
+        for chosen in self.draft.chosen:
+            yield from chosen.item.values
+
+    def _count(self, target: Item, distinct: bool) -> Measure:
+        if target.tables and not (distinct and target.columns):
+            table = self.base if self.base in target.tables else table_of(target, self.schema, ())
+            if table == self.base:
+                return Measure("count")
+            entity = self.places.entity([table] if table else [])
+            key = self.schema.tables[table].key if table and entity else None
+            if key is None:
+                raise NotUnderstoodError(f"I see no way from {plain(self.base)} to “{target.text}”.")
+            self.places.cost += 1
+            return Measure("distinct", key, counted=table)
+        columns = [c for c in target.columns if c.table == self.base] or list(target.columns)
+        column = self.places.column(columns, target.text)
+        if column.measures and not distinct and column.table == self.base:
+            return Measure("sum", column)
+        return Measure("distinct", column)
+
+    def _bare(self) -> list[Measure]:
+        """Take a column of numbers that was named without saying how to compute it: "revenue by country"."""
+        if self.draft.rank:
+            return []
+        items = [*self.draft.mentioned]
+        subject = self.draft.subject
+        if subject and self._own_measures(subject) and not self._rows_of(subject):
+            items.insert(0, subject)
+        found = []
+        for item in items:
+            columns = self._own_measures(item)
+            if not columns or (item.tables and self.base in item.tables and not self.draft.groups):
+                continue
+            if item is not subject and subject and subject.tables and not self.draft.groups:
+                continue
+            column = self.places.column(columns, item.text)
+            narrowed = self.draft.groups or self.draft.dates or self.draft.chosen
+            if item is not subject and not narrowed and len(self.draft.items) > 1 + len(self.draft.mentioned):
+                continue
+            self.used.add(id(item))
+            agg = "sum" if self.draft.total else default_agg(column, item.text)
+            if Measure(agg, column) not in found:
+                found.append(Measure(agg, column))
+        if found and found[0].agg == "max" and not self.draft.groups:
+            self.used.difference_update(id(i) for i in items)
+            return []
+        return found
+
+    def _rows_of(self, item: Item) -> bool:
+        """Whether a person would see single rows of it: a name that selects one row stands beside it."""
+        columns = self._own_measures(item)
+        if not columns or self.draft.groups:
+            return False
+        labels = {c for t in self.schema.tables.values() for c in t.labels}
+        named = [v.column for c in self.draft.chosen for v in c.item.values if v.column in labels]
+        if not named:
+            return False
+        return any(c.table == self.base for c in named) or default_agg(columns[0]) == "max"
+
+
+def default_agg(column: Column, asked: str = "") -> str:
+    """Say how a column of numbers is put together where a question does not."""
+    if any(same(asked, word) for word in ("revenue", *synonyms("revenue"))):
+        return "sum"
+    words = {*column.words, *(column.comment or "").casefold().replace(",", " ").split()[:2]}
+    if any(same(w, h) for w in words for h in _HELD):
+        return "max"
+    return "avg" if _averaged(column) else "sum"
+
+
+def _averaged(column: Column) -> bool:
+    words = column.words
+    if {"total", "amount", "sum"} & set(words):
+        return False
+    return any(same(w, a) for w in words for a in _AVERAGED)

@@ -1,0 +1,116 @@
+"""Where an item stands in the schema: the one column or table that it means, as seen from a base table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from agent.models.offline.language.lexicon import Item, Value
+from agent.models.offline.language.words import same
+from agent.models.offline.schema import Column, Schema, plain
+
+
+class NotUnderstoodError(Exception):
+    """The question cannot be answered; the message says why, in a sentence for the person who asked."""
+
+
+@dataclass
+class Places:
+    """The schema as seen from one table, and the tables that the question speaks of."""
+
+    schema: Schema
+    base: str
+    spoken: frozenset[str] = frozenset()
+    cost: int = field(default=0)
+    """Steps taken so far; a reading with fewer is the better one."""
+
+    def steps(self, table: str) -> int | None:
+        """Return how many steps lead from the base to a table, or None where there is no way."""
+        path = self.schema.path(self.base, table)
+        return None if path is None else len(path)
+
+    def column(self, columns: Iterable[Column], name: str) -> Column:
+        """Choose the nearest of the columns; one of a table that the question speaks of, where it is as near."""
+        near = [(steps, c) for c in columns if (steps := self.steps(c.table)) is not None]
+        if not near:
+            raise NotUnderstoodError(f"I see no way from {plain(self.base)} to “{name}”.")
+        ranked = sorted(near, key=lambda pair: (self._distance(pair), pair[0]))
+        best = [c for pair in ranked if self._distance(pair) == self._distance(ranked[0]) for c in [pair[1]]]
+        if len({c.table for c in best}) > 1 or len(best) > 1:
+            best = _clearer(best, name)
+        if len(best) > 1:
+            names = " or ".join(dict.fromkeys(f"{plain(c.table)}.{plain(c.name)}" for c in best))
+            raise NotUnderstoodError(f"“{name}” could be {names}: please say which.")
+        self.cost += self._distance(ranked[0])
+        return best[0]
+
+    def value(self, values: Sequence[Value], name: str, hint: Item | None) -> Value:
+        """Choose the column in which a value is meant."""
+        if hint:
+            values = [v for v in values if v.column in hint.columns or v.column.table in hint.tables] or values
+        columns = [v.column for v in values]
+        chosen = self.column(columns, name)
+        return next(v for v in values if v.column == chosen)
+
+    def date_column(self, hints: Sequence[Item]) -> Column:
+        """Choose the column that a period is about: one that a word of the question points to, else the base's own."""
+        hinted = [c for item in hints for c in item.columns if c.kind == "date" and self.steps(c.table) is not None]
+        if hinted:
+            return self.column(dict.fromkeys(hinted), "the date")
+        reached = [self.base, *self.schema.neighbours([self.base])]
+        for table in reached:
+            if self.steps(table) is None:
+                continue
+            columns = self.schema.tables[table].columns
+            dates = [c for c in columns if c.kind == "date"] or [c for c in columns if c.is_year]
+            dates = _events(dates)
+            if len(dates) == 1:
+                self.cost += self.steps(table) or 0
+                return dates[0]
+            if dates:
+                names = " or ".join(plain(c.name) for c in dates)
+                raise NotUnderstoodError(f"The date could be {names}: please say which.")
+        raise NotUnderstoodError(f"{plain(self.base)} holds no dates.")
+
+    def entity(self, tables: Sequence[str]) -> str | None:
+        """Choose the table whose rows to group by, of those that each row of the base points to."""
+        reached = [(steps, t) for t in tables if (steps := self.steps(t)) is not None]
+        if not reached:
+            return None
+        steps, table = min(reached)
+        self.cost += steps
+        return table
+
+    def _distance(self, pair: tuple[int, Column]) -> int:
+        steps, column = pair
+        return 0 if column.table in self.spoken and steps <= 2 and self.base not in {column.table} else steps
+
+
+def table_of(item: Item, schema: Schema, spoken: Iterable[str] = ()) -> str | None:
+    """Return the one table that an item names.
+
+    Raises:
+        NotUnderstoodError: It may be more than one.
+    """
+    tables = [t for t in item.tables if t in schema.tables]
+    if len(tables) > 1:
+        names = " or ".join(map(plain, tables))
+        raise NotUnderstoodError(f"“{item.text}” could be {names}: please say which.")
+    return tables[0] if tables else None
+
+
+def _clearer(columns: list[Column], name: str) -> list[Column]:
+    """Prefer the column whose name is the word alone, and then the one that is no key."""
+    exact = [c for c in columns if len(c.words) == 1 and same(c.words[0], name)]
+    if len(exact) == 1:
+        return exact
+    total = [c for c in columns if {"total", "amount"} & set(c.words)]
+    if len({c.table for c in columns}) == 1 and len(total) == 1 and same(name, "amount"):
+        return total
+    return columns
+
+
+def _events(dates: list[Column]) -> list[Column]:
+    """Leave out the dates that a table keeps for its own housekeeping where there are others."""
+    kept = [c for c in dates if not {"updated", "modified", "changed", "deleted", "created", "loaded"} & set(c.words)]
+    return kept or dates[:1]

@@ -1,0 +1,141 @@
+"""In which order and how many: "top 3 by revenue", "the latest review", "most common"."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from agent.models.offline.language.lexicon import Item
+from agent.models.offline.language.words import is_plural
+from agent.models.offline.meaning.conditions import Conditions
+from agent.models.offline.meaning.measures import default_agg
+from agent.models.offline.meaning.places import NotUnderstoodError
+from agent.models.offline.query import Group, Measure
+from agent.models.offline.schema import plain
+
+_PLENTY = 10
+
+
+class Ranks(Conditions):
+    """Resolves orders and limits."""
+
+    def _rank(self) -> None:
+        rank = self.draft.rank
+        if rank is None:
+            return
+        if rank.kind == "recent":
+            self._recent()
+        elif rank.kind == "common":
+            self._common()
+        elif rank.target is not None:
+            self._ranked_by(rank.target)
+        elif not self.query_.measures:
+            self._ranked_by_hint()
+        if self.draft.rank is None:
+            return
+        if rank.kind == "measure" and self.query_.order is None:
+            self._set(order=rank.direction)
+        self._set(limit=self._limit() if self.query_.order else None)
+
+    def _limit(self) -> int | None:
+        rank = self.draft.rank
+        assert rank is not None
+        if limit := rank.limit or self.draft.limit:
+            return limit
+        names = [i for i in (self.draft.subject, rank.target, *self.draft.mentioned) if i]
+        open_ended = rank.word in {"top", "bottom", "leading"} or rank.kind == "recent"
+        return _PLENTY if open_ended and names and is_plural(names[0].text.split()[-1]) else 1
+
+    def _recent(self) -> None:
+        rank, hints = self.draft.rank, self.draft.hints
+        assert rank is not None
+        column = self.places.date_column([*hints, *self._dated()])
+        if self.draft.asks == "when" and column.table == self.base:
+            self._set(measures=(Measure("max" if rank.direction == "desc" else "min", column),), subject=None)
+            return
+        if self.query_.measures:
+            raise NotUnderstoodError("I cannot tell what the latest or earliest of a figure is; name a period instead.")
+        self._set(order=rank.direction, ordered=column)
+
+    def _common(self) -> None:
+        rank = self.draft.rank
+        assert rank is not None
+        target = rank.target or self.draft.subject
+        if target is None:
+            raise NotUnderstoodError("I cannot tell what to count.")
+        columns = self._own_column(target) or [c for c in target.columns if not target.tables and not c.is_key]
+        keys = [c for c in target.columns if c.is_key and c.table == self.base]
+        if columns:
+            group = Group(self.places.column(columns, target.text))
+        elif keys and not target.tables:
+            group = self._by_key(keys[0])
+        else:
+            entity = self.places.entity(target.tables)
+            hinted = any(c.table == self.base for h in self.draft.hints for c in h.columns)
+            several = entity is not None and len(self.schema.dependents([entity])) > 1
+            if entity is None or entity == self.base or (several and not hinted):
+                raise NotUnderstoodError(f"I cannot tell how “{target.text}” are counted; ask for instance by what.")
+            group = Group(entity=entity)
+        self._set(measures=(Measure("count"),), groups=(group,), subject=None, order=rank.direction)
+
+    def _ranked_by(self, target: Item) -> None:
+        rank = self.draft.rank
+        assert rank is not None
+        columns = self._computable(target, "max")
+        if target.tables and not (columns and target.sure == 3 and self.base not in target.tables):
+            if self.base in target.tables and not (columns and self._grouped()):
+                if not self._grouped() and self.draft.subject is None and not self.draft.groups:
+                    raise NotUnderstoodError(f"I cannot tell of what to count the {target.text}.")
+                self._set(measures=(Measure("count"),))
+                return
+            if not columns:
+                measure = self._count(target, distinct=False)
+                self._set(measures=(measure,))
+                return
+        if not columns and target.columns:
+            self._set(measures=(Measure("distinct", self.places.column(target.columns, target.text)),))
+            return
+        if not columns:
+            raise NotUnderstoodError(f"I cannot rank by “{target.text}”.")
+        column = self.places.column(columns, target.text)
+        if self._grouped():
+            if column.table != self.base:
+                raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
+            agg = default_agg(column, target.text)
+            if agg == "max" and rank.direction == "asc":
+                agg = "min"
+            self._set(measures=(Measure(agg, column),))
+        elif self.draft.subject is None and self.draft.asks != "who" and rank.limit is None:
+            # "What is the highest price": of all rows, so the price alone.
+            self._set(measures=(Measure("max" if rank.direction == "desc" else "min", column),), order=None)
+            self.draft = replace(self.draft, rank=None)
+        else:
+            self._set(order=rank.direction, ordered=column)
+
+    def _grouped(self) -> bool:
+        return bool(self.query_.groups or self.draft.groups)
+
+    def _ranked_by_hint(self) -> None:
+        """Read "which product sells most": by the one column of numbers that the verb points to, else by rows."""
+        hinted = [c for i in self.draft.hints for c in i.columns if c.measures and c.table == self.base]
+        own = [i for i in self.draft.hints if self.base in i.tables or any(c.table == self.base for c in i.columns)]
+        if len(set(hinted)) == 1:
+            self._set(measures=(Measure(default_agg(hinted[0]), hinted[0]),))
+        elif own:
+            self._set(measures=(Measure("count"),))
+        else:
+            raise NotUnderstoodError("I cannot tell by what to rank; say for instance “by” and a column.")
+
+    def _order(self) -> None:
+        if self.draft.order is None:
+            if self.draft.limit:
+                self._set(limit=self.draft.limit)
+            return
+        direction, target = self.draft.order
+        if target is not None:
+            self.used.add(id(target))
+            columns = [c for c in target.columns if c in self.query_.columns] or list(target.columns)
+            if columns and not (self.query_.measures and any(m.column in columns for m in self.query_.measures)):
+                column = self.places.column(columns, target.text)
+                self._set(order=direction or ("desc" if column.measures else "asc"), ordered=column)
+                return
+        self._set(order=direction or "desc", limit=self.draft.limit or self.query_.limit)

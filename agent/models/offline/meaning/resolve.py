@@ -1,0 +1,160 @@
+"""From the parts of a question to a query: which table everything is about, and which columns are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from agent.models.offline.language.draft import Draft, Wanted
+from agent.models.offline.language.lexicon import Item
+from agent.models.offline.language.words import is_verb, stem
+from agent.models.offline.meaning.groups import Groups
+from agent.models.offline.meaning.places import NotUnderstoodError
+from agent.models.offline.query import Query
+from agent.models.offline.schema import Schema
+
+
+def resolve(draft: Draft, schema: Schema) -> list[Query]:
+    """Turn a clause into queries: one, or one for each base where it asks for things that live apart.
+
+    Raises:
+        NotUnderstoodError: It cannot be answered; the message says why.
+    """
+    if draft.lost:
+        raise NotUnderstoodError(f"I do not know what “{draft.lost[0]}” means here.")
+    if draft.either:
+        _refuse_either(draft)
+    asked = draft.wanted or [Wanted("")]
+    found = [_cheapest(replace_wanted(draft, [wanted]), schema) for wanted in asked]
+    merged: list[Query] = []
+    for query in found:
+        same_rows = [q for q in merged if replace(q, measures=()) == replace(query, measures=())]
+        if same_rows and query.measures:
+            merged[merged.index(same_rows[0])] = replace(same_rows[0], measures=same_rows[0].measures + query.measures)
+        else:
+            merged.append(query)
+    return merged
+
+
+def replace_wanted(draft: Draft, wanted: list[Wanted]) -> Draft:
+    """Return the draft with other measures."""
+    return replace(draft, wanted=[w for w in wanted if w.agg])
+
+
+def _refuse_either(draft: Draft) -> None:
+    columns = [tuple(v.column for v in c.item.values) for c in draft.chosen]
+    several = [c for c in draft.conditions if c.op in {"in", "not in"}]
+    if not several and (len(columns) < 2 or len(set(columns)) > 1):
+        raise NotUnderstoodError("I can combine conditions with “and” only.")
+
+
+def _cheapest(draft: Draft, schema: Schema) -> Query:
+    """Try every table that the question may be about; take the reading that needs the fewest steps."""
+    bases = list(dict.fromkeys(_bases(draft, schema)))
+    if not bases:
+        raise NotUnderstoodError("I cannot tell which table this is about.")
+    found: list[tuple[int, int, Query]] = []
+    problems: list[NotUnderstoodError] = []
+    for number, base in enumerate(bases):
+        try:
+            query, cost = Resolver(draft, schema, base).query()
+        except NotUnderstoodError as problem:
+            problems.append(problem)
+        else:
+            found.append((cost, number, query))
+    if not found:
+        raise problems[0]
+    return min(found, key=lambda each: each[:2])[2]
+
+
+def _bases(draft: Draft, schema: Schema) -> Iterator[str]:
+    """Yield the tables that the rows may come from, the likeliest first."""
+    first: list[str] = []
+    targets = [w.target for w in draft.wanted if w.target]
+    if draft.rank and draft.rank.target:
+        targets.append(draft.rank.target)
+    if draft.order and draft.order[1] and (draft.groups or draft.wanted):
+        targets.append(draft.order[1])
+    counting = bool(draft.wanted) and draft.wanted[0].agg == "count"
+    for item in targets:
+        first += item.tables if counting or not any(c.measures for c in item.columns) else ()
+        first += [c.table for c in item.columns if c.measures or c.kind == "date" or counting]
+        first += item.tables
+    if not first:
+        first += [c.table for item in targets for c in item.columns]
+    bare = [i for i in draft.mentioned if any(c.measures for c in i.columns)]
+    for item in [*([draft.subject] if draft.subject else []), *bare]:
+        first += item.tables if not bare or item in bare else ()
+        first += [c.table for c in item.columns]
+    for condition in draft.conditions:
+        for compared in (condition.after, condition.target):
+            first += [*compared.tables, *(c.table for c in compared.columns)] if compared else []
+    if not targets:
+        for item in draft.items:
+            first += [*item.tables, *(c.table for c in item.columns), *(v.column.table for v in item.values)]
+    if not first or (draft.rank and not targets):
+        first += [c.table for hint in draft.hints for c in hint.columns]
+    first = list(dict.fromkeys(first))
+    yield from first
+    # Where something is not reached from these, it may be from the rows that point to them.
+    yield from schema.dependents(first)
+
+
+class Resolver(Groups):
+    """Resolves one clause, seen from one base table."""
+
+    def query(self) -> tuple[Query, int]:
+        """Return the query and how far it had to reach."""
+        self._measures()
+        self._subject()
+        self._rank()
+        self._groups()
+        self._filters()
+        self._order()
+        self._rest()
+        self._hints()
+        return self.query_, self.places.cost
+
+    def _rest(self) -> None:
+        """Find a place for every name that was mentioned and not used yet."""
+        shown = list(self.query_.shown)
+        for item in self.draft.mentioned:
+            if id(item) in self.used:
+                continue
+            entity = self.places.entity(item.tables)
+            if entity is not None and not self.query_.measures and not self.query_.groups:
+                asked = entity != self.base and all(f.column.table != entity for f in self.query_.filters)
+                shown.extend(self.schema.tables[entity].labels if asked else ())
+            elif entity is not None:
+                continue
+            elif item.columns and not self.query_.measures and not self.query_.groups:
+                shown.extend(self._shown(self.places.column(item.columns, item.text)))
+            elif item.columns and self._already(item):
+                continue
+            else:
+                raise NotUnderstoodError(f"I do not know what to do with “{item.text}” here.")
+        self._set(shown=tuple(dict.fromkeys(shown)))
+
+    def _already(self, item: Item) -> bool:
+        return any(c in item.columns for c in self.query_.columns)
+
+    def _hints(self) -> None:
+        """Every word that only hints at something must be about what the query looks at."""
+        tables, columns = set(self.query_.tables), set(self.query_.columns)
+        for item in self.draft.hints:
+            if columns.intersection(item.columns) or stem(item.text) == "sell":
+                continue
+            # Every sale was sold; but not every order was cancelled.
+            own = [c for c in item.columns if c.table in tables]
+            always = tables.intersection(item.tables) or any(not c.nullable for c in own)
+            vacuous = is_verb(item.text) and always and not any(c.kind == "bool" for c in own)
+            if not vacuous and not self._said_of_table(item):
+                raise NotUnderstoodError(f"I do not know what “{item.text}” means here.")
+
+    def _said_of_table(self, item: Item) -> bool:
+        """Tell whether the words only repeat what the comment of a table says of all its rows: "the head office"."""
+        beside = [h for h in self.draft.hints if h is not item and -2 < h.start - item.end < 2]
+        beside += [h for h in self.draft.hints if h is not item and -2 < item.start - h.end < 2]
+        pairs = [sorted((item, other), key=lambda each: each.start) for other in beside]
+        said = " ".join((self.schema.tables[t].comment or "").casefold() for t in self.query_.tables)
+        return any(f"{a.text} {b.text}".casefold() in said for a, b in pairs)

@@ -1,0 +1,211 @@
+"""A query as SQL for Postgres. Everything is joined from many to one, so that no row counts twice."""
+
+from __future__ import annotations
+
+import re
+
+from agent.models.offline.query import Filter, Group, Measure, Query
+from agent.models.offline.schema import Column, Schema, Table, parts_of
+
+_AGGREGATES = {"sum": "sum", "avg": "avg", "min": "min", "max": "max"}
+_UNITS = {
+    "quarter": "'YYYY-\"Q\"Q'",
+    "month": "'YYYY-MM'",
+    "week": "'IYYY-\"W\"IW'",
+    "day": "'YYYY-MM-DD'",
+}
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_MOST_COLUMNS = 8
+
+
+def sql_of(query: Query, schema: Schema) -> str:
+    """Return the SQL of a query."""
+    return _Writer(query, schema).sql()
+
+
+def lookup_sql(table: Table, texts: list[str]) -> str | None:
+    """Return the SQL that finds which text columns of a table hold one of the texts, in any case; None without any."""
+    wanted = ", ".join(map(literal, texts))
+    parts = [
+        f"select {literal(c.name)} as name, t.{c.name}::text as value from {table.name} as t"  # noqa: S608 - names from the catalog, texts quoted
+        f" where lower(t.{c.name}::text) in ({wanted}) group by t.{c.name}"
+        for c in table.columns
+        if c.kind == "text"
+    ]
+    return " union all ".join(parts) if parts and texts else None
+
+
+def literal(text: str) -> str:
+    """Return a text as SQL spells it; backslashes are plain with standard_conforming_strings."""
+    return "'" + text.replace("\0", "").replace("'", "''") + "'"
+
+
+def labels(table: Table) -> tuple[Column, ...]:
+    """Return the columns that stand for a row of a table."""
+    return table.labels or table.columns[:1]
+
+
+def listed(query: Query, schema: Schema) -> tuple[Column, ...]:
+    """Return the columns that a listing shows."""
+    table = schema.tables[query.subject or query.base]
+    if query.shown:
+        own = [c for c in labels(table) if c.table not in {s.table for s in query.shown} or c in labels(table)]
+        looked_at = [f.column for f in query.filters if f.op not in {"=", "true", "false"} and not query.subject]
+        return tuple(dict.fromkeys((*own, *query.shown, *looked_at)))
+    if query.subject:
+        return labels(table)
+    named = [c for c in labels(table) if not c.is_key]
+    others = [c for c in table.columns if not c.is_key]
+    found = tuple(dict.fromkeys((*named, *others)))[:_MOST_COLUMNS]
+    joined = [c for c in query.columns if c not in found]
+    return tuple(dict.fromkeys((*(found or table.columns), *joined)))
+
+
+class _Writer:
+    def __init__(self, query: Query, schema: Schema) -> None:
+        self.query = query
+        self.schema = schema
+        self.aliases: dict[str, str] = {}
+        self.joins: list[str] = []
+        base = self._alias(query.base)
+        self.joins.append(f"{query.base} as {base}")
+
+    def sql(self) -> str:
+        query = self.query
+        select, group = self._select()
+        where = [self._condition(f) for f in query.filters] + self._missing()
+        having = ""
+        if query.having:
+            having = f" having {_compared(self._measure(query.measures[0]), query.having.op, query.having.values)}"
+        order = self._order(len(select), group)
+        parts = [
+            f"select {', '.join(select)}",
+            f"from {' '.join(self.joins)}",
+            f"where {' and '.join(where)}" if where else "",
+            f"group by {', '.join(group)}{having}" if group else "",
+            f"order by {', '.join(order)}" if order else "",
+            f"limit {query.limit}" if query.limit is not None else "",
+        ]
+        return " ".join(part for part in parts if part)
+
+    def _select(self) -> tuple[list[str], list[str]]:
+        query = self.query
+        select: list[str] = []
+        group: list[str] = []
+        if not query.measures and not query.groups:
+            shown = [self._column(c) for c in listed(query, self.schema)]
+            if query.subject:
+                key = self.schema.tables[query.subject].key
+                group = list(dict.fromkeys([*([self._column(key)] if key else []), *shown]))
+            return shown, group
+        for each in query.groups:
+            columns, keys = self._group(each)
+            select += columns
+            group += [key for key in keys if key not in group]
+        select += [f"{self._measure(m)} as {alias_of(m)}" for m in query.measures]
+        return select, group
+
+    def _group(self, group: Group) -> tuple[list[str], list[str]]:
+        if group.entity:
+            table = self.schema.tables[group.entity]
+            columns = [self._column(c) for c in labels(table)]
+            return columns, [*([self._column(table.key)] if table.key else []), *columns]
+        assert group.column is not None
+        text = self._column(group.column)
+        if group.unit == "year":
+            text = f"extract(year from {text})::int"
+        elif group.unit:
+            text = f"to_char({text}, {_UNITS[group.unit]})"
+        return [f"{text} as {group.unit}" if group.unit else text], [text]
+
+    def _measure(self, measure: Measure) -> str:
+        if measure.column is None:
+            return "count(*)"
+        text = self._column(measure.column)
+        if measure.agg == "distinct":
+            return f"count(distinct {text})"
+        if measure.agg == "median":
+            return f"percentile_cont(0.5) within group (order by {text})"
+        return f"{_AGGREGATES[measure.agg]}({text})"
+
+    def _condition(self, condition: Filter) -> str:
+        text = self._column(condition.column)
+        if condition.op in {"true", "false"}:
+            return text if condition.op == "true" else f"not {text}"
+        if condition.op == "null":
+            return f"{text} is null"
+        if condition.op == "period":
+            period = condition.period
+            first = f"{text} >= '{period.first}'" if period and period.first else ""
+            until = f"{text} < '{period.until}'" if period and period.until else ""
+            return " and ".join(filter(None, (first, until)))
+        return _compared(text, condition.op, condition.values, numbers=condition.column.kind == "number")
+
+    def _missing(self) -> list[str]:
+        missing = self.query.missing
+        if missing is None:
+            return []
+        edge = next(e for e in self.schema.edges(missing.table) if e.target.table == missing.entity)
+        one = self._column(edge.target)
+        on = f"other.{edge.source.name} = {one}"
+        return [f"not exists (select 1 from {missing.table} as other where {on})"]  # noqa: S608 - names from the catalog
+
+    def _order(self, width: int, group: list[str]) -> list[str]:
+        query = self.query
+        direction = query.order or ""
+        if query.ordered is not None:
+            first = [f"{self._column(query.ordered)} {direction or 'asc'} nulls last"]
+            if group and first[0].split()[0] not in group:
+                return []
+            return first
+        if query.groups and query.measures:
+            times = [g for g in query.groups if g.unit or (g.column and g.column.kind == "date")]
+            if times and query.order is None:
+                return [str(n + 1) for n in range(width - len(query.measures))]
+            place = width - len(query.measures) + 1
+            return [f"{place} {direction or 'desc'} nulls last", "1"]
+        if query.groups:
+            return [f"1 {direction}".strip()]
+        if query.subject:
+            return [f"1 {direction}".strip()]
+        return []
+
+    def _column(self, column: Column) -> str:
+        return f"{self._alias(column.table)}.{column.name}"
+
+    def _alias(self, table: str) -> str:
+        if table in self.aliases:
+            return self.aliases[table]
+        for edge in self.schema.path(self.query.base, table) or []:
+            source, target = self.aliases[edge.source.table], edge.target.table
+            if target not in self.aliases:
+                alias = self._new(target)
+                on = f"{alias}.{edge.target.name} = {source}.{edge.source.name}"
+                self.joins.append(f"join {target} as {alias} on {on}")
+        return self.aliases[table] if table in self.aliases else self._new(table)
+
+    def _new(self, table: str) -> str:
+        letter = next((c for c in parts_of(table)[-1].casefold() if "a" <= c <= "z"), "t")
+        taken = set(self.aliases.values())
+        alias = next(a for a in (letter, *(f"{letter}{n}" for n in range(2, 99))) if a not in taken)
+        self.aliases[table] = alias
+        return alias
+
+
+def alias_of(measure: Measure) -> str:
+    """Return the name of a measure's column in the result."""
+    if measure.column is None:
+        return "count"
+    agg = {"sum": "total", "avg": "average", "distinct": "count"}.get(measure.agg, measure.agg)
+    words = [w for w in measure.column.words if w != agg]
+    name = "_".join((agg, *words))
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', "") + '"'
+
+
+def _compared(text: str, op: str, values: tuple[str, ...], *, numbers: bool = True) -> str:
+    spelled = [v if numbers and _NUMBER.fullmatch(v) else literal(v) for v in values]
+    if op == "between":
+        return f"{text} between {spelled[0]} and {spelled[1]}"
+    if op in {"in", "not in"}:
+        return f"{text} {op} ({', '.join(spelled)})"
+    return f"{text} {op} {spelled[0]}"
