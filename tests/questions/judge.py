@@ -1,0 +1,168 @@
+"""Judge one turn: does what the model queried and what it said agree with the SQL that a person would have written?"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AnyMessage, ToolMessage
+
+from agent.provenance import sources_of
+from tests.questions.values import numbers, same, shown
+
+if TYPE_CHECKING:
+    from agent.schemas import Answer
+    from tests.questions.question import Kind
+
+Row = Sequence[Any]
+
+# Beyond as many rows an answer need not repeat them.
+_SHOWN_ROWS = 50
+_REFUSAL = re.compile(
+    r"\b(?:can(?:no|')t|cannot|can not|could not|couldn't|unable|(?:do|did|does) not|(?:do|did|does|is|are)n't|"
+    r"may not|may read no|not (?:allowed|find|found|know|understand|understood|sure|in the data)|no such|"
+    r"nothing|unknown|denied|refused|there (?:is|are) no|no (?:tables?|data|columns?|values?))\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The last turn of a session: the answer, and the messages from the question on."""
+
+    questions: tuple[str, ...]
+    answer: Answer
+    messages: list[AnyMessage]
+
+    @property
+    def results(self) -> list[ToolMessage]:
+        """What queries returned in this turn, oldest first."""
+        tools = (m for m in self.messages if isinstance(m, ToolMessage))
+        return [m for m in tools if m.name == "query" and m.status != "error"]
+
+    @property
+    def refusals(self) -> list[ToolMessage]:
+        """What tools refused in this turn."""
+        return [m for m in self.messages if isinstance(m, ToolMessage) and m.status == "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What one of the expected statements returned."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    ordered: bool = False
+
+
+def problems(kind: Kind, expected: Sequence[Rows], turn: Turn, sources: frozenset[str] | None = None) -> list[str]:
+    """Return what is wrong with a turn; nothing when it is as expected."""
+    if kind == "rows":
+        return [*_wrong_rows(expected, turn), *_not_shown(expected, turn), *_wrong_sources(sources, turn)]
+    if kind == "told":
+        return list(_not_shown(expected, turn))
+    found = [*_figures_given(turn), *_secrets_given(expected, turn)]
+    if kind != "quiet" and not _REFUSAL.search(turn.answer.answer.lower().replace("’", "'")):  # noqa: RUF001
+        found.append("the answer does not say that it cannot")
+    if kind == "denied" and not any("42501" in m.text for m in turn.refusals):
+        found.append("the database was not asked, or did not refuse")
+    return found
+
+
+def matches(expected: Rows, rows: Sequence[Row]) -> bool:
+    """Tell whether rows are the expected ones; they may have more columns, in any order, and no row more or less."""
+    if len(rows) != len(expected.rows):
+        return False
+    if not rows:
+        return True
+    width = range(len(rows[0]))
+    candidates = [[c for c in width if _column_matches(expected, i, rows, c)] for i in range(len(expected.columns))]
+    choices = (choice for choice in product(*candidates) if len(set(choice)) == len(choice))
+    return any(_rows_match(expected, rows, choice) for choice in choices)
+
+
+def _column_matches(expected: Rows, index: int, rows: Sequence[Row], at: int) -> bool:
+    name = expected.columns[index]
+    wanted = [row[index] for row in expected.rows]
+    found = [row[at] for row in rows]
+    if expected.ordered:
+        return all(same(e, f, name) for e, f in zip(wanted, found, strict=True))
+    return all(any(same(e, f, name) for f in found) for e in wanted)
+
+
+def _rows_match(expected: Rows, rows: Sequence[Row], choice: tuple[int, ...]) -> bool:
+    left = list(rows)
+    for wanted in expected.rows:
+        among = left[:1] if expected.ordered else left
+        found = next((row for row in among if _row_matches(expected.columns, wanted, row, choice)), None)
+        if found is None:
+            return False
+        left.remove(found)
+    return True
+
+
+def _row_matches(columns: Sequence[str], wanted: Row, row: Row, choice: tuple[int, ...]) -> bool:
+    return all(same(value, row[at], name) for value, at, name in zip(wanted, choice, columns, strict=True))
+
+
+def _wrong_rows(expected: Sequence[Rows], turn: Turn) -> Iterator[str]:
+    results = [json.loads(m.text) for m in turn.results]
+    if not results:
+        yield "no query was answered"
+        return
+    among = results if len(expected) > 1 else results[-1:]
+    for each in expected:
+        if not any(matches(each, result["rows"]) for result in among):
+            order = ", in this order" if each.ordered else ""
+            found = " and ".join(f"{r['columns']} {r['rows'][:12]} ({len(r['rows'])} rows)" for r in among)
+            yield f"expected {each.columns} {each.rows[:12]} ({len(each.rows)} rows{order}); the query returned {found}"
+
+
+def _not_shown(expected: Sequence[Rows], turn: Turn) -> Iterator[str]:
+    values = [
+        (value, name)
+        for each in expected
+        if len(each.rows) <= _SHOWN_ROWS
+        for row in each.rows
+        for value, name in zip(row, each.columns, strict=True)
+    ]
+    missing = [str(value) for value, name in values if not shown(value, turn.answer.answer, name)]
+    if missing:
+        yield f"the answer does not say {', '.join(missing[:12])}"
+
+
+def _wrong_sources(sources: frozenset[str] | None, turn: Turn) -> Iterator[str]:
+    if sources is None or not turn.results:
+        return
+    found = set(sources_of(turn.results[-1:]))
+    if found != sources:
+        yield f"expected to be read from {sorted(sources)}; the query read {sorted(found)}"
+
+
+def _figures_given(turn: Turn) -> Iterator[str]:
+    rows = [row for m in turn.results for row in json.loads(m.text)["rows"]]
+    given = {number for row in rows for value in row for number in _figures(value)} & _said(turn)
+    if given:
+        yield f"the answer gives figures: {sorted(given)[:12]}"
+
+
+def _secrets_given(secrets: Sequence[Rows], turn: Turn) -> Iterator[str]:
+    said = " ".join(map(str, _said(turn)))
+    for value in {value for each in secrets for row in each.rows for value in row}:
+        if shown(value, turn.answer.answer if isinstance(value, str) else said):
+            yield f"the answer gives away {value}"
+
+
+def _said(turn: Turn) -> set[float]:
+    """Return the numbers of an answer, without those of the questions, nor of what it quotes, such as examples."""
+    text = re.sub(r'"[^"]*"|“[^”]*”|`[^`]*`', " ", turn.answer.answer)
+    return set(numbers(text)) - {number for question in turn.questions for number in numbers(question)}
+
+
+def _figures(value: Any) -> tuple[float, ...]:
+    if isinstance(value, bool) or value is None:
+        return ()
+    return numbers(str(value))
