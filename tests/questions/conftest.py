@@ -9,6 +9,7 @@ import pytest
 
 from agent.identity import Caller, log_in
 from tests.questions.asking import Asker
+from tests.questions.unseen import unseen_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def asker(lakehouse: Database) -> Iterator[Asker]:
-    @cache
-    def caller_of(persona: str) -> Caller:
-        return log_in(lakehouse, persona)
+    """Ask as alice, bob or carol of the sample, or as somebody who sees one unseen schema."""
+    with unseen_schemas(lakehouse.superuser or "") as strangers:
 
-    with Asker(lakehouse, caller_of) as opened:
-        yield opened
+        @cache
+        def caller_of(persona: str) -> Caller:
+            return strangers.get(persona) or log_in(lakehouse, persona)
+
+        with Asker(lakehouse, caller_of) as opened:
+            yield opened

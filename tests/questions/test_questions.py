@@ -19,6 +19,12 @@ def test_sample(question: Question, asker: Asker) -> None:
     check(question, asker)
 
 
+@pytest.mark.parametrize("question", read("unseen"), ids=str)
+def test_unseen(question: Question, asker: Asker) -> None:
+    """Schemas with other habits: quoted names, no comments, no foreign keys, abbreviations."""
+    check(question, asker)
+
+
 def check(question: Question, asker: Asker) -> None:
     turn = asker.ask(question)
     found = asker.problems(question, turn)
