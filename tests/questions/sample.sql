@@ -400,9 +400,9 @@ select country, count(*) from bakehouse.franchises group by country order by 2 d
 -- alice: which product brings in the least revenue
 select product, sum(total_price) from bakehouse.transactions group by product order by 2 limit 1;
 
--- alice: what was the best month of 2025 by revenue?
+-- alice: which month of 2025 had the lowest revenue?
 select to_char(sold_at, 'YYYY-MM') as month, sum(total_price) from bakehouse.transactions
-where sold_at >= '2025-01-01' and sold_at < '2026-01-01' group by 1 order by 2 desc limit 1;
+where sold_at >= '2025-01-01' and sold_at < '2026-01-01' group by 1 order by 2 limit 1;
 
 -- alice: which country has the highest average rating?
 select country, avg(rating) from bakehouse.reviews join bakehouse.franchises using (franchise_id)
@@ -415,8 +415,9 @@ select name from bakehouse.franchises order by opened_on desc limit 1;
 select s.name from bakehouse.franchises f join bakehouse.suppliers s using (supplier_id)
 group by s.name order by count(*) desc limit 1;
 
--- bob: who earned the most in 2024?
-select name from hr.salaries join hr.employees using (employee_id) where year = 2024 order by amount desc limit 1;
+-- bob: who had the highest salary in Marketing in 2024?
+select name from hr.salaries join hr.employees using (employee_id) where department = 'Marketing' and year = 2024
+order by amount desc limit 1;
 
 -- bob: which department has the fewest employees?
 select department, count(*) from hr.employees group by department order by 2 limit 1;
@@ -523,10 +524,10 @@ select avg(rating) from bakehouse.reviews;
 -- or
 select avg(rating) from bakehouse.reviews join bakehouse.franchises using (franchise_id) where country = 'Spain';
 
--- alice: revenue per month in 2025
+-- alice: revenue per month in 2024
 -- then: which month was the best?
 select to_char(sold_at, 'YYYY-MM') as month, sum(total_price) from bakehouse.transactions
-where sold_at >= '2025-01-01' and sold_at < '2026-01-01' group by 1 order by 2 desc limit 1;
+where sold_at >= '2024-01-01' and sold_at < '2025-01-01' group by 1 order by 2 desc limit 1;
 
 -- alice: how many franchises opened before 2018?
 -- then: which are those?

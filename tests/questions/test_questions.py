@@ -25,6 +25,12 @@ def test_unseen(question: Question, asker: Asker) -> None:
     check(question, asker)
 
 
+@pytest.mark.parametrize("question", read("held_out"), ids=str)
+def test_held_out(question: Question, asker: Asker) -> None:
+    """What the model was not worked on with."""
+    check(question, asker)
+
+
 def check(question: Question, asker: Asker) -> None:
     turn = asker.ask(question)
     found = asker.problems(question, turn)
