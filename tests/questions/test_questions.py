@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.questions.judge import problems
 from tests.questions.question import read
 
 if TYPE_CHECKING:
@@ -25,10 +26,14 @@ def test_unseen(question: Question, asker: Asker) -> None:
     check(question, asker)
 
 
-@pytest.mark.parametrize("question", read("held_out"), ids=str)
-def test_held_out(question: Question, asker: Asker) -> None:
-    """What the model was not worked on with."""
-    check(question, asker)
+def test_further(asker: Asker) -> None:
+    """Words that it may not know: it is right, or says that it cannot, and the first nine times out of ten."""
+    questions = read("further")
+    turns = [(question, asker.ask(question)) for question in questions]
+    failed = [(question, turn) for question, turn in turns if asker.problems(question, turn)]
+    wrong = [(*question.turns, turn.answer.answer) for question, turn in failed if problems("refused", [], turn)]
+    assert wrong == []
+    assert len(failed) <= len(questions) / 10, [question.turns for question, _ in failed]
 
 
 def check(question: Question, asker: Asker) -> None:

@@ -7,6 +7,7 @@ start with the results that are stored gets to the same place again, in another 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -186,7 +187,8 @@ class Turn:
         items, schema = self._items(), self.schema
         named = [t for i in items if i.sure >= COMMENTED for t in i.tables]
         only = [c.table for i in items if len({c.table for c in i.columns}) == 1 for c in i.columns[:1]]
-        maybe = [c.table for i in items if i.sure == SPELLED for c in i.columns]
+        hits = Counter(t for i in items if i.sure == SPELLED for t in {c.table for c in i.columns})
+        maybe = [t for t, count in hits.items() if count == max(hits.values())]
         before = [t for q in self.previous for t in q.tables if t in schema.tables]
         held = [v.column.table for i in items for v in i.values]
         found = list(dict.fromkeys([*named, *only])) or list(dict.fromkeys(held)) or list(dict.fromkeys(maybe))
@@ -242,7 +244,8 @@ class Turn:
         columns = {c.name: c for c in self.schema.tables[table].columns}
         together: dict[tuple[str, str], list[str]] = {}
         for name, text in rows:
-            phrase = " ".join(t.text.casefold() for t in tokens_of(text))
-            together.setdefault((phrase, name), []).append(text)
+            # As its words are read in a question, and as it stands between quotes.
+            for phrase in {" ".join(t.text.casefold() for t in tokens_of(text)), text.casefold()}:
+                together.setdefault((phrase, name), []).append(text)
         for (phrase, name), texts in together.items():
             self._values.setdefault(phrase, []).append(Value(columns[name], tuple(texts)))

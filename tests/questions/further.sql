@@ -1,5 +1,5 @@
--- Questions that nobody may look at while working on the model: they tell whether the other files say the truth about
--- questions in general. Never change the model for one of these; move it to another file first, and write a new one.
+-- Questions in other words, on the sample and on two further schemas, written without sight of the model. It answers
+-- nearly all of them and says of the rest that it cannot: a wrong figure is worse than none.
 
 -- # bakery
 
