@@ -191,7 +191,7 @@ class Turn:
         maybe = [t for t, count in hits.items() if count == max(hits.values())]
         before = [t for q in self.previous for t in q.tables if t in schema.tables]
         held = [v.column.table for i in items for v in i.values]
-        found = list(dict.fromkeys([*named, *only])) or list(dict.fromkeys(held)) or list(dict.fromkeys(maybe))
+        found = [*named, *only] or held or ([] if before else maybe)
         return list(dict.fromkeys([*found, *before]))[:_MOST_DESCRIBED]
 
     def _describe_named(self) -> Steps:

@@ -25,14 +25,14 @@ def sql_of(query: Query, schema: Schema) -> str:
 
 def lookup_sql(table: Table, texts: list[str]) -> str | None:
     """Return the SQL that finds which text columns of a table hold one of the texts, in any case; None without any."""
-    wanted = ", ".join(map(literal, texts))
-    parts = [
-        f"select {literal(c.name)} as name, t.{c.name}::text as value from {table.name} as t"  # noqa: S608 - names from the catalog, texts quoted
-        f" where lower(t.{c.name}::text) in ({wanted}) group by t.{c.name}"
-        for c in table.columns
-        if c.kind == "text"
-    ]
-    return " union all ".join(parts) if parts and texts else None
+    columns = [c for c in table.columns if c.kind == "text"]
+    if not columns or not texts:
+        return None
+    pairs = ", ".join(f"({literal(c.name)}, t.{c.name}{'' if c.is_text else '::text'})" for c in columns)
+    return (
+        f"select v.name, v.value from {table.name} as t cross join lateral (values {pairs}) as v (name, value)"  # noqa: S608 - names from the catalog, texts quoted
+        f" where lower(v.value) in ({', '.join(map(literal, texts))}) group by v.name, v.value"
+    )
 
 
 def literal(text: str) -> str:
