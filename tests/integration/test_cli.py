@@ -50,6 +50,36 @@ class TestChat:
             assert f"bakehouse.{table}" in first
         assert "1 row from lakehouse.bakehouse.suppliers" in second
 
+    @pytest.mark.parametrize("who", ["alice", "bob"])
+    def test_a_ranking_and_what_leans_on_it(self, who: str, name: str, lakehouse: Database) -> None:
+        given = "which tables can I read?\ntop 3 franchises by revenue\nand by country?\n"
+        done = mooring("chat", "--as", who, "--session", name, given=given)
+        assert done.returncode == 0, done.stderr
+        _, ranked, grouped = done.stdout.split("> ")[1:]
+        sales = "bakehouse.transactions join bakehouse.franchises f using (franchise_id)"
+        with psycopg.connect(lakehouse.login(who)) as conn:
+            top = conn.execute(
+                f"select f.name, sum(total_price) from {sales} group by f.franchise_id order by 2 desc limit 3".encode()
+            ).fetchall()
+            each = conn.execute(
+                f"select country, sum(total_price) from {sales} group by country order by 2 desc".encode()
+            ).fetchall()
+        assert [line for line in ranked.splitlines() if line.startswith("| ")][2:] == [
+            f"| {shop} | {total:,.2f} |" for shop, total in top
+        ]
+        assert [line for line in grouped.splitlines() if line.startswith("| ")][2:] == [
+            f"| {country} | {total:,.2f} |" for country, total in each
+        ]
+        assert len(each) == {"alice": 12, "bob": 1}[who]
+
+    def test_who_reads_nothing_is_told_so(self) -> None:
+        given = "which tables can I read?\ntop 3 franchises by revenue\nand by country?\n"
+        done = mooring("chat", "--as", "carol", given=given)
+        assert done.returncode == 0, done.stderr
+        answers = done.stdout.split("> ")[1:]
+        assert all("may read no tables" in answer for answer in answers)
+        assert not any(character.isdigit() for answer in answers for character in answer.removeprefix("top 3"))
+
     def test_answers_differ_by_who_asks(self, admin: psycopg.Connection[Any]) -> None:
         sql = "select count(*) from bakehouse.reviews r join bakehouse.franchises f using (franchise_id)"
         whole = str((admin.execute(sql).fetchone() or [None])[0])
