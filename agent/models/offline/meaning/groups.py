@@ -48,23 +48,16 @@ class Groups(Ranks):
             self._set(groups=(Group(column),))
 
     def _group_subject(self, subject: Item, entity: str | None) -> None:
-        counted = [m for m in self.query_.measures if m.column is None]
-        if entity == self.base and (counted or not self._per_row(entity)):
-            if self.query_.measures and self.draft.rank is None and not self._having_asked():
-                return
-            if self.draft.rank or self._having_asked():
-                return
+        if entity == self.base:
+            return
         own = [c for c in subject.columns if c.table == self.base and not subject.soft]
         if own or (entity is None and subject.columns):
             column = self.places.column(own or subject.columns, subject.text)
             self._set(groups=(Group(column),))
-        elif entity is not None and entity != self.base:
+        elif entity is not None:
             self._set(groups=(Group(entity=entity),))
-        elif entity is None:
+        else:
             raise NotUnderstoodError(f"I see no way from {plain(self.base)} to “{subject.text}”.")
-
-    def _per_row(self, entity: str | None) -> bool:
-        return entity != self.base
 
     def _having_asked(self) -> bool:
         return any(self._is_having(c) for c in self.draft.conditions)

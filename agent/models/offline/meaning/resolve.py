@@ -25,7 +25,7 @@ def resolve(draft: Draft, schema: Schema) -> list[Query]:
     if draft.either:
         _refuse_either(draft)
     asked = draft.wanted or [Wanted("")]
-    found = [_cheapest(replace_wanted(draft, [wanted]), schema) for wanted in asked]
+    found = [_cheapest(replace(draft, wanted=[wanted] if wanted.agg else []), schema) for wanted in asked]
     merged: list[Query] = []
     for query in found:
         same_rows = [q for q in merged if replace(q, measures=()) == replace(query, measures=())]
@@ -34,11 +34,6 @@ def resolve(draft: Draft, schema: Schema) -> list[Query]:
         else:
             merged.append(query)
     return merged
-
-
-def replace_wanted(draft: Draft, wanted: list[Wanted]) -> Draft:
-    """Return the draft with other measures."""
-    return replace(draft, wanted=[w for w in wanted if w.agg])
 
 
 def _refuse_either(draft: Draft) -> None:
