@@ -17,6 +17,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, Human
 from agent.graph import TurnContext
 from agent.provenance import sources_of
 from agent.schemas import Answer, ToolUse
+from agent.steps import Steps
 from checkpointer import acting_as
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class Conversation:
         self._saver = saver
         self._caller = caller
         self._context = TurnContext(catalog)
+        self._steps: Steps[Any] | None = None
         self._config: Any = {"configurable": {"thread_id": session}}
 
     def messages(self) -> list[AnyMessage]:
@@ -110,7 +112,12 @@ class Conversation:
             yield event
 
     def stop(self) -> None:
-        """Close a turn that was stopped half-way: what it found is kept, what was still to do is marked as stopped."""
+        """Stop a turn half-way, a running query included, and close it.
+
+        What it found is kept, what was still to do is marked as stopped.
+        """
+        if self._steps is not None:
+            self._steps.stop()
         with acting_as(self._caller.principal):
             state = self._graph.get_state(self._config)
             if not state.tasks:
@@ -128,22 +135,17 @@ class Conversation:
             self._graph.update_state(self._config, update, as_node="model")
 
     def _run(self, given: Any) -> Iterator[Event]:
+        stream: Any = self._graph.stream(
+            given, self._config, context=self._context, stream_mode=["updates", "messages"], durability="sync"
+        )
+        # The principal is bound in the steps' context, and not for the caller between them.
         with acting_as(self._caller.principal):
-            stream = self._graph.stream(
-                given,
-                self._config,
-                context=self._context,
-                stream_mode=["updates", "messages"],
-                durability="sync",
-            )
-        # The principal is bound for each step and not while the caller works: a generator shares its caller's context.
-        while True:
-            with acting_as(self._caller.principal):
-                try:
-                    mode, payload = next(stream)
-                except StopIteration:
-                    break
-            yield from _events(mode, payload)
+            self._steps = steps = Steps[tuple[str, Any]](stream, self._context.catalog.cancel)
+        try:
+            for mode, payload in steps:
+                yield from _events(mode, payload)
+        finally:
+            steps.stop()
         yield Answered(answer_of(self.session, self.messages()))
 
 

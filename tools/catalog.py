@@ -94,3 +94,10 @@ class Catalog(Protocol):
     def query(self, sql: str) -> QueryResult:
         """Run one read-only query."""
         ...
+
+    def cancel(self) -> None:
+        """Cancel what the database does for the caller now; whoever waits for it gets QueryCancelledError.
+
+        It may come from any thread, and with nothing to cancel it does nothing.
+        """
+        ...

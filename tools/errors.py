@@ -34,5 +34,9 @@ class QueryTimeoutError(CatalogError):
     """The query took longer than allowed and was cancelled."""
 
 
+class QueryCancelledError(CatalogError):
+    """Somebody cancelled the query while it ran."""
+
+
 class CatalogUnavailableError(CatalogError):
     """The database cannot be reached, or does not let the caller in."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from agent.schemas import Answer
 
 _LEAVE = {"exit", "quit", "bye", r"\q"}
+_STOPPED = "Stopped. What was found so far is kept."
 
 
 def run_chat(user: str | None, session: str | None, continue_: bool, model: str | None) -> None:
@@ -27,13 +29,11 @@ def run_chat(user: str | None, session: str | None, continue_: bool, model: str 
         talking = screen.lively and sys.stdin.isatty()
         if talking:
             screen.line(f"Session {conversation.session}. Ask about your tables; Ctrl-D leaves.", style="dim")
-        _resume(conversation, screen)
-        for question in _typed(screen) if talking else _piped(screen):
-            try:
+        with _stoppable(conversation, screen):
+            _resume(conversation, screen)
+        for question in _typed() if talking else _piped(screen):
+            with _stoppable(conversation, screen):
                 screen.show(conversation.ask(question))
-            except KeyboardInterrupt:
-                conversation.stop()
-                screen.line("Stopped. What was found so far is kept.", style="dim")
         if talking:
             screen.line(f"Go on with: mooring chat --session {conversation.session}", style="dim")
 
@@ -50,14 +50,24 @@ def run_ask(
         try:
             if output is Format.JSON:
                 typer.echo(_answer(conversation, question).model_dump_json())
-            else:
-                screen = Screen()
-                _resume(conversation, screen)
-                screen.show(conversation.ask(question))
-                typer.echo(f"Session {conversation.session}", err=True)
+                return
+            screen = Screen()
+            _resume(conversation, screen)
+            screen.show(conversation.ask(question))
+            typer.echo(f"Session {conversation.session}", err=True)
         except KeyboardInterrupt:
             conversation.stop()
+            typer.echo(f"{_STOPPED} Session {conversation.session}", err=True)
             raise
+
+
+@contextmanager
+def _stoppable(conversation: Conversation, screen: Screen) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        conversation.stop()
+        screen.line(_STOPPED, style="dim")
 
 
 def _answer(conversation: Conversation, question: str) -> Answer:
@@ -82,16 +92,17 @@ def _piped(screen: Screen) -> Iterator[str]:
             yield question
 
 
-def _typed(screen: Screen) -> Iterator[str]:
+def _typed() -> Iterator[str]:
     import readline  # noqa: F401 - gives input() a history and line editing
 
     while True:
         try:
-            question = screen.console.input("> ").strip()
+            question = input("> ").strip()
         except EOFError:
+            print()  # noqa: T201 - Ctrl-D leaves the cursor behind the prompt
             return
         except KeyboardInterrupt:
-            screen.line("")
+            print()  # noqa: T201 - as a shell does
             continue
         if question.lower() in _LEAVE:
             return

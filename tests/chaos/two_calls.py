@@ -45,9 +45,13 @@ def main(session: str, question: str, *queries: str) -> None:
     with open_memory("alice") as memory, PostgresCatalog(memory.caller.conninfo) as catalog:
         graph = build_graph(TwoCalls(queries=list(queries)), memory.saver)
         conversation = Conversation(graph, memory.saver, memory.caller, catalog, session)
-        for event in chain(conversation.finish(), conversation.ask(question)):
-            if isinstance(event, Answered):
-                print("answered", event.answer.answer, flush=True)
+        try:
+            for event in chain(conversation.finish(), conversation.ask(question)):
+                if isinstance(event, Answered):
+                    print("answered", event.answer.answer, flush=True)
+        except KeyboardInterrupt:
+            conversation.stop()
+            print("stopped", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from tools import (
     AccessDeniedError,
@@ -14,6 +18,7 @@ from tools import (
     CatalogUnavailableError,
     Limits,
     PostgresCatalog,
+    QueryCancelledError,
     QueryFailedError,
     QueryRefusedError,
     QueryTimeoutError,
@@ -21,7 +26,7 @@ from tools import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SCRATCH = """
 drop schema if exists scratch cascade;
@@ -51,6 +56,8 @@ grant select on scratch.indirect to alice;
 grant select (a) on scratch.part to alice;
 """
 
+ENDLESS = "select count(*) from generate_series(1, 9999) a, generate_series(1, 9999) b, generate_series(1, 9999) c"
+
 
 @pytest.fixture(scope="module")
 def scratch(lakehouse: Any) -> Iterator[None]:
@@ -66,6 +73,34 @@ def scratch(lakehouse: Any) -> Iterator[None]:
 def catalog(alice: str) -> Iterator[PostgresCatalog]:
     with PostgresCatalog(alice) as opened:
         yield opened
+
+
+@pytest.fixture
+def loner(admin: psycopg.Connection) -> Iterator[str]:
+    """Somebody who reads nothing and is in no other test."""
+    name = f"loner_{uuid4().hex}"
+    admin.execute(f"create role {name} login password 'p' in role mooring_user".encode())
+    yield name
+    admin.execute(f"drop role {name}".encode())
+
+
+@pytest.fixture
+def alone(lakehouse: Any, loner: str) -> Iterator[PostgresCatalog]:
+    with PostgresCatalog(make_conninfo(lakehouse.login("alice"), user=loner, password="p")) as opened:
+        yield opened
+
+
+def working(admin: psycopg.Connection, loner: str) -> int:
+    """How many planned queries run for them."""
+    running = "select from pg_stat_activity where usename = %s and state = 'active' and query like 'FETCH%%'"
+    return len(admin.execute(running, [loner]).fetchall())
+
+
+def wait_for(number: int, counted: Callable[[], int]) -> None:
+    end = time.monotonic() + 20
+    while counted() != number:
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def sources(catalog: PostgresCatalog, sql: str) -> list[str]:
@@ -246,35 +281,38 @@ def test_no_row_of_data_is_in_a_message(catalog: PostgresCatalog) -> None:
         catalog.query("select 'abc'::int")
 
 
-def test_it_recovers_when_its_connections_are_cut(catalog: PostgresCatalog, admin: psycopg.Connection) -> None:
-    catalog.query("select 1")
-    for _ in range(3):
-        admin.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mooring catalog'"
-        )
-        assert catalog.query("select count(*) from bakehouse.franchises").rows[0][0] > 0
+def test_it_recovers_when_its_connections_are_cut(
+    alone: PostgresCatalog, loner: str, admin: psycopg.Connection
+) -> None:
+    for _ in range(4):
+        assert alone.query("select count(*) from generate_series(1, 3)").rows == [[3]]
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", [loner])
 
 
-def test_a_connection_cut_in_the_middle_is_a_clear_error(catalog: PostgresCatalog, admin: psycopg.Connection) -> None:
-    failures: list[CatalogError] = []
+def test_a_connection_cut_in_the_middle_is_a_clear_error(
+    alone: PostgresCatalog, loner: str, admin: psycopg.Connection
+) -> None:
+    with ThreadPoolExecutor() as threads:
+        running = threads.submit(alone.query, ENDLESS)
+        wait_for(1, lambda: working(admin, loner))
+        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = %s", [loner])
+        with pytest.raises(CatalogUnavailableError):
+            running.result()
+    assert alone.query("select 1").rows == [[1]]
 
-    def run() -> None:
-        try:
-            catalog.query(
-                "select count(*) from bakehouse.transactions a, bakehouse.transactions b where a.product < b.product"
-            )
-        except CatalogError as error:
-            failures.append(error)
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    running = "application_name = 'mooring catalog' and state = 'active' and query like '%%FETCH%%'"
-    cut = f"select count(pg_terminate_backend(pid)) from pg_stat_activity where {running}"
-    while thread.is_alive() and admin.execute(cut).fetchone() == (0,):
-        pass
-    thread.join()
-    assert [type(failure) for failure in failures] == [CatalogUnavailableError]
-    assert catalog.query("select 1").rows == [[1]]
+def test_what_runs_is_cancelled_and_nothing_else(alone: PostgresCatalog, loner: str, admin: psycopg.Connection) -> None:
+    alone.cancel()
+    assert alone.query("select 1").rows == [[1]]
+    with ThreadPoolExecutor() as threads:
+        running = [threads.submit(alone.query, ENDLESS) for _ in range(2)]
+        wait_for(2, lambda: working(admin, loner))
+        alone.cancel()
+        for query in running:
+            with pytest.raises(QueryCancelledError):
+                query.result(timeout=5)
+    assert working(admin, loner) == 0
+    assert alone.query("select 1").rows == [[1]]
 
 
 def test_no_session_state_passes_from_one_query_to_the_next(catalog: PostgresCatalog) -> None:

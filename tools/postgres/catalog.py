@@ -13,8 +13,9 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from tools.catalog import Column, Limits, QueryResult, Table, TableDescription, TableList
-from tools.errors import CatalogUnavailableError, QueryRefusedError, TableNotFoundError
+from tools.errors import CatalogUnavailableError, QueryCancelledError, QueryRefusedError, TableNotFoundError
 from tools.postgres import guard
+from tools.postgres.calls import Call, Calls
 from tools.postgres.failures import explain
 from tools.postgres.values import read_as_json, size, to_json
 
@@ -59,6 +60,7 @@ class PostgresCatalog:
     ) -> None:
         self._limits = limits or Limits()
         self._excluded = excluded_schemas
+        self._calls = Calls()
         self._pool = ConnectionPool(
             conninfo,
             kwargs=dict(_CONNECTION),
@@ -84,6 +86,10 @@ class PostgresCatalog:
     ) -> None:
         """Close its connections."""
         self._pool.close()
+
+    def cancel(self) -> None:
+        """Cancel the statements that run now, for whichever thread; what is between two statements goes on."""
+        self._calls.cancel()
 
     def list_tables(self) -> TableList:
         """List the tables that the caller may read, by schema and name."""
@@ -168,13 +174,15 @@ class PostgresCatalog:
     def _reading(self, planning: Any = lambda: True, sources: Any = frozenset) -> Iterator[Conn]:
         """Give a connection in a read-only transaction, and turn the database's errors into ours."""
         limits = self._limits
+        call: Call | None = None
         try:
             with self._pool.connection() as conn:
-                conn.execute("begin read only")
                 try:
-                    settings = {"ms": limits.seconds, "lock": min(_LOCK_SECONDS, limits.seconds), "idle": 60}
-                    conn.execute(_BEGIN, {key: str(int(value * 1000)) for key, value in settings.items()})
-                    yield conn
+                    with self._calls.on(conn) as call:
+                        conn.execute("begin read only")
+                        settings = {"ms": limits.seconds, "lock": min(_LOCK_SECONDS, limits.seconds), "idle": 60}
+                        conn.execute(_BEGIN, {key: str(int(value * 1000)) for key, value in settings.items()})
+                        yield conn
                 finally:
                     if not conn.closed:
                         conn.execute("rollback")
@@ -185,6 +193,8 @@ class PostgresCatalog:
                 "The database cannot be reached, or no longer lets you in. Try again in a moment."
             ) from None
         except psycopg.Error as error:
+            if call is not None and call.cancelled and isinstance(error, psycopg.errors.QueryCanceled):
+                raise QueryCancelledError("The query was cancelled.", sources()) from None
             raise explain(error, planning=planning(), seconds=limits.seconds, sources=sources()) from None
 
 

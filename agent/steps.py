@@ -1,0 +1,55 @@
+"""Step through a generator on a thread of its own, so that whoever waits for a step can give up waiting.
+
+LangGraph lets no exception out, a Ctrl-C included, before its worker threads are done: interrupted inside a step it
+would answer when the running query ends. Here the caller's thread only waits for the step, and what the step itself
+waits for is cancelled.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Self
+
+T = TypeVar("T")
+
+# A cancellation between two statements hits nothing, so it is sent until the step has ended.
+_AGAIN_SECONDS = 0.05
+# A chat model cannot be cancelled; its step is left alone, what comes of it belongs to a checkpoint that is over.
+_PATIENCE_SECONDS = 3.0
+
+
+class Steps(Generic[T]):
+    """The values of a generator, each made when it is asked for, in a copy of the context that this was made in.
+
+    Args:
+        generator: What to step through; nobody else may.
+        cancel: Ends what a step waits for. It is called from the thread that stops, any number of times.
+    """
+
+    def __init__(self, generator: Generator[T, None, None], cancel: Callable[[], None]) -> None:
+        self._generator = generator
+        self._cancel = cancel
+        self._context = copy_context()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mooring-steps")
+        self._closing: Future[None] | None = None
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        return self._thread.submit(self._context.run, next, self._generator).result()
+
+    def stop(self) -> None:
+        """Close the generator after the step that it is in, whose work is cancelled. May be called again."""
+        if self._closing is None:
+            self._closing = self._thread.submit(self._context.run, self._generator.close)
+            self._thread.shutdown(wait=False)
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while not wait([self._closing], _AGAIN_SECONDS).done and time.monotonic() < end:
+            self._cancel()
