@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from agent.errors import MooringError
 from agent.external import LoginError
 from checkpointer import Principal
 
@@ -37,10 +38,12 @@ def log_in(database: Database, user: str) -> Caller:
 
     Raises:
         LoginError: The login failed, or is one that row-level security does not hold.
+        MooringError: The database cannot hold every text.
     """
     conninfo = database.login(user)
     try:
         with psycopg.connect(conninfo, connect_timeout=10, application_name="mooring login") as conn:
+            _require_utf8(conn)
             row = conn.execute(_WHO).fetchone()
     except psycopg.OperationalError as error:
         known = "alice, bob and carol can" if database.embedded else "keep the password in ~/.pgpass or a service file"
@@ -50,3 +53,10 @@ def log_in(database: Database, user: str) -> Caller:
         msg = f"{user!r} reads past row-level security"
         raise LoginError(msg, "log in as an ordinary role; superusers and roles with BYPASSRLS hold no sessions")
     return Caller(Principal(row[0], frozenset(row[2])), conninfo)
+
+
+def _require_utf8(conn: psycopg.Connection) -> None:
+    encoding = conn.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        problem = f"The database {conn.info.dbname!r} is encoded as {encoding}, which does not hold every text"
+        raise MooringError(problem, "use one that was created with ENCODING 'UTF8' TEMPLATE template0")
