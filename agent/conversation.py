@@ -98,6 +98,8 @@ class Conversation:
     def finish(self) -> Iterator[Event]:
         """Finish an interrupted turn; nothing happens where there is none."""
         if self.unfinished():
+            pending = [use for use in tool_uses(self.messages()) if use.status == "pending"]
+            yield from (ToolStarted(use.id or "", use.name, use.args) for use in pending)
             yield from self._run(None)
 
     def ask(self, question: str) -> Iterator[Event]:
@@ -161,7 +163,7 @@ def tool_uses(messages: list[AnyMessage]) -> list[ToolUse]:
     """Return the tool calls of messages, each with what came of it."""
     results = {m.tool_call_id: m for m in messages if isinstance(m, ToolMessage)}
     calls = [call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls]
-    return [_tool_use(call["name"], call["args"], results.get(call["id"] or "")) for call in calls]
+    return [_tool_use(call["id"], call["name"], call["args"], results.get(call["id"] or "")) for call in calls]
 
 
 def title_of(question: str) -> str:
@@ -170,11 +172,11 @@ def title_of(question: str) -> str:
     return line if len(line) <= _TITLE else f"{line[: _TITLE - 1]}…"
 
 
-def _tool_use(name: str, args: dict[str, Any], result: ToolMessage | None) -> ToolUse:
+def _tool_use(call_id: str | None, name: str, args: dict[str, Any], result: ToolMessage | None) -> ToolUse:
     if result is None:
-        return ToolUse(name=name, args=args, status="pending")
+        return ToolUse(id=call_id, name=name, args=args, status="pending")
     rows = result.response_metadata.get("rows")
-    return ToolUse(name=name, args=args, rows=rows, sources=sources_of([result]), status=result.status)
+    return ToolUse(id=call_id, name=name, args=args, rows=rows, sources=sources_of([result]), status=result.status)
 
 
 def _events(mode: str, payload: Any) -> Iterator[Event]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 class ToolUse(BaseModel):
     """One tool call of a turn."""
 
+    id: str | None = Field(default=None, description="Its result in a session is the message with this tool_call_id.")
     name: str
     args: dict[str, Any]
     rows: int | None = Field(default=None, description="Rows returned; null where the tool returns none.")

@@ -38,7 +38,7 @@ def _root(
 
 @app.command()
 def chat(as_: As = None, session: SessionName = None, continue_: Continue = False, model: Model = None) -> None:
-    """Chat. From a pipe, every line is one question."""
+    """Chat about your tables. From a pipe, every line is one question."""
     from agent.cli.chat import run_chat
 
     run_chat(as_, session, continue_, model)

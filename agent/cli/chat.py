@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -93,7 +93,8 @@ def _piped(screen: Screen) -> Iterator[str]:
 
 
 def _typed() -> Iterator[str]:
-    import readline  # noqa: F401 - gives input() a history and line editing
+    with suppress(ImportError):  # some builds of Python lack it
+        import readline  # noqa: F401 - gives input() a history and line editing
 
     while True:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -16,7 +16,6 @@ from agent.conversation import Answered, Event, Token, ToolFinished, ToolStarted
 from agent.provenance import sources_of
 
 if TYPE_CHECKING:
-    from langchain_core.messages import ToolMessage
     from rich.status import Status
 
     from agent.schemas import Answer
@@ -71,13 +70,26 @@ class Screen:
 
     def _tool(self, event: ToolStarted | ToolFinished, status: Status | None) -> None:
         if isinstance(event, ToolStarted):
-            detail = " ".join(str(value) for value in event.args.values())
-            self.line(f"· {event.name} {' '.join(detail.split())}".rstrip(), style="dim")
+            self.call(event.name, event.args)
             if status:
                 status.update(f"Running {event.name}")
                 status.start()
         else:
-            self.line(f"  {outcome(event.message)}", style="red" if event.message.status == "error" else "dim")
+            message = event.message
+            failure = message.text if message.status == "error" else None
+            self.outcome(failure, message.response_metadata.get("rows"), sources_of([message]))
+
+    def call(self, name: str, args: dict[str, Any]) -> None:
+        """Print a tool call in one line."""
+        self.line(f"· {name} {_one_line(' '.join(map(str, args.values())))}".rstrip(), style="dim")
+
+    def outcome(self, failure: str | None, rows: int | None, sources: list[str]) -> None:
+        """Print what came of a tool call in one line."""
+        if failure is not None:
+            self.line(f"  {_one_line(failure)}", style="red")
+            return
+        found = "done" if rows is None else f"{rows:,} row{'' if rows == 1 else 's'}"
+        self.line(f"  {found} from {', '.join(sources)}" if sources else f"  {found}", style="dim")
 
     def _answer(self, text: str) -> None:
         if self.lively:
@@ -87,11 +99,5 @@ class Screen:
         self.console.print()
 
 
-def outcome(message: ToolMessage) -> str:
-    """Return what came of a tool call in one line."""
-    if message.status == "error":
-        return " ".join(message.text.split())
-    rows = message.response_metadata.get("rows")
-    found = "done" if rows is None else f"{rows:,} row{'' if rows == 1 else 's'}"
-    sources = sources_of([message])
-    return f"{found} from {', '.join(sources)}" if sources else found
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

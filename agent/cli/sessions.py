@@ -105,15 +105,16 @@ def _show(transcript: Transcript) -> None:
     from agent.cli.screen import Screen
 
     screen = Screen()
+    uses = {use.id: use for message in transcript.messages for use in message.tool_calls}
     for message in transcript.messages:
         if message.role == "tool":
-            rows = len(message.content.splitlines())
-            screen.line(f"  {message.name}: {message.content if rows == 1 else f'{rows} lines'}"[:200], style="dim")
+            use = uses[message.tool_call_id]
+            screen.outcome(message.content if use.status == "error" else None, use.rows, message.sources)
             continue
         mark = "> " if message.role == "user" else ""
         if message.content:
             screen.line(f"{mark}{message.content}", style="bold" if mark else "")
-        for call in message.tool_calls:
-            screen.line(f"· {call.name} {' '.join(' '.join(map(str, call.args.values())).split())}", style="dim")
+        for use in message.tool_calls:
+            screen.call(use.name, use.args)
     if transcript.unfinished:
         screen.line("(The last turn was interrupted; the next question finishes it first.)", style="dim")
