@@ -68,7 +68,7 @@ def test_a_turn_killed_in_a_tool_call_is_finished(
     assert interrupted.unfinished
     assert [m.role for m in interrupted.messages] == TURN[:4]
 
-    answered = answer(ANOTHER, "--session", session)
+    answered = answer(ANOTHER, "--continue")
 
     found = exported(session)
     messages = found["messages"]
@@ -76,7 +76,7 @@ def test_a_turn_killed_in_a_tool_call_is_finished(
     assert [m["role"] for m in messages] == TURN * 2
     assert len({m["id"] for m in messages}) == len(TURN * 2)
     assert [m["content"] for m in messages if m["role"] == "user"] == [QUESTION, ANOTHER]
-    assert messages[-1]["content"] == answered["answer"]
+    assert (answered["session"], answered["answer"]) == (session, messages[-1]["content"])
     # A node that ran again would have given its message another id.
     assert [m["id"] for m in messages[:4]] == [m.id for m in interrupted.messages]
     assert [use["status"] for m in messages for use in m["tool_calls"]] == ["success"] * 4
