@@ -152,6 +152,8 @@ class Turn:
 
     def _understand(self) -> Generator[list[Call], list[Result], tuple[Query, ...]]:
         """Learn more of the schema and its values until the question is understood."""
+        if queries := self._plain():
+            return queries
         problem: NotUnderstoodError | None = None
         for learn in (
             self._describe_named,
@@ -171,6 +173,16 @@ class Turn:
                 problem = found
         assert problem is not None
         raise problem
+
+    def _plain(self) -> tuple[Query, ...]:
+        """Understand a question that spells the columns of one table: the list of tables says enough."""
+        if any(i.kind in {"unknown", "hint"} or (i.named and i.sure < SPELLED) for i in self._items()):
+            return ()
+        try:
+            queries = self._read()
+        except NotUnderstoodError:
+            return ()
+        return queries if all(query.tables == [query.base] for query in queries) else ()
 
     def _read(self) -> tuple[Query, ...]:
         items, schema = self._items(), self.schema

@@ -102,7 +102,7 @@ class _Writer:
             columns, keys = self._group(each)
             select += columns
             group += [key for key in keys if key not in group]
-        select += [f"{self._measure(m)} as {alias_of(m)}" for m in query.measures]
+        select += [self._measure(m) + (f" as {alias_of(m)}" if m.column else "") for m in query.measures]
         return select, group
 
     def _group(self, group: Group) -> tuple[list[str], list[str]]:
@@ -194,8 +194,7 @@ class _Writer:
 
 def alias_of(measure: Measure) -> str:
     """Return the name of a measure's column in the result."""
-    if measure.column is None:
-        return "count"
+    assert measure.column is not None
     agg = {"sum": "total", "avg": "average", "distinct": "count"}.get(measure.agg, measure.agg)
     words = [w for w in measure.column.words if w != agg]
     name = "_".join((agg, *words))
