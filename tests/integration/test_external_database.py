@@ -25,12 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOORING = str(Path(sys.executable).with_name("mooring"))
-RELEASES = [True, False] if (DEBIANS / "bin" / "postgres").exists() else [True]
+DEBIAN = (DEBIANS / "bin" / "postgres").exists()
 
 
-@pytest.fixture(scope="module", params=RELEASES, ids=["wheel", "debian"][: len(RELEASES)])
-def foreign(request: pytest.FixtureRequest) -> Iterator[Foreign]:
-    with foreign_server(own=request.param) as running:
+@pytest.fixture(scope="module", params=["urls", "variables"])
+def how(request: pytest.FixtureRequest) -> str:
+    """How the runtime role is configured."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def foreign(how: str) -> Iterator[Foreign]:
+    with foreign_server(own=how == "urls" or not DEBIAN) as running:
         yield running
 
 
@@ -45,13 +51,13 @@ def people(foreign: Foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PGSERVICEFILE", str(services))
 
 
-@pytest.fixture(params=["urls", "variables"])
-def configured(request: pytest.FixtureRequest, people: None, foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def configured(how: str, people: None, foreign: Foreign, monkeypatch: pytest.MonkeyPatch) -> None:
     """The runtime role by URL or by PG* variables, and the migrator."""
     variables = {"PGHOST": "127.0.0.1", "PGPORT": str(foreign.port), "PGDATABASE": DATABASE}
     variables |= {"PGUSER": "service", "PGPASSWORD": foreign.password}
     urls = {"MOORING_DATABASE_URL": foreign.url("service")}
-    for name, value in (urls if request.param == "urls" else variables).items():
+    for name, value in (urls if how == "urls" else variables).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MOORING_ADMIN_URL", foreign.url("migrator"))
 
