@@ -1,5 +1,7 @@
 """Turns of one session: ask, follow what happens, finish what was interrupted.
 
+A turn holds the session's lease: two at once take turns, and one that lost its lease stores nothing more.
+
 A turn is run with `durability="sync"`: each node's checkpoint is committed before the next node starts. What a killed
 process left unfinished is finished first when its owner next asks, from the last finished node; a tool call whose
 result was stored is not run again.
@@ -8,6 +10,7 @@ result was stored is not run again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from agent.identity import Caller
-    from checkpointer import GovernedPostgresSaver
+    from checkpointer import GovernedPostgresSaver, Run
     from tools import Catalog
 
 _TITLE = 60
@@ -62,7 +65,12 @@ class Answered:
     answer: Answer
 
 
-Event = ToolStarted | ToolFinished | Token | Answered
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """An interrupted turn is finished first."""
+
+
+Event = ToolStarted | ToolFinished | Token | Answered | Resumed
 
 
 class Conversation:
@@ -82,6 +90,7 @@ class Conversation:
         self._caller = caller
         self._context = TurnContext(catalog)
         self._steps: Steps[Any] | None = None
+        self._held: Run | None = None
         self._config: Any = {"configurable": {"thread_id": session}}
 
     def messages(self) -> list[AnyMessage]:
@@ -96,22 +105,30 @@ class Conversation:
             return bool(self._graph.get_state(self._config).tasks)
 
     def finish(self) -> Iterator[Event]:
-        """Finish an interrupted turn; nothing happens where there is none."""
-        if self.unfinished():
-            pending = [use for use in tool_uses(self.messages()) if use.status == "pending"]
-            yield from (ToolStarted(use.id or "", use.name, use.args) for use in pending)
-            yield from self._run(None)
+        """Finish an interrupted turn; nothing happens where there is none.
+
+        Raises:
+            ThreadBusyError: Another run holds the session, and did not give it up in time.
+        """
+        with self._turn() as run:
+            yield from self._finish(run)
 
     def ask(self, question: str) -> Iterator[Event]:
-        """Ask a question, after `finish`. Ends with `Answered`."""
-        title = None if self.messages() else title_of(question)
-        for event in self._run({"messages": [HumanMessage(question, id=str(uuid4()))]}):
-            if title is not None:
-                # The first event comes after the first checkpoint, so that there is a session to name.
-                with acting_as(self._caller.principal):
-                    self._saver.rename(self.session, title)
-                title = None
-            yield event
+        """Ask a question, an interrupted turn is finished before. Ends with `Answered`.
+
+        Raises:
+            ThreadBusyError: Another run holds the session, and did not give it up in time.
+        """
+        with self._turn() as run:
+            yield from self._finish(run)
+            title = None if self.messages() else title_of(question)
+            for event in self._run(run, {"messages": [HumanMessage(question, id=str(uuid4()))]}):
+                if title is not None:
+                    # The first event comes after the first checkpoint, so that there is a session to name.
+                    with acting_as(self._caller.principal):
+                        self._saver.rename(self.session, title)
+                    title = None
+                yield event
 
     def stop(self) -> None:
         """Stop a turn half-way, a running query included, and close it.
@@ -120,7 +137,9 @@ class Conversation:
         """
         if self._steps is not None:
             self._steps.stop()
-        with acting_as(self._caller.principal):
+        if self._held is not None:
+            self._held.release()
+        with self._turn() as run, acting_as(self._caller.principal), run.bound():
             state = self._graph.get_state(self._config)
             if not state.tasks:
                 return
@@ -136,12 +155,30 @@ class Conversation:
             update = {"messages": [*finished, *unanswered, AIMessage(_STOPPED, id=str(uuid4()))]}
             self._graph.update_state(self._config, update, as_node="model")
 
-    def _run(self, given: Any) -> Iterator[Event]:
+    @contextmanager
+    def _turn(self) -> Iterator[Run]:
+        """Hold the session's lease; another turn is waited for."""
+        with acting_as(self._caller.principal):
+            self._held = run = self._saver.run(self._config, on_busy="wait")
+            run.acquire()
+        try:
+            yield run
+        finally:
+            run.release()
+
+    def _finish(self, run: Run) -> Iterator[Event]:
+        if self.unfinished():
+            yield Resumed()
+            pending = [use for use in tool_uses(self.messages()) if use.status == "pending"]
+            yield from (ToolStarted(use.id or "", use.name, use.args) for use in pending)
+            yield from self._run(run, None)
+
+    def _run(self, run: Run, given: Any) -> Iterator[Event]:
         stream: Any = self._graph.stream(
             given, self._config, context=self._context, stream_mode=["updates", "messages"], durability="sync"
         )
-        # The principal is bound in the steps' context, and not for the caller between them.
-        with acting_as(self._caller.principal):
+        # Principal and lease are bound in the steps' context, and not for the caller between them.
+        with acting_as(self._caller.principal), run.bound():
             self._steps = steps = Steps[tuple[str, Any]](stream, self._context.catalog.cancel)
         try:
             for mode, payload in steps:

@@ -21,6 +21,8 @@ from checkpointer.errors import (
     NotOpenError,
     PrincipalError,
     SchemaError,
+    StaleLeaseError,
+    ThreadBusyError,
     ThreadExistsError,
     ThreadIdError,
     ThreadNotFoundError,
@@ -28,6 +30,7 @@ from checkpointer.errors import (
     UnserializableError,
     WrongThreadError,
 )
+from checkpointer.leases import Run
 from checkpointer.principal import Principal, acting_as
 from checkpointer.saver import GovernedPostgresSaver
 from checkpointer.sessions import Session
@@ -43,8 +46,11 @@ __all__ = [
     "NotOpenError",
     "Principal",
     "PrincipalError",
+    "Run",
     "SchemaError",
     "Session",
+    "StaleLeaseError",
+    "ThreadBusyError",
     "ThreadExistsError",
     "ThreadIdError",
     "ThreadNotFoundError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from checkpointer.errors import ThreadIdError
@@ -16,6 +16,14 @@ _MAX_BYTES = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write to a thread: the thread's row, and the fencing number."""
+
+    thread: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
     """Where a checkpoint is. `ns` is None where a listing spans all namespaces."""
 
@@ -23,11 +31,17 @@ class Address:
     thread_id: str
     ns: str | None
     checkpoint_id: str | None
+    lease: Lease | None = None
+    """The lease that writes carry."""
 
     @property
     def thread(self) -> tuple[str, str]:
         """Owner and thread id."""
         return self.owner, self.thread_id
+
+    def leased(self, thread: int, number: int) -> Address:
+        """Return the address with a lease."""
+        return replace(self, lease=Lease(thread, number))
 
     def config(self, checkpoint_id: str, ns: str | None = None) -> RunnableConfig:
         """Return the config that names a checkpoint of this thread."""

@@ -49,6 +49,27 @@ class ThreadNotFoundError(CheckpointerError):
         super().__init__(f"You have no thread {thread_id!r}.")
 
 
+class ThreadBusyError(CheckpointerError):
+    """Another run holds the thread's lease."""
+
+    def __init__(self, thread_id: str, seconds: float) -> None:
+        super().__init__(
+            f"Thread {thread_id!r} is busy with another run. Try again when that is done, or, if it died, in "
+            f"{max(1, round(seconds))} s; another thread can be used at once."
+        )
+        self.seconds = seconds
+
+
+class StaleLeaseError(CheckpointerError):
+    """The run lost its lease: another one took over, or the thread was deleted. Nothing of this write was stored."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(
+            f"This run no longer holds thread {thread_id!r}: another one took over, or the thread was deleted. What it "
+            "stored before is kept; ask again to go on from there."
+        )
+
+
 class BlockedTypeError(CheckpointerError, TypeError):
     """A value's type is not on the allow-list, so it could not be read back as what it is.
 

@@ -23,7 +23,7 @@ from langgraph.checkpoint.base import (
 from psycopg.errors import UniqueViolation
 
 from checkpointer.encoding import FIRST_VALUE, Encoder
-from checkpointer.errors import DeltaChannelPruneError, ThreadExistsError
+from checkpointer.errors import DeltaChannelPruneError, StaleLeaseError, ThreadExistsError
 from checkpointer.memo import Memory, StoredChannel, ThreadMemo
 from checkpointer.messages import is_plain, plain_to_json
 from checkpointer.reading import read_page
@@ -221,6 +221,8 @@ def _store(
             **params,
             "seqs": seqs,
             "refs": encoder.refs,
+            "lease_thread": where.lease.thread if where.lease else None,
+            "lease": where.lease.number if where.lease else None,
             "known_id": memo.thread if memo else None,
             "epoch": memo.epoch if memo else None,
             "since_message": memo.next_positions[0] if memo else 0,
@@ -232,8 +234,11 @@ def _store(
             "values": [item.value for item in fresh],
         },
     )
-    first = [] if memo else [Statement("ensure_thread", place)]
-    *_, rows = yield [*first, Statement("lock_thread", place), statement]
+    # A lease comes with its thread; one that was deleted since must not come back.
+    first = [] if memo or where.lease else [Statement("ensure_thread", place)]
+    *_, held, rows = yield [*first, Statement("lock_thread", place), statement]
+    if where.lease and held != [(where.lease.thread, where.lease.number)]:
+        raise StaleLeaseError(where.thread_id)
     if not rows:
         ctx.memory.forget(where.thread)
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from langgraph.checkpoint.base import (
@@ -17,6 +18,7 @@ from langgraph.checkpoint.base import (
 from checkpointer import migrations, operations, sessions
 from checkpointer.addresses import Address, address, valid_thread_id
 from checkpointer.errors import NotOpenError
+from checkpointer.leases import OnBusy, Renewals, Run, current_lease
 from checkpointer.listing import Listing
 from checkpointer.memo import Memory
 from checkpointer.principal import Principal, current_principal
@@ -83,6 +85,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         self._sizes = (min_size, max_size, timeout)
         self._memory = Memory()
         self._runs = Runs()
+        self._renewals = Renewals()
         # Clones made by `with_allowlist` share it, so they are open when the original is.
         self._runners: list[SyncRunner | AsyncRunner] = []
 
@@ -179,13 +182,13 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the config's checkpoint, without an id the latest committed one, or None."""
         who, where = self._where(config)
-        self._runs.started(config, who)
+        self._runs.started(config, who, where.lease)
         return self._run(operations.get_tuple(self._context, where), who)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Async version of `get_tuple`."""
         who, where = self._where(config)
-        self._runs.started(config, who)
+        self._runs.started(config, who, where.lease)
         return await self._arun(operations.get_tuple(self._context, where), who)
 
     def list(
@@ -257,6 +260,52 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         """Async version of `put_writes`."""
         who, where = self._where(config)
         await self._arun(operations.put_writes(self._context, where, writes, task_id, task_path), who)
+
+    # --- runs --------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        config: RunnableConfig,
+        *,
+        on_busy: OnBusy = "reject",
+        wait_seconds: float | None = 30.0,
+        lease_seconds: float = 10.0,
+    ) -> Run:
+        """Return the exclusive right to run the config's thread, to be entered with `with` or `async with`.
+
+            with acting_as(principal), saver.run(config):
+                graph.invoke(question, config)
+
+        Every write inside carries the lease's number, and one that is no longer the latest is refused. Runs without a
+        lease are not held up by it.
+
+        Args:
+            config: Names the thread; every namespace of it is meant.
+            on_busy: Whether a thread that another run holds raises ThreadBusyError, or is waited for.
+            wait_seconds: How long to wait for it; None for as long as it takes.
+            lease_seconds: How long the lease lasts when the process dies. It is renewed three times as often.
+
+        Raises:
+            ThreadBusyError, StaleLeaseError: As `Run` says.
+        """
+        who, where = self._where(config)
+        return Run(
+            self,
+            self._renewals,
+            who,
+            where,
+            on_busy=on_busy,
+            wait_seconds=wait_seconds,
+            lease_seconds=lease_seconds,
+        )
+
+    def drive(self, operation: Operation[T], who: Principal) -> T:
+        """Run an operation of this package for a principal."""
+        return self._run(operation, who)
+
+    async def adrive(self, operation: Operation[T], who: Principal) -> T:
+        """Async version of `drive`."""
+        return await self._arun(operation, who)
 
     # --- whole threads ----------------------------------------------------------------------------------------
 
@@ -345,8 +394,10 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         return operations.Context(self.serde, self._memory)
 
     def _where(self, config: RunnableConfig) -> tuple[Principal, Address]:
-        who = current_principal(self._runs.principal(config) or self._principal)
-        return who, address(config, who.name)
+        run = self._runs.of(config)
+        who = current_principal(run.principal if run else self._principal)
+        where = address(config, who.name)
+        return who, replace(where, lease=current_lease(where.thread) or (run.lease if run else None))
 
     def _listing(
         self,

@@ -30,7 +30,7 @@ def run_chat(user: str | None, session: str | None, continue_: bool, model: str 
         if talking:
             screen.line(f"Session {conversation.session}. Ask about your tables; Ctrl-D leaves.", style="dim")
         with _stoppable(conversation, screen):
-            _resume(conversation, screen)
+            screen.show(conversation.finish())
         for question in _typed() if talking else _piped(screen):
             with _stoppable(conversation, screen):
                 screen.show(conversation.ask(question))
@@ -52,7 +52,6 @@ def run_ask(
                 typer.echo(_answer(conversation, question).model_dump_json())
                 return
             screen = Screen()
-            _resume(conversation, screen)
             screen.show(conversation.ask(question))
             typer.echo(f"Session {conversation.session}", err=True)
         except KeyboardInterrupt:
@@ -71,18 +70,9 @@ def _stoppable(conversation: Conversation, screen: Screen) -> Iterator[None]:
 
 
 def _answer(conversation: Conversation, question: str) -> Answer:
-    for _ in conversation.finish():
-        pass
-    for event in conversation.ask(question):
-        if isinstance(event, Answered):
-            return event.answer
-    raise AssertionError
-
-
-def _resume(conversation: Conversation, screen: Screen) -> None:
-    if conversation.unfinished():
-        screen.line("Finishing the turn that was interrupted.", style="dim")
-        screen.show(conversation.finish())
+    *_, last = conversation.ask(question)
+    assert isinstance(last, Answered)
+    return last.answer
 
 
 def _piped(screen: Screen) -> Iterator[str]:

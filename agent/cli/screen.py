@@ -12,13 +12,12 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
-from agent.conversation import Answered, Event, Token, ToolFinished, ToolStarted
+from agent.conversation import Answered, Event, Resumed, Token, ToolFinished, ToolStarted
 from agent.provenance import sources_of
 
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from agent.schemas import Answer
 
 # Data may hold escape sequences; on a terminal they would be obeyed.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|[\ud800-\udfff]")
@@ -40,33 +39,32 @@ class Screen:
         """Print one line."""
         self.console.print(Text(printable(text), style=style))
 
-    def show(self, events: Iterable[Event]) -> Answer | None:
-        """Show a turn as it happens and return its answer."""
+    def show(self, events: Iterable[Event]) -> None:
+        """Show what happens until it is over: an interrupted turn that is finished, and the one that was asked for."""
         with ExitStack() as stack:
             status = stack.enter_context(self.console.status("Thinking")) if self.lively else None
             live: Live | None = None
             streamed = ""
             for event in events:
-                if isinstance(event, Token) and self.lively:
+                if isinstance(event, Token):
                     streamed += event.text
-                    if live is None:
-                        if status:
-                            status.stop()
+                    if status and live is None:
+                        status.stop()
                         live = stack.enter_context(Live(console=self.console, transient=True))
-                    live.update(Markdown(printable(streamed)))
-                elif isinstance(event, ToolStarted | ToolFinished):
                     if live:
-                        live.stop()
-                        live, streamed = None, ""
-                    self._tool(event, status)
-                elif isinstance(event, Answered):
-                    if live:
-                        live.stop()
+                        live.update(Markdown(printable(streamed)))
+                    continue
+                if live:
+                    live.stop()
+                live, streamed = None, ""
+                if isinstance(event, Answered):
                     if status:
                         status.stop()
                     self._answer(event.answer.answer)
-                    return event.answer
-        return None
+                elif isinstance(event, Resumed):
+                    self.line("Finishing the turn that was interrupted.", style="dim")
+                else:
+                    self._tool(event, status)
 
     def _tool(self, event: ToolStarted | ToolFinished, status: Status | None) -> None:
         if isinstance(event, ToolStarted):

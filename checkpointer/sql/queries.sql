@@ -75,16 +75,17 @@ on conflict (owner, thread_id) do nothing
 
 -- name: lock_thread
 -- A statement of its own, so that the one after it sees what earlier holders of the lock committed.
-select id from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s for no key update
+select id, fence from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s for no key update
 
 -- name: store
 -- Stores the given items that the thread does not hold yet, and resolves references to them: -n stands for the n-th
 -- given item. Only positions that the caller has not seen (`since`) need be searched for an equal item. Nothing is
--- done when what the caller remembers of the thread (`known_id`, `epoch`) is out of date.
+-- done when what the caller remembers of the thread (`known_id`, `epoch`) is out of date, or its lease is.
 with place as materialized (
   select id, epoch, next_message, next_value, next_seq from :"schema".threads
   where owner = %(owner)s and thread_id = %(thread_id)s
     and (%(known_id)s::bigint is null or (id = %(known_id)s and epoch = %(epoch)s))
+    and (%(lease_thread)s::bigint is null or (id = %(lease_thread)s and fence = %(lease)s::bigint))
 ),
 given as materialized (
   select g.*, (
@@ -263,12 +264,40 @@ from :"schema".threads source join :"schema".threads target
 select t.thread_id, t.owner, t.title, t.created_at, t.updated_at,
   (select count(*) from :"schema".checkpoints c where c.thread = t.id) as checkpoints
 from :"schema".threads t
-where t.owner = %(owner)s
+where t.owner = %(owner)s and t.next_seq > 0
   and (%(thread_id)s::text is null or t.thread_id = %(thread_id)s)
 order by t.updated_at desc, t.id desc limit %(limit)s
 
 -- name: rename
 update :"schema".threads set title = %(title)s where owner = %(owner)s and thread_id = %(thread_id)s returning id
+
+-- name: take_lease
+-- The thread's lease, if it is free, ran out, or is the one (`dead`) whose holder is known to be gone.
+insert into :"schema".threads as t (owner, thread_id, fence, lease_until, holder)
+values (%(owner)s, %(thread_id)s, 1, clock_timestamp() + make_interval(secs => %(seconds)s), %(holder)s)
+on conflict (owner, thread_id) do update
+set fence = t.fence + 1, lease_until = excluded.lease_until, holder = excluded.holder
+where t.lease_until is null or t.lease_until <= clock_timestamp() or t.fence = %(dead)s::bigint
+returning id, fence
+
+-- name: look_at_lease
+select holder, extract(epoch from lease_until - clock_timestamp())::float8, fence
+from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s
+
+-- name: renew_lease
+update :"schema".threads set lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
+where owner = %(owner)s and id = %(id)s and fence = %(fence)s returning id
+
+-- name: release_lease
+update :"schema".threads set lease_until = null, holder = null
+where owner = %(owner)s and id = %(id)s and fence = %(fence)s
+
+-- name: delete_unused_thread
+-- A run that stored nothing leaves nothing.
+delete from :"schema".threads t
+where t.owner = %(owner)s and t.id = %(id)s and t.fence = %(fence)s and t.next_seq = 0
+  and not exists (select from :"schema".items i where i.thread = t.id)
+  and not exists (select from :"schema".writes w where w.thread = t.id)
 
 -- name: check_schema
 select exists (

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -104,6 +105,18 @@ class TestChat:
         last = found["tools"][-1]
         assert (last["name"], last["rows"], last["sources"]) == ("query", 1, ["lakehouse.bakehouse.suppliers"])
         assert "count" in last["args"]["sql"].lower()
+
+    def test_two_questions_at_once_take_turns(self, name: str) -> None:
+        questions = ["how many suppliers are there?", "how many reviews are there?"]
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(lambda question: answer(question, "--session", name), questions))
+        assert [len(each["tools"]) for each in found] == [2, 2]
+        messages = json.loads(mooring("sessions", "export", name).stdout)["messages"]
+        roles = [m["role"] for m in messages]
+        assert roles == ["user", "assistant", "tool", "assistant", "tool", "assistant"] * 2
+        asked = [m["content"] for m in messages if m["role"] == "user"]
+        replies = {found[i]["answer"]: questions[i] for i in (0, 1)}
+        assert [replies[m["content"]] for m in messages[5::6]] == asked
 
     def test_a_session_goes_on_in_a_new_process(self, name: str) -> None:
         answer("how many suppliers are there?", "--session", name, "--as", "bob")

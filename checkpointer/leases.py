@@ -1,0 +1,302 @@
+"""Leases: one run at a time on a thread, and nothing written by a run that lost it.
+
+A lease is a number that the thread's row counts up. Whoever holds the latest may write; a write under an older one is
+refused by the very statement that would have stored it. A lease ends with its run, or when it is not renewed in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from checkpointer.errors import CheckpointerError, StaleLeaseError, ThreadBusyError
+from checkpointer.holders import holder, is_dead
+from checkpointer.operations import Operation, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from checkpointer.addresses import Address, Lease
+    from checkpointer.principal import Principal
+
+OnBusy = Literal["reject", "wait"]
+
+# Between looks at a thread that is held by another run.
+_FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
+
+_bound: ContextVar[Mapping[tuple[str, str], Lease]] = ContextVar("mooring_leases", default={})  # noqa: B039 - never changed
+
+
+def current_lease(thread: tuple[str, str]) -> Lease | None:
+    """Return the lease of a thread, by owner and thread id, that the calling context runs under."""
+    return _bound.get().get(thread)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The answer to a try: the lease, or who holds it for how many seconds at most."""
+
+    lease: Lease | None
+    holder: str = ""
+    seconds: float = 0.0
+    fence: int = 0
+
+
+def take(where: Address, seconds: float, dead: int | None) -> Operation[Taken]:
+    """Try to take a thread's lease. `dead` is the number of a lease whose holder is known to be gone."""
+    params = {
+        "owner": where.owner,
+        "thread_id": where.thread_id,
+        "seconds": seconds,
+        "holder": holder(),
+        "dead": dead,
+    }
+    taken, held = yield [Statement("take_lease", params), Statement("look_at_lease", params)]
+    if taken:
+        return Taken(where.leased(*taken[0]).lease)
+    name, left, fence = held[0] if held else ("", 0.0, 0)
+    return Taken(None, name or "", float(left or 0.0), fence)
+
+
+def renew(owner: str, lease: Lease, seconds: float) -> Operation[bool]:
+    """Prolong a lease; False when it is no longer ours."""
+    params = {"owner": owner, "id": lease.thread, "fence": lease.number, "seconds": seconds}
+    [rows] = yield [Statement("renew_lease", params)]
+    return bool(rows)
+
+
+def release(owner: str, lease: Lease) -> Operation[None]:
+    """End a lease; a thread in which nothing was stored goes with it."""
+    params = {"owner": owner, "id": lease.thread, "fence": lease.number}
+    yield [Statement("release_lease", params), Statement("delete_unused_thread", params)]
+
+
+class Driver(Protocol):
+    """Runs operations, as the saver does."""
+
+    def drive(self, operation: Operation[Any], who: Principal) -> Any:
+        """Run an operation."""
+        ...
+
+    async def adrive(self, operation: Operation[Any], who: Principal) -> Any:
+        """Run an operation on the event loop."""
+        ...
+
+
+class Run:
+    """The exclusive right to run a thread, for the time of a `with` or `async with` block.
+
+    It is renewed while the block runs. A generator, whose context is its caller's, takes it with `acquire`, gives it
+    back with `release`, and enters `bound` around what writes.
+
+    Raises:
+        ThreadBusyError: On entering, when another run holds the thread.
+        StaleLeaseError: From a write inside, when another run has taken over since.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        renewals: Renewals,
+        who: Principal,
+        where: Address,
+        *,
+        on_busy: OnBusy,
+        wait_seconds: float | None,
+        lease_seconds: float,
+    ) -> None:
+        if on_busy not in ("reject", "wait"):
+            msg = f"on_busy is 'reject' or 'wait', not {on_busy!r}."
+            raise ValueError(msg)
+        self._driver = driver
+        self._renewals = renewals
+        self._who = who
+        self._where = where
+        self._patience = 0.0 if on_busy == "reject" else wait_seconds
+        self._seconds = lease_seconds
+        self._lease: Lease | None = None
+        self._inherited = False
+        self._token: Any = None
+
+    @property
+    def number(self) -> int:
+        """The fencing number."""
+        if self._lease is None:
+            raise StaleLeaseError(self._where.thread_id)
+        return self._lease.number
+
+    def acquire(self) -> None:
+        """Take the lease."""
+        if self._inherit():
+            return
+        for pause, dead in self._tries():
+            if pause:
+                time.sleep(pause)
+            taken: Taken = self._driver.drive(take(self._where, self._seconds, dead), self._who)
+            self._tried(taken)
+            if taken.lease is not None:
+                return
+
+    async def aacquire(self) -> None:
+        """Async version of `acquire`."""
+        if self._inherit():
+            return
+        for pause, dead in self._tries():
+            if pause:
+                await asyncio.sleep(pause)
+            taken: Taken = await self._driver.adrive(take(self._where, self._seconds, dead), self._who)
+            self._tried(taken)
+            if taken.lease is not None:
+                return
+
+    def release(self) -> None:
+        """Give the lease back. A database that cannot be reached lets it run out."""
+        lease = self._given_up()
+        if lease is not None:
+            with suppress(CheckpointerError):
+                self._driver.drive(release(self._where.owner, lease), self._who)
+
+    async def arelease(self) -> None:
+        """Async version of `release`."""
+        lease = self._given_up()
+        if lease is not None:
+            with suppress(CheckpointerError):
+                await asyncio.shield(self._driver.adrive(release(self._where.owner, lease), self._who))
+
+    @contextmanager
+    def bound(self) -> Iterator[None]:
+        """Make the writes inside carry the lease's number."""
+        token = self._bind()
+        try:
+            yield
+        finally:
+            _bound.reset(token)
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        self._token = self._bind()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _bound.reset(self._token)
+        self.release()
+
+    async def __aenter__(self) -> Self:
+        await self.aacquire()
+        self._token = self._bind()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _bound.reset(self._token)
+        await self.arelease()
+
+    def _bind(self) -> Any:
+        assert self._lease is not None
+        return _bound.set({**_bound.get(), self._where.thread: self._lease})
+
+    def _inherit(self) -> bool:
+        """A run inside of a run on the same thread is the same run."""
+        self._lease = current_lease(self._where.thread)
+        self._inherited = self._lease is not None
+        return self._inherited
+
+    def _tries(self) -> Iterator[tuple[float, int | None]]:
+        """Yield the pause before each try, and the number of a lease that a dead process left."""
+        self._last: Taken = Taken(None)
+        yield 0.0, None
+        end = None if self._patience is None else time.monotonic() + self._patience
+        pause = _FIRST_LOOK
+        while True:
+            if is_dead(self._last.holder):
+                yield 0.0, self._last.fence
+            left = pause if end is None else end - time.monotonic()
+            # One that was released since it was refused is taken at the next try.
+            if left <= 0 < self._last.seconds:
+                raise ThreadBusyError(self._where.thread_id, self._last.seconds)
+            yield max(0.0, min(pause, left)), None
+            pause = min(2 * pause, _LAST_LOOK)
+
+    def _tried(self, taken: Taken) -> None:
+        self._last = taken
+        if taken.lease is not None:
+            self._lease = taken.lease
+            self._renewals.add(self._driver, self._who, self._where.owner, taken.lease, self._seconds)
+
+    def _given_up(self) -> Lease | None:
+        lease, self._lease = self._lease, None
+        if lease is None or self._inherited:
+            return None
+        self._renewals.remove(lease)
+        return lease
+
+
+@dataclass(slots=True)
+class _Renewed:
+    driver: Driver
+    who: Principal
+    owner: str
+    seconds: float
+    due: float
+
+
+class Renewals:
+    """Renews the leases of a saver, on one thread that lives while there are any."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Condition()
+        self._leases: dict[Lease, _Renewed] = {}
+        self._thread: threading.Thread | None = None
+
+    def add(self, driver: Driver, who: Principal, owner: str, lease: Lease, seconds: float) -> None:
+        """Renew a lease from now on, three times in its length."""
+        with self._lock:
+            self._leases[lease] = _Renewed(driver, who, owner, seconds, time.monotonic() + seconds / 3)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="mooring-leases", daemon=True)
+                self._thread.start()
+            self._lock.notify()
+
+    def remove(self, lease: Lease) -> None:
+        """Renew a lease no longer."""
+        with self._lock:
+            self._leases.pop(lease, None)
+            self._lock.notify()
+
+    def _work(self) -> None:
+        while (due := self._next()) is not None:
+            lease, renewed = due
+            try:
+                ours = renewed.driver.drive(renew(renewed.owner, lease, renewed.seconds), renewed.who)
+            except Exception:  # noqa: BLE001 - whatever it was, the next try is soon; a write tells what is lost
+                ours = True
+            with self._lock:
+                if not ours:
+                    self._leases.pop(lease, None)
+                elif lease in self._leases:
+                    renewed.due = time.monotonic() + renewed.seconds / 3
+
+    def _next(self) -> tuple[Lease, _Renewed] | None:
+        """Wait for the lease that is due next; None when there is none left for a while."""
+        with self._lock:
+            while True:
+                if not self._leases and not self._lock.wait(1.0) and not self._leases:
+                    self._thread = None
+                    return None
+                if not self._leases:
+                    continue
+                lease, renewed = min(self._leases.items(), key=lambda each: each[1].due)
+                left = renewed.due - time.monotonic()
+                if left <= 0:
+                    return lease, renewed
+                self._lock.wait(left)
