@@ -20,6 +20,7 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
     get_serializable_checkpoint_metadata,
 )
+from psycopg import DatabaseError
 from psycopg.errors import UniqueViolation
 
 from checkpointer.encoding import FIRST_VALUE, Encoder
@@ -40,10 +41,14 @@ Row = tuple[Any, ...]
 
 
 class Statement(NamedTuple):
-    """A query of `queries.sql` by name, and its parameters."""
+    """A query of `queries.sql` by name, and its parameters.
+
+    One that `binds` is a function of the schema that binds the principal itself; it travels alone.
+    """
 
     name: str
     params: Mapping[str, Any]
+    binds: bool = False
 
 
 # Yields the statements of one round trip, is sent the rows of each, returns a result.
@@ -60,11 +65,8 @@ class Context:
 
 def get_tuple(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]:
     """Return the checkpoint, the latest committed one without an id, with everything it refers to."""
-    params = {"owner": where.owner, "thread_id": where.thread_id, "ns": where.ns or ""}
-    if where.checkpoint_id is None:
-        [rows] = yield [Statement("latest", params)]
-    else:
-        [rows] = yield [Statement("by_id", {**params, "checkpoint_id": where.checkpoint_id})]
+    params = {"thread_id": where.thread_id, "ns": where.ns or "", "checkpoint_id": where.checkpoint_id}
+    [rows] = yield [Statement("get_parts", params, binds=True)]
     page = read_page(ctx.serde, ctx.memory, where.owner, rows)
     return page.tuples[0] if page.tuples else None
 
@@ -86,7 +88,7 @@ def put(
     while True:
         memo = ctx.memory.get(where.thread)
         before = memo.checkpoints.get((ns, where.checkpoint_id or ""), {}) if memo else {}
-        encoder = Encoder(ctx.serde, memo.positions if memo else {})
+        encoder = Encoder(ctx.serde, memo.positions, memo.digests) if memo else Encoder(ctx.serde, {})
         channels: dict[str, tuple[Any, list[Any], int]] = {}
         for name, version in checkpoint["channel_versions"].items():
             start = len(encoder.refs)
@@ -107,7 +109,7 @@ def put(
             "metadata": text,
             "metadata_value": opaque,
         }
-        stored = yield from _store(ctx, where, memo, encoder, "put", params, seqs=1)
+        stored = yield from _store(ctx, where, memo, encoder, "put", params)
         if stored is None:
             continue
         new_memo, refs = stored
@@ -130,7 +132,7 @@ def put_writes(
     special = all(channel in WRITES_IDX_MAP for channel, _ in writes)
     while writes:
         memo = ctx.memory.get(where.thread)
-        encoder = Encoder(ctx.serde, memo.positions if memo else {})
+        encoder = Encoder(ctx.serde, memo.positions, memo.digests) if memo else Encoder(ctx.serde, {})
         bodies: list[bytes] = []
         lengths: list[int] = []
         for _, value in writes:
@@ -146,9 +148,9 @@ def put_writes(
             "channels": [channel for channel, _ in writes],
             "lengths": lengths,
             "bodies": bodies,
+            "replaces": special,
         }
-        name = "put_special_writes" if special else "put_writes"
-        if (yield from _store(ctx, where, memo, encoder, name, params, seqs=0)) is not None:
+        if (yield from _store(ctx, where, memo, encoder, "put_writes", params)) is not None:
             return
 
 
@@ -208,20 +210,15 @@ def _store(
     encoder: Encoder,
     name: str,
     params: dict[str, Any],
-    *,
-    seqs: int,
 ) -> Operation[tuple[ThreadMemo, list[int]] | None]:
     """Run a storing query; return the thread's memo and the resolved references, or None to try again from scratch."""
-    place = {"owner": where.owner, "thread_id": where.thread_id}
-    fresh = encoder.fresh
+    fresh, refs = encoder.fresh, encoder.refs
     statement = Statement(
         name,
         {
-            **place,
             **params,
-            "seqs": seqs,
-            "refs": encoder.refs,
-            "lease_thread": where.lease.thread if where.lease else None,
+            "thread_id": where.thread_id,
+            "lease_id": where.lease.thread if where.lease else None,
             "lease": where.lease.number if where.lease else None,
             "known_id": memo.thread if memo else None,
             "epoch": memo.epoch if memo else None,
@@ -232,21 +229,22 @@ def _store(
             "kinds": [item.kind for item in fresh],
             "messages": [item.message for item in fresh],
             "values": [item.value for item in fresh],
+            "refs": refs,
+            "open_at": [at + 1 for at in range(0, len(refs), 2) if refs[at] < 0],
         },
+        binds=True,
     )
-    # A lease comes with its thread; one that was deleted since must not come back.
-    first = [] if memo or where.lease else [Statement("ensure_thread", place)]
-    *_, held, rows = yield [*first, Statement("lock_thread", place), statement]
-    if where.lease and held != [(where.lease.thread, where.lease.number)]:
-        raise StaleLeaseError(where.thread_id)
-    if not rows:
+    try:
+        [[(thread, epoch, next_message, next_value, positions)]] = yield [statement]
+    except DatabaseError as error:
+        raise StaleLeaseError(where.thread_id) from error
+    if thread is None:
         ctx.memory.forget(where.thread)
         return None
-    thread, epoch, next_message, next_value, positions = rows[0]
     known = {item.digest: position for item, position in zip(fresh, positions, strict=True)}
     new_memo = ctx.memory.learn(where.thread, thread, epoch, (next_message, next_value), known)
-    starts = [positions[-r - 1] if r < 0 else r for r in encoder.refs[::2]]
-    return new_memo, [n for run in zip(starts, encoder.refs[1::2], strict=True) for n in run]
+    starts = [positions[-r - 1] if r < 0 else r for r in refs[::2]]
+    return new_memo, [n for run in zip(starts, refs[1::2], strict=True) for n in run]
 
 
 def _metadata(serde: SerializerProtocol, metadata: dict[str, Any]) -> tuple[str | None, bytes | None]:

@@ -1,13 +1,14 @@
 """Drive operations over a connection pool: the only code that touches a cursor, binds the principal and retries.
 
-All statements of a round trip go out in one psycopg pipeline on an autocommit connection. Between two syncs a pipeline
-is one implicit transaction, so no BEGIN and COMMIT travel, and nothing is fetched before the sync that ends it.
+A statement that binds the principal itself travels alone; any others go out in one psycopg pipeline with the binding
+before them. On an autocommit connection either is one implicit transaction (a pipeline between two syncs), so that no
+BEGIN and COMMIT travel, and nothing is fetched before it has ended.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from checkpointer.principal import Principal
 
 T = TypeVar("T")
+
+# What the functions of the schema raise.
+_NOT_BELIEVED, _STALE_LEASE = "MRG01", "MRG02"
+# Rows that are decoded on the event loop; more of them would keep its other tasks waiting.
+_MANY_ROWS = 250
 
 _CONNECTION = {
     "autocommit": True,
@@ -60,6 +66,14 @@ class _Runner:
             raise NotBelievedError(principal.name)
         return rest
 
+    def passed_on(self, error: psycopg.Error, principal: Principal | None) -> psycopg.Error:
+        """Return an error that the operation itself knows how to explain; raise any other."""
+        if error.sqlstate == _NOT_BELIEVED and principal is not None:
+            raise NotBelievedError(principal.name) from error
+        if isinstance(error, psycopg.IntegrityError) or error.sqlstate == _STALE_LEASE:
+            return error
+        raise error
+
 
 class SyncRunner(_Runner):
     """Runs operations on threads. Any number of threads may share it; each trip takes one pooled connection."""
@@ -85,8 +99,8 @@ class SyncRunner(_Runner):
             while True:
                 try:
                     results = self._trip(statements, principal)
-                except psycopg.IntegrityError as error:
-                    statements = operation.throw(error)
+                except psycopg.DatabaseError as error:
+                    statements = operation.throw(self.passed_on(error, principal))
                 else:
                     statements = operation.send(results)
         except StopIteration as stop:
@@ -94,14 +108,10 @@ class SyncRunner(_Runner):
             return result
 
     def _trip(self, statements: Sequence[Statement], principal: Principal | None) -> list[list[Row]]:
-        plan = self.plan(statements, principal)
         for attempt in range(1, self.attempts + 1):
             try:
                 with self.pool.connection() as conn:
-                    with conn.pipeline():
-                        cursors = [conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
-                    results = [cursor.fetchall() if cursor.description else [] for cursor in cursors]
-                return self.check(results, principal)
+                    return self._sent(conn, statements, principal)
             except PoolTimeout as error:
                 raise _unavailable() from error
             except psycopg.OperationalError as error:
@@ -110,6 +120,18 @@ class SyncRunner(_Runner):
                 if attempt == self.attempts:
                     raise _unavailable() from error
         raise AssertionError
+
+    def _sent(
+        self, conn: psycopg.Connection[Row], statements: Sequence[Statement], principal: Principal | None
+    ) -> list[list[Row]]:
+        if statements[0].binds and principal is not None:
+            [statement] = statements
+            params = {**statement.params, "principal": principal.name}
+            return [conn.execute(self.queries[statement.name], params, binary=True).fetchall()]
+        with conn.pipeline():
+            plan = self.plan(statements, principal)
+            cursors = [conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
+        return self.check([cursor.fetchall() if cursor.description else [] for cursor in cursors], principal)
 
 
 class AsyncRunner(_Runner):
@@ -137,13 +159,20 @@ class AsyncRunner(_Runner):
             while True:
                 try:
                     results = await self._trip(statements, principal)
-                except psycopg.IntegrityError as error:
-                    statements = operation.throw(error)
+                except psycopg.DatabaseError as error:
+                    statements = operation.throw(self.passed_on(error, principal))
                 else:
-                    statements = operation.send(results)
+                    if sum(map(len, results)) < _MANY_ROWS:
+                        statements = operation.send(results)
+                        continue
+                    done, answer = await asyncio.to_thread(_resumed, operation, results)
+                    if done:
+                        break
+                    statements = answer
         except StopIteration as stop:
-            result: T = stop.value
-            return result
+            answer = stop.value
+        result: T = answer
+        return result
 
     def other_loop(self) -> asyncio.AbstractEventLoop:
         """Return the loop, for a caller on another thread.
@@ -160,14 +189,10 @@ class AsyncRunner(_Runner):
         return self.loop
 
     async def _trip(self, statements: Sequence[Statement], principal: Principal | None) -> list[list[Row]]:
-        plan = self.plan(statements, principal)
         for attempt in range(1, self.attempts + 1):
             try:
                 async with self.pool.connection() as conn:
-                    async with conn.pipeline():
-                        cursors = [await conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
-                    results = [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
-                return self.check(results, principal)
+                    return await self._sent(conn, statements, principal)
             except PoolTimeout as error:
                 raise _unavailable() from error
             except psycopg.OperationalError as error:
@@ -176,6 +201,37 @@ class AsyncRunner(_Runner):
                 if attempt == self.attempts:
                     raise _unavailable() from error
         raise AssertionError
+
+    async def _sent(
+        self, conn: psycopg.AsyncConnection[Row], statements: Sequence[Statement], principal: Principal | None
+    ) -> list[list[Row]]:
+        if statements[0].binds and principal is not None:
+            [statement] = statements
+            params = {**statement.params, "principal": principal.name}
+            return [await _fetched(await conn.execute(self.queries[statement.name], params, binary=True))]
+        async with conn.pipeline():
+            plan = self.plan(statements, principal)
+            cursors = [await conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
+        return self.check([await _fetched(cursor) for cursor in cursors], principal)
+
+
+async def _fetched(cursor: psycopg.AsyncCursor[Row]) -> list[Row]:
+    """Fetch all rows, with a turn for the loop's other tasks now and then."""
+    if not cursor.description:
+        return []
+    rows = await cursor.fetchmany(_MANY_ROWS)
+    while len(rows) < cursor.rowcount:
+        await asyncio.sleep(0)
+        rows += await cursor.fetchmany(_MANY_ROWS)
+    return rows
+
+
+def _resumed(operation: Operation[Any], results: list[list[Row]]) -> tuple[bool, Any]:
+    """Resume an operation on another thread, which StopIteration cannot leave."""
+    try:
+        return False, operation.send(results)
+    except StopIteration as stop:
+        return True, stop.value
 
 
 def _unavailable() -> DatabaseUnavailableError:

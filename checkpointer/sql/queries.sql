@@ -1,28 +1,14 @@
 -- Every statement that the checkpointer sends. `-- name:` starts a query, `-- include:` splices one in.
--- Each runs inside one pipeline with `bind` before it: one implicit transaction, one network round trip.
+-- Those of every turn are functions of the schema, which bind the principal themselves; any other runs in one pipeline
+-- with `bind` before it. Both ways an operation is one implicit transaction and one network round trip.
 
 -- name: bind
 -- The principal holds until the end of the transaction. Answers whether the database believes it.
 select pg_catalog.set_config('mooring.principal', %(principal)s, true),
        :"schema".principal() is not distinct from %(principal)s as believed
 
--- name: latest
-with target as materialized (
-  select c.*, t.thread_id, t.epoch, t.next_message, t.next_value
-  from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
-  where t.owner = %(owner)s and t.thread_id = %(thread_id)s and c.owner = %(owner)s and c.ns = %(ns)s
-  order by c.seq desc limit 1
-),
--- include: parts
-
--- name: by_id
-with target as materialized (
-  select c.*, t.thread_id, t.epoch, t.next_message, t.next_value
-  from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
-  where t.owner = %(owner)s and t.thread_id = %(thread_id)s and c.owner = %(owner)s and c.ns = %(ns)s
-    and c.checkpoint_id = %(checkpoint_id)s
-),
--- include: parts
+-- name: get_parts
+select * from :"schema".get_parts(%(principal)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s)
 
 -- name: page
 -- One page of a listing, newest first, by keyset: a page costs the same wherever it lies, and no connection is held
@@ -69,103 +55,19 @@ select 'i', i.thread, 0, null, i.kind, null, null, i.message, null, i.value, i.d
 from spans s join :"schema".items i
   on i.thread = s.thread and i.position >= lower(s.span) and i.position < upper(s.span)
 
--- name: ensure_thread
-insert into :"schema".threads (owner, thread_id) values (%(owner)s, %(thread_id)s)
-on conflict (owner, thread_id) do nothing
-
--- name: lock_thread
--- A statement of its own, so that the one after it sees what earlier holders of the lock committed.
-select id, fence from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s for no key update
-
--- name: store
--- Stores the given items that the thread does not hold yet, and resolves references to them: -n stands for the n-th
--- given item. Only positions that the caller has not seen (`since`) need be searched for an equal item. Nothing is
--- done when what the caller remembers of the thread (`known_id`, `epoch`) is out of date, or its lease is.
-with place as materialized (
-  select id, epoch, next_message, next_value, next_seq from :"schema".threads
-  where owner = %(owner)s and thread_id = %(thread_id)s
-    and (%(known_id)s::bigint is null or (id = %(known_id)s and epoch = %(epoch)s))
-    and (%(lease_thread)s::bigint is null or (id = %(lease_thread)s and fence = %(lease)s::bigint))
-),
-given as materialized (
-  select g.*, (
-    select i.position from :"schema".items i
-    where i.thread = place.id and i.digest = g.digest
-      and (i.position >= %(since_value)s or i.position between %(since_message)s and 1073741823)
-    limit 1
-  ) as found
-  from place, unnest(%(digests)s::bytea[], %(lanes)s::int[], %(kinds)s::text[], %(messages)s::text[], %(values)s::bytea[])
-    with ordinality as g (digest, lane, kind, message, value, n)
-),
-numbered as materialized (
-  select given.*,
-    coalesce(found, case lane when 0 then place.next_message else place.next_value end
-      + (row_number() over (partition by found is null, lane order by n))::int - 1) as position
-  from given, place
-),
-stored as (
-  insert into :"schema".items (owner, thread, position, digest, kind, message, value)
-  select %(owner)s, place.id, position, digest, kind, message, value from numbered, place where found is null
-),
-moved as (
-  update :"schema".threads t
-  set next_seq = t.next_seq + %(seqs)s, updated_at = now(),
-      next_message = t.next_message + (select count(*) from numbered where found is null and lane = 0)::int,
-      next_value = t.next_value + (select count(*) from numbered where found is null and lane = 1)::int
-  from place where t.id = place.id and t.owner = %(owner)s
-),
-resolved as materialized (
-  select coalesce(array_agg(case when r.ref < 0 then numbered.position else r.ref end order by r.n), '{}') as refs
-  from unnest(%(refs)s::int[]) with ordinality as r (ref, n) left join numbered on numbered.n = -r.ref
-),
-
 -- name: put
--- include: store
-put as (
-  insert into :"schema".checkpoints
-    (owner, thread, seq, ns, checkpoint_id, parent_id, run_id, metadata, metadata_value, refs, state)
-  select %(owner)s, place.id, place.next_seq, %(ns)s, %(checkpoint_id)s, %(parent_id)s, %(run_id)s, %(metadata)s,
-    %(metadata_value)s, resolved.refs, %(state)s
-  from place, resolved
-  on conflict (thread, ns, checkpoint_id) do update
-  set parent_id = excluded.parent_id, run_id = excluded.run_id, metadata = excluded.metadata,
-      metadata_value = excluded.metadata_value, refs = excluded.refs, state = excluded.state
+select * from :"schema".put(
+  %(principal)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
+  %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s, %(refs)s, %(open_at)s,
+  %(ns)s, %(checkpoint_id)s, %(parent_id)s, %(run_id)s, %(metadata)s, %(metadata_value)s, %(state)s
 )
-select place.id, place.epoch, place.next_message, place.next_value, array(select position from numbered order by n) as positions from place
-
--- name: written
--- One row a write; `lengths` cuts the resolved references into theirs.
-written as (
-  select %(owner)s, place.id, %(ns)s, %(checkpoint_id)s, %(task_id)s, w.idx, w.channel, %(task_path)s,
-    resolved.refs[w.past - w.length + 1 : w.past], w.value
-  from place, resolved, (
-    select u.*, sum(u.length) over (order by u.n)::int as past
-    from unnest(%(idxs)s::int[], %(channels)s::text[], %(lengths)s::int[], %(bodies)s::bytea[])
-      with ordinality as u (idx, channel, length, value, n)
-  ) w
-),
 
 -- name: put_writes
--- include: store
--- include: written
-put as (
-  insert into :"schema".writes (owner, thread, ns, checkpoint_id, task_id, idx, channel, task_path, refs, value)
-  select * from written
-  on conflict (thread, ns, checkpoint_id, task_id, idx) do nothing
+select * from :"schema".put_writes(
+  %(principal)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
+  %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s, %(refs)s, %(open_at)s,
+  %(ns)s, %(checkpoint_id)s, %(task_id)s, %(task_path)s, %(idxs)s, %(channels)s, %(lengths)s, %(bodies)s, %(replaces)s
 )
-select place.id, place.epoch, place.next_message, place.next_value, array(select position from numbered order by n) as positions from place
-
--- name: put_special_writes
--- A batch of only errors, interrupts and the like replaces what was there (LangGraph's WRITES_IDX_MAP).
--- include: store
--- include: written
-put as (
-  insert into :"schema".writes (owner, thread, ns, checkpoint_id, task_id, idx, channel, task_path, refs, value)
-  select * from written
-  on conflict (thread, ns, checkpoint_id, task_id, idx) do update
-  set channel = excluded.channel, task_path = excluded.task_path, refs = excluded.refs, value = excluded.value
-)
-select place.id, place.epoch, place.next_message, place.next_value, array(select position from numbered order by n) as positions from place
 
 -- name: delete_threads
 delete from :"schema".threads where owner = %(owner)s and thread_id = any(%(thread_ids)s)
