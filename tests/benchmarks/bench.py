@@ -16,9 +16,9 @@ class Scale:
     """How much to do. Targets hold for the full scale only."""
 
     most_turns: int
-    turn_samples: int
-    state_samples: int
-    history_samples: int
+    turn_rounds: int
+    state_rounds: int
+    history_rounds: int
     early_threads: int
     early_turns: int
     long_run: int
@@ -33,9 +33,9 @@ class Scale:
 
 FULL = Scale(
     most_turns=1000,
-    turn_samples=40,
-    state_samples=40,
-    history_samples=3,
+    turn_rounds=10,
+    state_rounds=10,
+    history_rounds=3,
     early_threads=12,
     early_turns=10,
     long_run=1000,
@@ -49,9 +49,9 @@ FULL = Scale(
 )
 QUICK = Scale(
     most_turns=2,
-    turn_samples=1,
-    state_samples=1,
-    history_samples=1,
+    turn_rounds=1,
+    state_rounds=1,
+    history_rounds=1,
     early_threads=1,
     early_turns=2,
     long_run=3,

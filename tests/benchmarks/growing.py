@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CONFIG: Any = {"configurable": {"thread_id": "growing"}}
 SIZES_TAKEN = 20
+CALLS_IN_A_ROW = 5
 
 
 @dataclass
@@ -79,14 +80,14 @@ def measure(bench: Bench, workload: Workload) -> Iterator[Row]:
         yield from compared(workload.name, f"WAL of {turns} turns, MB", networked)
         for thread in threads.values():
             thread.store.settle()
-        for metric, samples in (
-            ("turn", bench.scale.turn_samples),
-            ("get_state", bench.scale.state_samples),
-            ("get_state_history", bench.scale.history_samples),
+        for metric, rounds, in_a_row in (
+            ("turn", bench.scale.turn_rounds, CALLS_IN_A_ROW),
+            ("get_state", bench.scale.state_rounds, CALLS_IN_A_ROW),
+            ("get_state_history", bench.scale.history_rounds, 1),
         ):
             method = metric.removeprefix("get_state_").removeprefix("get_")
             calls = {name: getattr(thread, method) for name, thread in threads.items()}
-            figures = medians(interleaved(calls, samples, warm_up=min(3, samples)))
+            figures = medians(interleaved(calls, rounds, in_a_row=in_a_row, warm_up=min(3, rounds)))
             yield from compared(workload.name, f"{metric} at {turns} turns, ms", figures)
 
 
@@ -100,7 +101,7 @@ def early_turn(bench: Bench, workload: Workload) -> Iterator[Row]:
                 thread.turns = 0
                 CONFIG["configurable"]["thread_id"] = f"short-{number}"
             calls = {name: thread.turn for name, thread in threads.items()}
-            samples = interleaved(calls, min(3, turns), warm_up=max(turns - 2, 0))
+            samples = interleaved(calls, 1, in_a_row=3, warm_up=max(turns - 2, 0))
             for name, values in samples.items():
                 if number:  # the first thread warms up connections and prepared statements
                     figures.setdefault(name, []).extend(values)

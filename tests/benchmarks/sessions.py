@@ -51,5 +51,7 @@ def measure(bench: Bench) -> Iterator[Row]:
         store.settle()
         with store.open() as saver:
             assert len(saver.sessions(limit=own + 1)) == own
-            figures = medians(interleaved({OURS: lambda: saver.sessions(limit=own)}, bench.scale.state_samples))
+            figures = medians(
+                interleaved({OURS: lambda: saver.sessions(limit=own)}, bench.scale.state_rounds, in_a_row=3)
+            )
     yield from compared("sessions", f"{own:,} of one person among {others:,}, ms", figures)

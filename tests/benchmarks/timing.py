@@ -1,7 +1,8 @@
 """Fair timing on a noisy machine: peers take turns, and the order changes from round to round.
 
-Whatever was alive before is frozen out of the garbage collector's sight, and what the last sample left is collected
-before the next one's clock starts; the collector then runs as it would in production, for everybody alike.
+Whatever was alive before is frozen out of the garbage collector's sight, and what one peer left is collected before the
+next one's clock starts; the collector then runs as it would in production, for everybody alike. A peer's turn is a few
+calls in a row: with a collection before every call, each would be measured with cold caches.
 """
 
 from __future__ import annotations
@@ -31,23 +32,26 @@ def steady() -> Iterator[None]:
 
 def timed(call: Callable[[], object]) -> float:
     """Return the milliseconds that a call takes."""
-    gc.collect()
     start = perf_counter()
     call()
     return (perf_counter() - start) * 1000
 
 
-def interleaved(calls: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 1) -> Samples:
-    """Time every call once a round, first those of `warm_up` rounds that do not count."""
+def interleaved(
+    calls: Mapping[str, Callable[[], object]], rounds: int, *, in_a_row: int = 1, warm_up: int = 1
+) -> Samples:
+    """Time every call so many times a round, after `warm_up` rounds of one call that do not count."""
     names = list(calls)
     samples: Samples = {name: [] for name in names}
     with steady():
         for number in range(-warm_up, rounds):
             shift = number % len(names)
             for name in names[shift:] + names[:shift]:
-                took = timed(calls[name])
-                if number >= 0:
-                    samples[name].append(took)
+                gc.collect()
+                if number < 0:
+                    calls[name]()
+                else:
+                    samples[name] += [timed(calls[name]) for _ in range(in_a_row)]
     return samples
 
 
