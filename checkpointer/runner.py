@@ -16,9 +16,10 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
 from checkpointer.operations import Operation, Row, Statement
 from checkpointer.queries import queries
+from checkpointer.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from checkpointer.principal import Principal
 
@@ -46,6 +47,7 @@ class _Runner:
         self.queries = queries(schema)
         # After a restart every pooled connection is dead, and each is found out by using it.
         self.attempts = max_size + 1
+        self._turns = Turns()
 
     def plan(self, statements: Sequence[Statement], principal: Principal | None) -> list[Statement]:
         """Put the binding of the principal before the statements."""
@@ -92,8 +94,14 @@ class SyncRunner(_Runner):
             name="mooring",
         )
 
-    def run(self, operation: Operation[T], principal: Principal | None) -> T:
-        """Drive an operation to its result."""
+    def run(self, operation: Operation[T], principal: Principal | None, thread: Hashable = None) -> T:
+        """Drive an operation to its result; of those that store into one `thread`, one at a time."""
+        if thread is None:
+            return self._drive(operation, principal)
+        with self._turns.of(thread):
+            return self._drive(operation, principal)
+
+    def _drive(self, operation: Operation[T], principal: Principal | None) -> T:
         try:
             statements = next(operation)
             while True:
@@ -152,8 +160,14 @@ class AsyncRunner(_Runner):
             name="mooring",
         )
 
-    async def run(self, operation: Operation[T], principal: Principal | None) -> T:
-        """Drive an operation to its result."""
+    async def run(self, operation: Operation[T], principal: Principal | None, thread: Hashable = None) -> T:
+        """Drive an operation to its result; of those that store into one `thread`, one at a time."""
+        if thread is None:
+            return await self._drive(operation, principal)
+        async with self._turns.async_of(thread):
+            return await self._drive(operation, principal)
+
+    async def _drive(self, operation: Operation[T], principal: Principal | None) -> T:
         try:
             statements = next(operation)
             while True:

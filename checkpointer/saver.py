@@ -234,7 +234,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             UnserializableError: A value cannot be stored. Nothing is stored.
         """
         who, where = self._where(config)
-        return self._run(operations.put(self._context, where, config, checkpoint, metadata, new_versions), who)
+        return self._run(operations.put(self._context, where, config, checkpoint, metadata, new_versions), who, where)
 
     async def aput(
         self,
@@ -245,21 +245,23 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     ) -> RunnableConfig:
         """Async version of `put`."""
         who, where = self._where(config)
-        return await self._arun(operations.put(self._context, where, config, checkpoint, metadata, new_versions), who)
+        return await self._arun(
+            operations.put(self._context, where, config, checkpoint, metadata, new_versions), who, where
+        )
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Store what a task wrote, for the checkpoint that the config names. Storing it again changes nothing."""
         who, where = self._where(config)
-        self._run(operations.put_writes(self._context, where, writes, task_id, task_path), who)
+        self._run(operations.put_writes(self._context, where, writes, task_id, task_path), who, where)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Async version of `put_writes`."""
         who, where = self._where(config)
-        await self._arun(operations.put_writes(self._context, where, writes, task_id, task_path), who)
+        await self._arun(operations.put_writes(self._context, where, writes, task_id, task_path), who, where)
 
     # --- runs --------------------------------------------------------------------------------------------------
 
@@ -419,18 +421,18 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             for found in await self._arun(listing.page(), who):
                 yield found
 
-    def _run(self, operation: Operation[T], who: Principal | None) -> T:
-        runner = self._runner()
+    def _run(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
+        runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, SyncRunner):
-            return runner.run(operation, who)
+            return runner.run(operation, who, thread)
         loop = runner.other_loop()
-        return asyncio.run_coroutine_threadsafe(runner.run(operation, who), loop).result()
+        return asyncio.run_coroutine_threadsafe(runner.run(operation, who, thread), loop).result()
 
-    async def _arun(self, operation: Operation[T], who: Principal | None) -> T:
-        runner = self._runner()
+    async def _arun(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
+        runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, AsyncRunner):
-            return await runner.run(operation, who)
-        return await asyncio.to_thread(runner.run, operation, who)
+            return await runner.run(operation, who, thread)
+        return await asyncio.to_thread(runner.run, operation, who, thread)
 
     def _runner(self) -> SyncRunner | AsyncRunner:
         if not self._runners:

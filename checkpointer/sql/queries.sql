@@ -4,8 +4,11 @@
 
 -- name: bind
 -- The principal holds until the end of the transaction. Answers whether the database believes it.
+-- The plans of the statements behind it take longer to make than to run, and parameters do not change them.
 select pg_catalog.set_config('mooring.principal', %(principal)s, true),
-       :"schema".principal() is not distinct from %(principal)s as believed
+       :"schema".principal() is not distinct from %(principal)s as believed,
+       pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true),
+       pg_catalog.set_config('jit', 'off', true)
 
 -- name: get_parts
 select * from :"schema".get_parts(%(principal)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s)
@@ -40,8 +43,11 @@ pending as materialized (
 ),
 spans as materialized (
   select r.thread, unnest(range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1]))) as span
-  from (select thread, refs from target union all select thread, refs from pending) r,
-    generate_series(1, cardinality(r.refs), 2) i
+  from (
+    -- A long array is compressed; subscripting it would unpack it whole for every element.
+    select thread, refs || '{}'::int[] as refs from target
+    union all select thread, refs || '{}'::int[] from pending offset 0
+  ) r, generate_series(1, cardinality(r.refs), 2) i
   group by r.thread
 )
 select 'c' as part, thread, seq, thread_id, ns, checkpoint_id, parent_id as extra, metadata as text, refs, state as bytes,
@@ -51,9 +57,13 @@ union all
 select 'w', thread, 0, null, ns, checkpoint_id, task_id, channel, refs, value, convert_to(task_path, 'UTF8'), 0, idx, 0
 from pending
 union all
-select 'i', i.thread, 0, null, i.kind, null, null, i.message, null, i.value, i.digest, 0, i.position, 0
-from spans s join :"schema".items i
-  on i.thread = s.thread and i.position >= lower(s.span) and i.position < upper(s.span)
+select 'i', s.thread, 0, null, i.kind, null, null, i.message, null, i.value, i.digest, 0, i.position, 0
+from spans s, lateral (
+  -- One range of the key for each span, whatever the planner thinks of their number.
+  select * from :"schema".items i
+  where i.thread = s.thread and i.position >= lower(s.span) and i.position < upper(s.span)
+  offset 0
+) i
 
 -- name: put
 select * from :"schema".put(
