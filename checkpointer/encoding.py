@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -48,8 +48,7 @@ _SCALARS_AN_ITEM = 64
 _SCALARS = (int, float, bool, type(None))
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One stored piece of content: a message's JSON text or a serialised value."""
 
     kind: str
@@ -165,6 +164,13 @@ class Encoder:
         return (len(self.refs) - start) // 2
 
 
+class Marks(Protocol):
+    """Digests of stored content, by what tells it from any other in this process, and the positions in there."""
+
+    digests: dict[tuple[Any, ...], bytes]
+    marked: set[int]
+
+
 @dataclass(slots=True)
 class Decoder:
     """Turns nodes back into values, reading references from where the last value stopped."""
@@ -173,7 +179,9 @@ class Decoder:
     items: Mapping[int, Item]
     refs: Sequence[int]
     moulds: dict[int, MessageMould] | None = None
-    digests: dict[tuple[Any, ...], bytes] = field(default_factory=dict)
+    """Messages that several checkpoints share, by position."""
+    marks: Marks | None = None
+    """Where to remember what messages look like, for an encoder to know them again."""
     at: int = 0
 
     def decode(self, node: Node) -> Any:
@@ -215,9 +223,11 @@ class Decoder:
                     mould = self.moulds[position] = MessageMould(item.kind, item.message or "")
                 return mould.cast()
             message = message_from_json(item.kind, item.message or "")
-            mark = fingerprint(message)
-            if mark is not None:
-                self.digests[mark] = item.digest
+            if self.marks is not None and position not in self.marks.marked:
+                self.marks.marked.add(position)
+                mark = fingerprint(message)
+                if mark is not None:
+                    self.marks.digests[mark] = item.digest
             return message
         return load(self.serde, item.value or b"")
 

@@ -38,6 +38,7 @@ class ThreadMemo:
     next_positions: tuple[int, int] = (0, FIRST_VALUE)
     positions: dict[bytes, int] = field(default_factory=dict)
     digests: dict[tuple[Any, ...], bytes] = field(default_factory=dict)
+    marked: set[int] = field(default_factory=set)
     checkpoints: OrderedDict[CheckpointKey, dict[str, StoredChannel]] = field(default_factory=OrderedDict)
 
     def remember(self, key: CheckpointKey, channels: dict[str, StoredChannel]) -> None:

@@ -104,7 +104,7 @@ def fingerprint(message: BaseMessage) -> tuple[Any, ...] | None:
         rest = marshal.dumps((fields, message.__pydantic_extra__ or None), 2)
     except ValueError:
         return None
-    return type(message), hash(content), len(content), rest
+    return type(message), hash(content), len(content), hash(rest)
 
 
 def _built(kind: str, fields: dict[str, Any]) -> BaseMessage:

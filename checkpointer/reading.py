@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple, PendingWrite, writes_sort_key
 
 from checkpointer.addresses import checkpoint_config
+from checkpointer.collector import paused
 from checkpointer.encoding import Decoder, Item
 from checkpointer.memo import StoredChannel
 from checkpointer.serializer import load
@@ -67,18 +68,19 @@ def read_page(serde: SerializerProtocol, memory: Memory, owner: str, rows: Seque
         at = next(row for row in found if row.thread == thread)
         positions = {item.digest: position for position, item in items[thread].items()}
         memory.learn((owner, at.thread_id), at.thread, at.epoch, (at.n, at.m), positions)
-    tuples = [
-        _tuple(
-            serde,
-            memory,
-            owner,
-            row,
-            items[row.thread],
-            writes[row.thread, row.ns, row.checkpoint_id],
-            moulds[row.thread] if moulds is not None else None,
-        )
-        for row in found
-    ]
+    with paused():
+        tuples = [
+            _tuple(
+                serde,
+                memory,
+                owner,
+                row,
+                items[row.thread],
+                writes[row.thread, row.ns, row.checkpoint_id],
+                moulds[row.thread] if moulds is not None else None,
+            )
+            for row in found
+        ]
     return Page(tuples, (found[-1].thread, found[-1].seq) if found else None)
 
 
@@ -94,7 +96,7 @@ def _tuple(
     state = load(serde, row.body)
     checkpoint, nodes = state["k"], state["c"]
     memo = memory.learn((owner, row.thread_id), row.thread, row.epoch, (row.n, row.m), {})
-    decoder = Decoder(serde, items, row.refs, moulds, memo.digests)
+    decoder = Decoder(serde, items, row.refs, moulds, memo)
     values: dict[str, Any] = {}
     channels: dict[str, StoredChannel] = {}
     for name, node in nodes.items():
