@@ -22,9 +22,9 @@ A_PERSON = 100
 # A session of somebody else's is a copy of the first one's row and checkpoints, with another owner.
 SEED = (
     """
-    insert into mooring.threads (owner, thread_id)
-    select 'other-' || n / {a_person}, 'session-' || n from generate_series(1, {others}) n
-    union all select {person}, 'session-' || n from generate_series(1, {own}) n
+    insert into mooring.threads (owner, thread_id, next_seq)
+    select 'other-' || n / {a_person}, 'session-' || n, 1 from generate_series(1, {others}) n
+    union all select {person}, 'session-' || n, 1 from generate_series(1, {own}) n
     """,
     """
     insert into mooring.checkpoints
