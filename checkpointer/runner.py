@@ -136,9 +136,15 @@ class SyncRunner(_Runner):
             [statement] = statements
             params = {**statement.params, "principal": principal.name}
             return [conn.execute(self.queries[statement.name], params, binary=True).fetchall()]
-        with conn.pipeline():
-            plan = self.plan(statements, principal)
-            cursors = [conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
+        try:
+            with conn.pipeline():
+                plan = self.plan(statements, principal)
+                cursors = [conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
+        except psycopg.Error:
+            # What would have been prepared after the statement that failed is not there, and psycopg believes it is.
+            if not conn.broken:
+                conn.close()
+            raise
         return self.check([cursor.fetchall() if cursor.description else [] for cursor in cursors], principal)
 
 
@@ -223,9 +229,15 @@ class AsyncRunner(_Runner):
             [statement] = statements
             params = {**statement.params, "principal": principal.name}
             return [await _fetched(await conn.execute(self.queries[statement.name], params, binary=True))]
-        async with conn.pipeline():
-            plan = self.plan(statements, principal)
-            cursors = [await conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
+        try:
+            async with conn.pipeline():
+                plan = self.plan(statements, principal)
+                cursors = [await conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
+        except psycopg.Error:
+            # As above.
+            if not conn.broken:
+                await conn.close()
+            raise
         return self.check([await _fetched(cursor) for cursor in cursors], principal)
 
 
