@@ -122,13 +122,3 @@ class WrongThreadError(CheckpointerError):
 
 class DatabaseUnavailableError(CheckpointerError):
     """The database could not be reached, or went away and did not come back in time."""
-
-
-class DeltaChannelPruneError(CheckpointerError):
-    """Older checkpoints hold what a DeltaChannel is rebuilt from."""
-
-    def __init__(self, thread_id: str) -> None:
-        super().__init__(
-            f"Thread {thread_id!r} uses a DeltaChannel, whose value is rebuilt from older checkpoints, so they cannot "
-            "be pruned. Delete the thread as a whole with strategy='delete'."
-        )

@@ -24,7 +24,7 @@ from psycopg import DatabaseError
 from psycopg.errors import UniqueViolation
 
 from checkpointer.encoding import FIRST_VALUE, Encoder
-from checkpointer.errors import DeltaChannelPruneError, StaleLeaseError, ThreadExistsError
+from checkpointer.errors import StaleLeaseError, ThreadExistsError
 from checkpointer.memo import Memory, StoredChannel, ThreadMemo
 from checkpointer.messages import is_plain, plain_to_json
 from checkpointer.reading import read_page
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from checkpointer.addresses import Address
 
 T = TypeVar("T")
+
+# Where LangGraph counts, by DeltaChannel, the updates and the steps since its last snapshot.
+COUNTERS = "counters_since_delta_snapshot"
 Row = tuple[Any, ...]
 
 
@@ -85,8 +88,13 @@ def put(
     run_id = full_metadata.get("run_id")
     text, opaque = _metadata(ctx.serde, full_metadata)
     values = checkpoint["channel_values"]
+    # A channel that is left out goes on as it was; its parent tells how, if this process has not seen it.
+    inherits = where.checkpoint_id and not new_versions.keys() | values.keys() >= checkpoint["channel_versions"].keys()
     while True:
         memo = ctx.memory.get(where.thread)
+        if inherits and (memo is None or (ns, where.checkpoint_id) not in memo.checkpoints):
+            yield from get_tuple(ctx, where)
+            memo = ctx.memory.get(where.thread)
         before = memo.checkpoints.get((ns, where.checkpoint_id or ""), {}) if memo else {}
         encoder = Encoder(ctx.serde, memo.positions, memo.digests) if memo else Encoder(ctx.serde, {})
         channels: dict[str, tuple[Any, list[Any], int]] = {}
@@ -173,27 +181,6 @@ def delete_for_runs(ctx: Context, owner: str, run_ids: Sequence[str]) -> Operati
         ctx.memory.forget((owner, thread_id))
 
 
-def prune(ctx: Context, owner: str, thread_ids: Sequence[str], strategy: str) -> Operation[None]:
-    """Keep the latest checkpoint of every namespace with its pending writes and what they refer to, or nothing.
-
-    "delete_all" is what the LangGraph server calls "delete".
-    """
-    if strategy in ("delete", "delete_all"):
-        yield from delete_thread(ctx, owner, thread_ids)
-        return
-    if strategy != "keep_latest":
-        msg = f"Unknown strategy {strategy!r}. Use 'keep_latest' or 'delete'."
-        raise ValueError(msg)
-    params = {"owner": owner, "thread_ids": list(thread_ids)}
-    [delta] = yield [Statement("delta_threads", params)]
-    if delta:
-        raise DeltaChannelPruneError(delta[0][0])
-    names = ("lock_threads", "prune_checkpoints", "delete_orphan_writes", "delete_orphan_items")
-    yield [Statement(name, params) for name in names]
-    for thread_id in thread_ids:
-        ctx.memory.forget((owner, thread_id))
-
-
 def copy_thread(owner: str, source: str, target: str) -> Operation[None]:
     """Copy a whole thread, the complete parent chain included."""
     params = {"owner": owner, "source": source, "target": target}
@@ -249,6 +236,10 @@ def _store(
 
 def _metadata(serde: SerializerProtocol, metadata: dict[str, Any]) -> tuple[str | None, bytes | None]:
     """Return metadata as JSON text where SQL can compare it, else serialised."""
+    counters = metadata.get(COUNTERS)
+    if isinstance(counters, dict):
+        # Tuples; as lists, which LangGraph takes as well, the database can read how far a DeltaChannel goes back.
+        metadata = {**metadata, COUNTERS: {channel: list(counted) for channel, counted in counters.items()}}
     if is_plain(metadata):
         text = plain_to_json(metadata)
         if "\\u0000" not in text and "\\ud" not in text:

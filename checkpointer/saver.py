@@ -13,9 +13,10 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    DeltaChannelHistory,
 )
 
-from checkpointer import migrations, operations, sessions
+from checkpointer import delta, migrations, operations, pruning, sessions
 from checkpointer.addresses import Address, address, valid_thread_id
 from checkpointer.errors import NotOpenError
 from checkpointer.leases import OnBusy, Renewals, Run, current_lease
@@ -218,6 +219,20 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         who, listing = self._listing(config, filter, before, limit)
         return self._apages(listing, who)
 
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """Return what each DeltaChannel's value at the config's checkpoint is rebuilt from, along its own branch."""
+        who, where = self._where(config)
+        return self._run(delta.history(self._context, where, channels), who)
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """Async version of `get_delta_channel_history`."""
+        who, where = self._where(config)
+        return await self._arun(delta.history(self._context, where, channels), who)
+
     # --- writing ----------------------------------------------------------------------------------------------
 
     def put(
@@ -350,18 +365,19 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Keep only the latest checkpoint of every namespace ("keep_latest"), or nothing ("delete").
 
+        A DeltaChannel's older checkpoints are kept back to the snapshot that its latest value is built on.
+
         Raises:
-            DeltaChannelPruneError: A thread is rebuilt from its older checkpoints.
             ValueError: The strategy is neither.
         """
         who = current_principal(self._principal)
-        self._run(operations.prune(self._context, who.name, list(map(valid_thread_id, thread_ids)), strategy), who)
+        self._run(pruning.prune(self._context, who.name, list(map(valid_thread_id, thread_ids)), strategy), who)
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Async version of `prune`."""
         who = current_principal(self._principal)
         ids = list(map(valid_thread_id, thread_ids))
-        await self._arun(operations.prune(self._context, who.name, ids, strategy), who)
+        await self._arun(pruning.prune(self._context, who.name, ids, strategy), who)
 
     # --- sessions ---------------------------------------------------------------------------------------------
 

@@ -87,17 +87,56 @@ delete from :"schema".threads where owner = %(owner)s and thread_id = any(%(thre
 select id from :"schema".threads where owner = %(owner)s and thread_id = any(%(thread_ids)s) order by id
 for no key update
 
--- name: delta_threads
--- Threads with a DeltaChannel keep its counters in their metadata.
-select distinct t.thread_id from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
+-- name: prune_heads
+-- The latest checkpoint of every namespace of these threads.
+select h.thread, h.ns, h.checkpoint_id, h.metadata, h.metadata_value
+from :"schema".threads t, lateral (
+  select distinct on (c.ns) c.* from :"schema".checkpoints c where c.thread = t.id order by c.ns, c.seq desc
+) h
 where t.owner = %(owner)s and t.thread_id = any(%(thread_ids)s)
-  and c.metadata like '%%"counters_since_delta_snapshot"%%' limit 1
 
 -- name: prune_checkpoints
-delete from :"schema".checkpoints c using :"schema".threads t
-where t.id = c.thread and t.owner = %(owner)s and t.thread_id = any(%(thread_ids)s)
-  and exists (
-    select from :"schema".checkpoints newer where newer.thread = c.thread and newer.ns = c.ns and newer.seq > c.seq
+-- Keep of each namespace the latest checkpoint and `depth` of its ancestors. A namespace in which something was stored
+-- meanwhile is left for the next time. Pending writes go with their checkpoints; others may be early for theirs.
+with recursive heads as materialized (
+  select h.* from unnest(%(threads)s::bigint[], %(namespaces)s::text[], %(checkpoint_ids)s::text[], %(depths)s::int[], %(roots)s::text[])
+    as h (thread, ns, checkpoint_id, depth, root)
+  where (
+    select c.checkpoint_id from :"schema".checkpoints c
+    where c.owner = %(owner)s and c.thread = h.thread and c.ns = h.ns order by c.seq desc limit 1
+  ) = h.checkpoint_id
+),
+ended as materialized (
+  select h.thread, h.ns from heads h
+  where exists (
+    select from :"schema".checkpoints c where c.thread = h.thread and c.ns = '' and c.checkpoint_id = h.root
+  ) and not exists (select from heads r where r.thread = h.thread and r.ns = '' and r.checkpoint_id = h.root)
+),
+kept as (
+  select c.thread, c.ns, c.checkpoint_id, c.parent_id, h.depth
+  from heads h join :"schema".checkpoints c on (c.thread, c.ns, c.checkpoint_id) = (h.thread, h.ns, h.checkpoint_id)
+  where (h.thread, h.ns) not in (select thread, ns from ended)
+  union all
+  select c.thread, c.ns, c.checkpoint_id, c.parent_id, k.depth - 1
+  from kept k join :"schema".checkpoints c on (c.thread, c.ns, c.checkpoint_id) = (k.thread, k.ns, k.parent_id)
+  where k.depth > 0
+),
+gone as (
+  delete from :"schema".checkpoints c using heads h
+  where c.owner = %(owner)s and (c.thread, c.ns) = (h.thread, h.ns)
+    and not exists (select from kept k where (k.thread, k.ns, k.checkpoint_id) = (c.thread, c.ns, c.checkpoint_id))
+  returning c.thread, c.ns, c.checkpoint_id
+)
+delete from :"schema".writes w using gone
+where w.owner = %(owner)s and (w.thread, w.ns, w.checkpoint_id) = (gone.thread, gone.ns, gone.checkpoint_id)
+
+-- name: cut_parents
+-- A checkpoint whose parent is gone begins the history.
+update :"schema".checkpoints c set parent_id = null
+from :"schema".threads t
+where t.owner = %(owner)s and t.thread_id = any(%(thread_ids)s) and c.owner = t.owner and c.thread = t.id
+  and c.parent_id is not null and not exists (
+    select from :"schema".checkpoints p where (p.thread, p.ns, p.checkpoint_id) = (c.thread, c.ns, c.parent_id)
   )
 
 -- name: lock_threads_of_runs
@@ -115,14 +154,6 @@ select distinct t.thread_id from gone join :"schema".threads t on t.id = gone.th
 delete from :"schema".writes w using :"schema".checkpoints c
 where c.owner = %(owner)s and c.run_id = any(%(run_ids)s)
   and w.thread = c.thread and w.ns = c.ns and w.checkpoint_id = c.checkpoint_id
-
--- name: delete_orphan_writes
-delete from :"schema".writes w using :"schema".threads t
-where t.id = w.thread and t.owner = %(owner)s and t.thread_id = any(%(thread_ids)s)
-  and not exists (
-    select from :"schema".checkpoints c
-    where c.thread = w.thread and c.ns = w.ns and c.checkpoint_id = w.checkpoint_id
-  )
 
 -- name: delete_orphan_items
 -- Items that nothing refers to any more. The epoch tells other processes to forget their positions.
@@ -237,3 +268,56 @@ where pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
     where c.relnamespace = (select n.oid from pg_catalog.pg_namespace n where n.nspname = %(schema)s) and c.relkind in ('r', 'p') and c.relowner = r.oid
   ))
 order by r.rolname = session_user desc, r.rolname limit 1
+
+-- name: delta_chain
+-- A checkpoint and its ancestors, the nearest first, back to the oldest snapshot that the channels are rebuilt from (as
+-- their counters in the metadata tell) or to the root; `cut` when there are more. `next_seq` ends parents in a circle.
+with recursive bound as materialized (
+  select t.id, t.epoch, t.next_seq, c.checkpoint_id, case when %(bounded)s and c.metadata is not null then (
+    select case when bool_and(steps is not null) then max(steps) end
+    from (
+      select (c.metadata::jsonb -> %(counters)s -> channel ->> 1)::int from unnest(%(channels)s::text[]) channel
+    ) counted (steps)
+  ) end as steps
+  from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
+  where t.owner = %(owner)s and t.thread_id = %(thread_id)s and c.owner = %(owner)s and c.ns = %(ns)s
+    and (%(checkpoint_id)s::text is null or c.checkpoint_id = %(checkpoint_id)s)
+  order by c.seq desc limit 1
+),
+chain as (
+  select 0 as depth, c.checkpoint_id, c.parent_id, c.refs, c.state
+  from bound b join :"schema".checkpoints c on c.thread = b.id and c.ns = %(ns)s and c.checkpoint_id = b.checkpoint_id
+  union all
+  select chain.depth + 1, c.checkpoint_id, c.parent_id, c.refs, c.state
+  from chain cross join bound b
+  join :"schema".checkpoints c on c.thread = b.id and c.ns = %(ns)s and c.checkpoint_id = chain.parent_id
+  where chain.depth < coalesce(b.steps, b.next_seq)
+)
+select b.epoch, chain.checkpoint_id, chain.depth = b.steps and chain.parent_id is not null as cut, chain.refs, chain.state
+from chain cross join bound b order by chain.depth
+
+-- name: delta_parts
+-- The writes to channels at checkpoints, given in pairs, and the items that they and `refs` refer to. Nothing when items
+-- were deleted since `epoch`.
+with place as materialized (
+  select id from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s and epoch = %(epoch)s
+),
+pending as materialized (
+  select w.* from place cross join unnest(%(channels)s::text[], %(checkpoint_ids)s::text[]) as u (channel, checkpoint_id)
+  join :"schema".writes w
+    on w.owner = %(owner)s and w.thread = place.id and w.ns = %(ns)s and w.checkpoint_id = u.checkpoint_id
+    and w.channel = u.channel
+),
+spans as materialized (
+  select unnest(range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1]))) as span
+  from (select refs from pending union all select %(refs)s::int[]) r, generate_series(1, cardinality(r.refs), 2) i
+)
+select 't' as part, null as checkpoint_id, null as kind, null as "text", null::int[] as refs, null::bytea as bytes,
+  null::bytea as more, 0 as n
+from place
+union all
+select 'w', checkpoint_id, task_id, channel, refs, value, convert_to(task_path, 'UTF8'), idx from pending
+union all
+select 'i', null, i.kind, i.message, null, i.value, i.digest, i.position
+from place cross join spans s join :"schema".items i
+  on i.thread = place.id and i.position >= lower(s.span) and i.position < upper(s.span)
