@@ -11,6 +11,7 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from uuid import uuid4
 
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
@@ -183,11 +184,14 @@ def delete_for_runs(ctx: Context, owner: str, run_ids: Sequence[str]) -> Operati
 
 def copy_thread(owner: str, source: str, target: str) -> Operation[None]:
     """Copy a whole thread, the complete parent chain included."""
-    params = {"owner": owner, "source": source, "target": target}
+    params = {"owner": owner, "source": source, "target": target, "maker": f"copy {uuid4()}"}
     try:
         yield [Statement(name, params) for name in ("copy_thread", "copy_items", "copy_checkpoints", "copy_writes")]
     except UniqueViolation as error:
-        raise ThreadExistsError(target) from error
+        # The copy may be this one: the answer to a first try can get lost.
+        [made] = yield [Statement("made_by", params)]
+        if not made:
+            raise ThreadExistsError(target) from error
 
 
 def _store(

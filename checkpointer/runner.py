@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
 from checkpointer.operations import Operation, Row, Statement
 from checkpointer.queries import queries
+from checkpointer.stalls import StallWatch, Watched
 from checkpointer.turns import Turns
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ _CONNECTION = {
 
 
 class _Runner:
-    def __init__(self, schema: str, max_size: int) -> None:
+    def __init__(self, schema: str, max_size: int, stall_timeout: float) -> None:
         self.queries = queries(schema)
+        self.stalls = StallWatch(stall_timeout)
         # After a restart every pooled connection is dead, and each is found out by using it.
         self.attempts = max_size + 1
         self._turns = Turns()
@@ -80,8 +82,10 @@ class _Runner:
 class SyncRunner(_Runner):
     """Runs operations on threads. Any number of threads may share it; each trip takes one pooled connection."""
 
-    def __init__(self, conninfo: str, schema: str, min_size: int, max_size: int, timeout: float) -> None:
-        super().__init__(schema, max_size)
+    def __init__(
+        self, conninfo: str, schema: str, min_size: int, max_size: int, timeout: float, stall_timeout: float
+    ) -> None:
+        super().__init__(schema, max_size, stall_timeout)
         self.pool = ConnectionPool(
             conninfo,
             kwargs=dict(_CONNECTION),
@@ -116,18 +120,23 @@ class SyncRunner(_Runner):
             return result
 
     def _trip(self, statements: Sequence[Statement], principal: Principal | None) -> list[list[Row]]:
-        for attempt in range(1, self.attempts + 1):
+        stalled = False
+        for _ in range(self.attempts):
+            watched: Watched | None = None
             try:
-                with self.pool.connection() as conn:
+                with self.pool.connection() as conn, self.stalls.over(conn) as watched:
                     return self._sent(conn, statements, principal)
             except PoolTimeout as error:
                 raise _unavailable() from error
-            except psycopg.OperationalError as error:
+            except psycopg.OperationalError:
                 if not conn.broken:
                     raise
-                if attempt == self.attempts:
-                    raise _unavailable() from error
-        raise AssertionError
+            if watched is not None and watched.cut:
+                if stalled:
+                    break
+                stalled = True
+                self.pool.drain()  # the others probably stall as well
+        raise _unavailable()
 
     def _sent(
         self, conn: psycopg.Connection[Row], statements: Sequence[Statement], principal: Principal | None
@@ -151,8 +160,10 @@ class SyncRunner(_Runner):
 class AsyncRunner(_Runner):
     """Runs operations on one event loop."""
 
-    def __init__(self, conninfo: str, schema: str, min_size: int, max_size: int, timeout: float) -> None:
-        super().__init__(schema, max_size)
+    def __init__(
+        self, conninfo: str, schema: str, min_size: int, max_size: int, timeout: float, stall_timeout: float
+    ) -> None:
+        super().__init__(schema, max_size, stall_timeout)
         self.loop = asyncio.get_running_loop()
         self.pool = AsyncConnectionPool(
             conninfo,
@@ -209,18 +220,24 @@ class AsyncRunner(_Runner):
         return self.loop
 
     async def _trip(self, statements: Sequence[Statement], principal: Principal | None) -> list[list[Row]]:
-        for attempt in range(1, self.attempts + 1):
+        stalled = False
+        for _ in range(self.attempts):
+            watched: Watched | None = None
             try:
                 async with self.pool.connection() as conn:
-                    return await self._sent(conn, statements, principal)
+                    with self.stalls.over(conn) as watched:
+                        return await self._sent(conn, statements, principal)
             except PoolTimeout as error:
                 raise _unavailable() from error
-            except psycopg.OperationalError as error:
+            except psycopg.OperationalError:
                 if not conn.broken:
                     raise
-                if attempt == self.attempts:
-                    raise _unavailable() from error
-        raise AssertionError
+            if watched is not None and watched.cut:
+                if stalled:
+                    break
+                stalled = True
+                await self.pool.drain()  # the others probably stall as well
+        raise _unavailable()
 
     async def _sent(
         self, conn: psycopg.AsyncConnection[Row], statements: Sequence[Statement], principal: Principal | None

@@ -61,6 +61,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         min_size: Connections kept open.
         max_size: Connections at most.
         timeout: Seconds to wait for a connection.
+        stall_timeout: Seconds after which a connection whose server does not answer is given up as lost. An operation
+            that waits for a lock or sends much is given up as well.
 
     Raises:
         SchemaError, UnsafeRoleError: On entering, when the schema or the role is not fit for use.
@@ -78,12 +80,13 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         min_size: int = 1,
         max_size: int = 8,
         timeout: float = 30.0,
+        stall_timeout: float = 60.0,
     ) -> None:
         super().__init__(serde=serde or strict_serializer(allowed_types))
         self._conninfo = conninfo
         self._schema = schema
         self._principal = principal
-        self._sizes = (min_size, max_size, timeout)
+        self._pool = (min_size, max_size, timeout, stall_timeout)
         self._memory = Memory()
         self._runs = Runs()
         self._renewals = Renewals()
@@ -141,8 +144,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     # --- opening and closing ----------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        min_size, max_size, timeout = self._sizes
-        runner = SyncRunner(self._conninfo, self._schema, min_size, max_size, timeout)
+        runner = SyncRunner(self._conninfo, self._schema, *self._pool)
         runner.pool.open()
         self._runners.append(runner)
         try:
@@ -160,8 +162,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         runner.pool.close()
 
     async def __aenter__(self) -> Self:
-        min_size, max_size, timeout = self._sizes
-        runner = AsyncRunner(self._conninfo, self._schema, min_size, max_size, timeout)
+        runner = AsyncRunner(self._conninfo, self._schema, *self._pool)
         await runner.pool.open()
         self._runners.append(runner)
         try:

@@ -174,9 +174,13 @@ delete from :"schema".items i using chosen left join kept on kept.thread = chose
 where i.thread = chosen.id and not (i.position <@ coalesce(kept.positions, '{}'::int4multirange))
 
 -- name: copy_thread
-insert into :"schema".threads (owner, thread_id, title, next_seq, next_message, next_value)
-select owner, %(target)s, title, next_seq, next_message, next_value from :"schema".threads
+-- `holder` tells this copy from a thread that was there before, until a lease is taken.
+insert into :"schema".threads (owner, thread_id, title, next_seq, next_message, next_value, holder)
+select owner, %(target)s, title, next_seq, next_message, next_value, %(maker)s from :"schema".threads
 where owner = %(owner)s and thread_id = %(source)s
+
+-- name: made_by
+select 1 from :"schema".threads where owner = %(owner)s and thread_id = %(target)s and holder = %(maker)s
 
 -- name: copy_items
 insert into :"schema".items (owner, thread, position, digest, kind, message, value)

@@ -42,6 +42,8 @@ def snapshot(state: Any) -> Any:
         return "interrupt", state.id, shape(state.value)
     if isinstance(state, tuple | list):
         return [snapshot(value) for value in state]
+    if isinstance(state, dict) and "configurable" in state:  # a subgraph's names the saver itself
+        return {key: value for key, value in state["configurable"].items() if not key.startswith("__pregel_")}
     if isinstance(state, BaseException):
         return repr(state)
     return shape(dict(sorted(state.items())) if isinstance(state, dict) else state)
