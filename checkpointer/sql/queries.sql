@@ -219,12 +219,12 @@ order by t.updated_at desc, t.id desc limit %(limit)s
 update :"schema".threads set title = %(title)s where owner = %(owner)s and thread_id = %(thread_id)s returning id
 
 -- name: take_lease
--- The thread's lease, if it is free, ran out, or is the one (`dead`) whose holder is known to be gone.
+-- The thread's lease, if it is free, ran out, is the one (`dead`) whose holder is known to be gone, or is this try's own.
 insert into :"schema".threads as t (owner, thread_id, fence, lease_until, holder)
 values (%(owner)s, %(thread_id)s, 1, clock_timestamp() + make_interval(secs => %(seconds)s), %(holder)s)
 on conflict (owner, thread_id) do update
 set fence = t.fence + 1, lease_until = excluded.lease_until, holder = excluded.holder
-where t.lease_until is null or t.lease_until <= clock_timestamp() or t.fence = %(dead)s::bigint
+where t.lease_until is null or t.lease_until <= clock_timestamp() or t.fence = %(dead)s::bigint or t.holder = %(holder)s
 returning id, fence
 
 -- name: look_at_lease

@@ -17,7 +17,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from agent import local
-from checkpointer import DatabaseUnavailableError, GovernedPostgresSaver, Principal, acting_as
+from checkpointer import DatabaseUnavailableError, GovernedPostgresSaver, Principal, ThreadBusyError, acting_as
 from tests.chaos.faulty_proxy import FaultyProxy
 from tests.chaos.operations import CALLS, FIRST, THREAD, VALUES, async_call, checkpoint, holds, sync_call, undisturbed
 from tests.chaos.watching import count, until
@@ -265,3 +265,32 @@ def test_a_first_put_whose_answer_is_lost_stores_its_items_once(
     ).fetchone()
     assert counts is not None
     assert counts[0] == counts[1] > 50
+
+
+@pytest.mark.parametrize("on_busy", ["reject", "wait"])
+def test_a_lease_whose_answer_is_lost_is_taken_all_the_same(
+    through: str, proxy: FaultyProxy, person: Principal, on_busy: Any
+) -> None:
+    with GovernedPostgresSaver.from_conn_string(through, max_size=2) as saver, acting_as(person):
+        saver.sessions()
+        started = time.monotonic()
+        for _ in range(3):
+            proxy.lose_answers()
+            with saver.run(THREAD, on_busy=on_busy):
+                proxy.lose_answers()
+                sync_call(saver, "put of a new thread")()
+                with pytest.raises(ThreadBusyError):
+                    elsewhere(saver, person)
+                proxy.lose_answers()
+        assert time.monotonic() - started < 5
+
+
+def elsewhere(saver: GovernedPostgresSaver, person: Principal) -> None:
+    """Take the lease outside of the run."""
+
+    def run() -> None:
+        with acting_as(person), saver.run(THREAD):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(run).result()
