@@ -144,12 +144,17 @@ class SyncRunner(_Runner):
         if statements[0].binds and principal is not None:
             [statement] = statements
             params = {**statement.params, "principal": principal.name}
-            return [conn.execute(self.queries[statement.name], params, binary=True).fetchall()]
+            try:
+                return [conn.execute(self.queries[statement.name], params, binary=True).fetchall()]
+            except BaseException as error:
+                if not isinstance(error, psycopg.Error):
+                    conn.close()  # cancelled, perhaps between preparing and executing
+                raise
         try:
             with conn.pipeline():
                 plan = self.plan(statements, principal)
                 cursors = [conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
-        except psycopg.Error:
+        except BaseException:
             # What would have been prepared after the statement that failed is not there, and psycopg believes it is.
             if not conn.broken:
                 conn.close()
@@ -245,13 +250,18 @@ class AsyncRunner(_Runner):
         if statements[0].binds and principal is not None:
             [statement] = statements
             params = {**statement.params, "principal": principal.name}
-            return [await _fetched(await conn.execute(self.queries[statement.name], params, binary=True))]
+            try:
+                return [await _fetched(await conn.execute(self.queries[statement.name], params, binary=True))]
+            except BaseException as error:
+                if not isinstance(error, psycopg.Error):
+                    await conn.close()  # cancelled, perhaps between preparing and executing
+                raise
         try:
             async with conn.pipeline():
                 plan = self.plan(statements, principal)
                 cursors = [await conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
-        except psycopg.Error:
-            # As above.
+        except BaseException:
+            # What would have been prepared after the statement that failed is not there, and psycopg believes it is.
             if not conn.broken:
                 await conn.close()
             raise
