@@ -83,6 +83,21 @@ class BlockedTypeError(CheckpointerError, TypeError):
             "classes as `allowed_types=[...]` when opening the saver, or set LANGGRAPH_STRICT_MSGPACK=true to let "
             "LangGraph allow the types of your graph's state."
         )
+        self.types = types
+
+
+class UnrebuildableError(CheckpointerError, TypeError):
+    """A stored value cannot be made again; LangGraph would hand back the arguments of its class instead."""
+
+    def __init__(self, types: tuple[str, ...]) -> None:
+        super().__init__(
+            f"It holds what cannot be rebuilt here: {', '.join(types)}. Install the packages that the graph was run "
+            "with, in the same versions."
+        )
+
+
+class SourceError(CheckpointerError):
+    """The database to import from cannot be read."""
 
 
 class UnserializableError(CheckpointerError, TypeError):

@@ -135,9 +135,17 @@ def put(
 
 
 def put_writes(
-    ctx: Context, where: Address, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
+    ctx: Context,
+    where: Address,
+    writes: Sequence[tuple[str, Any]],
+    task_id: str,
+    task_path: str,
+    idxs: Sequence[int] | None = None,
 ) -> Operation[None]:
-    """Store what a task wrote. A batch of only special writes replaces; any other leaves what is there."""
+    """Store what a task wrote. A batch of only special writes replaces; any other leaves what is there.
+
+    Writes are numbered in order, special ones by their channel, where `idxs` does not say otherwise.
+    """
     special = all(channel in WRITES_IDX_MAP for channel, _ in writes)
     while writes:
         memo = ctx.memory.get(where.thread)
@@ -153,7 +161,7 @@ def put_writes(
             "checkpoint_id": where.checkpoint_id,
             "task_id": task_id,
             "task_path": task_path,
-            "idxs": [WRITES_IDX_MAP.get(channel, i) for i, (channel, _) in enumerate(writes)],
+            "idxs": list(idxs or [WRITES_IDX_MAP.get(channel, i) for i, (channel, _) in enumerate(writes)]),
             "channels": [channel for channel, _ in writes],
             "lengths": lengths,
             "bodies": bodies,

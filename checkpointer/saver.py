@@ -279,6 +279,12 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         who, where = self._where(config)
         await self._arun(operations.put_writes(self._context, where, writes, task_id, task_path), who, where)
 
+    def get_next_version(self, current: Any, channel: None) -> Any:
+        """Return the version after `current`; a thread that came from LangGraph's Postgres saver keeps its texts."""
+        if isinstance(current, str):
+            return f"{int(current.split('.')[0]) + 1:032}"
+        return super().get_next_version(current, channel)
+
     # --- runs --------------------------------------------------------------------------------------------------
 
     def run(

@@ -91,6 +91,15 @@ def load(serde: SerializerProtocol, stored: bytes) -> Any:
     return _load(serde, (_TYPES[tag], stored[1:]))
 
 
+def strict_load(serde: SerializerProtocol, typed: tuple[str, bytes]) -> Any:
+    """Return what a serializer stored.
+
+    Raises:
+        BlockedTypeError: It holds a type that `serde` may not rebuild.
+    """
+    return _load(serde, typed)
+
+
 def _load(serde: SerializerProtocol, typed: tuple[str, bytes]) -> Any:
     # Upstream answers a blocked type with its raw payload and tells listeners; isolated listeners cannot raise, so
     # they take notes and the refusal comes after.

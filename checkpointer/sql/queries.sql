@@ -325,3 +325,14 @@ union all
 select 'i', null, i.kind, i.message, null, i.value, i.digest, i.position
 from place cross join spans s join :"schema".items i
   on i.thread = place.id and i.position >= lower(s.span) and i.position < upper(s.span)
+
+-- name: outline_checkpoints
+select c.ns, c.checkpoint_id, c.parent_id
+from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
+where t.owner = %(owner)s and t.thread_id = %(thread_id)s
+order by c.seq
+
+-- name: outline_writes
+select w.ns, w.checkpoint_id, w.task_path, w.task_id, w.idx, w.channel
+from :"schema".threads t join :"schema".writes w on w.thread = t.id
+where t.owner = %(owner)s and t.thread_id = %(thread_id)s
