@@ -25,14 +25,19 @@ def migrate_database(settings: Settings, login_role: str | None) -> list[str]:
             problem, remedy = "The schema's owner is not configured", "set MOORING_ADMIN_URL to log in as it"
             raise MooringError(problem, remedy)
         return GovernedPostgresSaver.migrate(
-            database.admin, runtime_role=_runtime_role(settings), login_role=_login_role(settings, login_role)
+            database.admin,
+            runtime_role=_runtime_role(settings),
+            login_role=_login_role(settings, login_role),
+            schema=settings.sessions_schema,
         )
 
 
 def migration_text(settings: Settings, login_role: str | None) -> str:
     """Return the SQL of a fresh migration, for a database administrator."""
     return GovernedPostgresSaver.migration_sql(
-        runtime_role=_runtime_role(settings), login_role=_login_role(settings, login_role)
+        runtime_role=_runtime_role(settings),
+        login_role=_login_role(settings, login_role),
+        schema=settings.sessions_schema,
     )
 
 

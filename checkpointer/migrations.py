@@ -10,6 +10,7 @@ from psycopg import sql
 
 from checkpointer.errors import SchemaError, UnsafeRoleError
 from checkpointer.operations import Operation, Statement
+from checkpointer.principal import storable
 from checkpointer.queries import script
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def migrations() -> Iterator[tuple[int, str]]:
 
 def migration_sql(schema: str, runtime_role: str, login_role: str | None) -> str:
     """Return everything that a fresh migration runs, for a database administrator to read or to run with psql."""
+    _check_name(schema)
     parts = ["begin;"]
     for version, name in migrations():
         text = script(f"migrations/{name}", schema=schema, runtime_role=runtime_role)
@@ -102,6 +104,13 @@ def _unsafe(role: str, culprit: str, is_super: bool, bypasses: bool, owns: list[
         f"{who} {why}: row-level security would not hold it, and it could read everybody's sessions. "
         f"Mend it with: {mend}."
     )
+
+
+def _check_name(schema: str) -> None:
+    """Refuse what Postgres would cut off, or keeps for itself."""
+    if not 0 < len(schema.encode("utf-8", "replace")) < 64 or not storable(schema) or schema.startswith("pg_"):
+        msg = f"{schema!r} cannot be a schema's name. Choose one of 1 to 63 bytes that does not start with pg_."
+        raise SchemaError(msg)
 
 
 def _check_runtime_role(conn: psycopg.Connection, runtime_role: str) -> None:

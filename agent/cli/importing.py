@@ -15,9 +15,9 @@ from agent.cli.options import Format
 from agent.cli.screen import printable
 from agent.database import open_database
 from agent.errors import MooringError
+from agent.memory import saver_of
 from agent.schemas import ImportReport, RefusedThread
 from agent.settings import Settings
-from checkpointer import GovernedPostgresSaver
 from checkpointer.importing import Outcome, count_threads, import_threads, metadata_key, upstream_saver
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run_import(
     with (
         upstream_saver(dsn, schema, types) as source,
         open_database(settings) as database,
-        GovernedPostgresSaver.from_conn_string(database.runtime, allowed_types=types) as saver,
+        saver_of(settings, database, allowed_types=types) as saver,
     ):
         threads = import_threads(source, saver, owner_of=metadata_key(owner_from), owners=owners, dry_run=dry_run)
         report = _report(_followed(threads, count_threads(source)), dry_run)
