@@ -44,8 +44,11 @@ def migrate(admin_dsn: str, schema: str, runtime_role: str, login_role: str | No
     Any number of processes may do so at once: they take turns under an advisory lock. The version moves only with a
     migration that succeeded, so a failed one resumes where it stopped.
     """
+    _check_name(schema)
     applied: list[str] = []
-    with psycopg.connect(admin_dsn, autocommit=True, application_name="mooring migrate") as conn:
+    with psycopg.connect(
+        admin_dsn, autocommit=True, prepare_threshold=None, application_name="mooring migrate"
+    ) as conn:
         _check_runtime_role(conn, runtime_role)
         for version, name in migrations():
             with conn.transaction():

@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
 from checkpointer.operations import Operation, Row, Statement
+from checkpointer.poolers import aprepare_nothing_behind_a_pooler, prepare_nothing_behind_a_pooler
 from checkpointer.queries import queries
 from checkpointer.stalls import StallWatch, Watched
 from checkpointer.turns import Turns
@@ -89,6 +90,7 @@ class SyncRunner(_Runner):
         self.pool = ConnectionPool(
             conninfo,
             kwargs=dict(_CONNECTION),
+            configure=prepare_nothing_behind_a_pooler,
             min_size=min_size,
             max_size=max_size,
             timeout=timeout,
@@ -173,6 +175,7 @@ class AsyncRunner(_Runner):
         self.pool = AsyncConnectionPool(
             conninfo,
             kwargs=dict(_CONNECTION),
+            configure=aprepare_nothing_behind_a_pooler,
             min_size=min_size,
             max_size=max_size,
             timeout=timeout,
