@@ -22,7 +22,7 @@ from checkpointer.errors import NotOpenError
 from checkpointer.leases import OnBusy, Renewals, Run, current_lease
 from checkpointer.listing import Listing
 from checkpointer.memo import Memory
-from checkpointer.principal import Principal, current_principal
+from checkpointer.principal import Principal, PrincipalSource, current_principal
 from checkpointer.runner import AsyncRunner, SyncRunner
 from checkpointer.runs import Runs
 from checkpointer.serializer import strict_serializer
@@ -54,7 +54,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     Args:
         conninfo: How to connect as the runtime role; a libpq connection string or URL.
         schema: Where `migrate` put the tables.
-        principal: Used where none is bound; for scripts of one user.
+        principal: Used where none is bound; for scripts of one user. Or a function that is asked at every call, for
+            a server that knows who calls: it gets the call's config, and returns None for nobody.
         serde: A serializer of your own, for instance LangGraph's `EncryptedSerializer`.
         allowed_types: Classes of your graph's state that may be rebuilt from the database, besides LangGraph's and
             LangChain's own.
@@ -74,7 +75,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         conninfo: str,
         *,
         schema: str = "mooring",
-        principal: Principal | None = None,
+        principal: Principal | PrincipalSource | None = None,
         serde: SerializerProtocol | None = None,
         allowed_types: Iterable[type | tuple[str, str]] = (),
         min_size: int = 1,
@@ -183,13 +184,13 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the config's checkpoint, without an id the latest committed one, or None."""
-        who, where = self._where(config)
+        who, where = self._where(config, starts=True)
         self._runs.started(config, who, where.lease)
         return self._run(operations.get_tuple(self._context, where), who)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Async version of `get_tuple`."""
-        who, where = self._where(config)
+        who, where = self._where(config, starts=True)
         self._runs.started(config, who, where.lease)
         return await self._arun(operations.get_tuple(self._context, where), who)
 
@@ -418,9 +419,13 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def _context(self) -> Context:
         return operations.Context(self.serde, self._memory)
 
-    def _where(self, config: RunnableConfig) -> tuple[Principal, Address]:
-        run = self._runs.of(config)
-        who = current_principal(run.principal if run else self._principal)
+    def _where(self, config: RunnableConfig, *, starts: bool = False) -> tuple[Principal, Address]:
+        # What starts a run has its caller's context, and may have the address of a run of somebody else's that ended.
+        run = None if starts else self._runs.of(config)
+        default = self._principal
+        if run is not None and (not callable(default) or default(config) is None):
+            default = run.principal
+        who = current_principal(default, config)
         where = address(config, who.name)
         return who, replace(where, lease=current_lease(where.thread) or (run.lease if run else None))
 
@@ -431,7 +436,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         before: RunnableConfig | None,
         limit: int | None,
     ) -> tuple[Principal, Listing]:
-        who = current_principal(self._principal)
+        who = current_principal(self._principal, config)
         where = address(config, who.name) if config is not None else None
         return who, Listing(self._context, who.name, where, wanted=wanted, before=before, limit=limit)
 
