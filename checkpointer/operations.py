@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     from checkpointer.addresses import Address
 
+# What a storing function raises under a lease that is no longer the latest.
+STALE_LEASE = "MRG02"
+
 T = TypeVar("T")
 
 # Where LangGraph counts, by DeltaChannel, the updates and the steps since its last snapshot.
@@ -236,6 +239,8 @@ def _store(
     try:
         [[(thread, epoch, next_message, next_value, positions)]] = yield [statement]
     except DatabaseError as error:
+        if error.sqlstate != STALE_LEASE:
+            raise
         raise StaleLeaseError(where.thread_id) from error
     if thread is None:
         ctx.memory.forget(where.thread)
