@@ -107,6 +107,8 @@ class Conditions(Measures):
     def _periods(self) -> Iterator[Filter]:
         if self.draft.months:
             raise NotUnderstoodError(f"Please say which year's {self.draft.months[0].text} you mean.")
+        if len(self.draft.dates) > 1:
+            raise NotUnderstoodError("I can take one period at a time; write it as “from ... to ...”.")
         for item, excluded in self.draft.dates:
             if excluded or item.period is None:
                 raise NotUnderstoodError(f"I cannot leave out a period such as “{item.text}”.")

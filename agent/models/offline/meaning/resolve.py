@@ -108,6 +108,8 @@ class Resolver(Groups):
         self._order()
         self._rest()
         self._hints()
+        if self.query_.limit is not None and self.query_.measures and not self.query_.groups:
+            raise NotUnderstoodError("I cannot compute with the first rows only; ask for them, or for all.")
         return self.query_, self.places.cost
 
     def _rest(self) -> None:
@@ -120,7 +122,7 @@ class Resolver(Groups):
             if entity is not None and not self.query_.measures and not self.query_.groups:
                 asked = entity != self.base and all(f.column.table != entity for f in self.query_.filters)
                 shown.extend(self.schema.tables[entity].labels if asked else ())
-            elif entity is not None:
+            elif entity is not None and "," not in item.gap:
                 continue
             elif item.columns and not self.query_.measures and not self.query_.groups:
                 shown.extend(self._shown(self.places.column(item.columns, item.text)))
