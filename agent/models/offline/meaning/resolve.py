@@ -11,7 +11,7 @@ from agent.models.offline.language.words import is_verb, stem
 from agent.models.offline.meaning.groups import Groups
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.query import Query
-from agent.models.offline.schema import Schema
+from agent.models.offline.schema import Schema, plain
 
 
 def resolve(draft: Draft, schema: Schema) -> list[Query]:
@@ -110,6 +110,9 @@ class Resolver(Groups):
         self._hints()
         if self.query_.limit is not None and self.query_.measures and not self.query_.groups:
             raise NotUnderstoodError("I cannot compute with the first rows only; ask for them, or for all.")
+        ordered, groups = self.query_.ordered, [group.column for group in self.query_.groups]
+        if self.query_.limit is not None and ordered is not None and groups and ordered not in groups:
+            raise NotUnderstoodError(f"I cannot order by {plain(ordered.name)} here; ask for rows.")
         return self.query_, self.places.cost
 
     def _rest(self) -> None:
