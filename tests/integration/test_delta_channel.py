@@ -192,14 +192,10 @@ def test_a_history_costs_two_round_trips_however_long(
         graph = graph_of(state, saver)
         for n in range(12):
             graph.invoke(said(f"question {n}"), config, durability="sync")
-            trips = []
-            # A request that arrives in two pieces, as on a busy machine, is counted twice: the least is what it costs.
-            for _ in range(3):
-                before = proxy.round_trips
-                found = saver.get_delta_channel_history(config=config, channels=["messages", "notes"])
-                trips.append(proxy.round_trips - before)
-                assert found["messages"]["writes"]
-            assert min(trips) <= 2
+            before = proxy.round_trips
+            found = saver.get_delta_channel_history(config=config, channels=["messages", "notes"])
+            assert proxy.round_trips - before <= 2
+            assert found["messages"]["writes"]
         before = proxy.round_trips
         assert saver.get_delta_channel_history(config=thread(), channels=["messages"]) == {"messages": {"writes": []}}
         assert saver.get_delta_channel_history(config=config, channels=[]) == {}
