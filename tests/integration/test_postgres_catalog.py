@@ -217,7 +217,8 @@ def test_descriptions(catalog: PostgresCatalog, admin: psycopg.Connection) -> No
     assert listed['scratch."Mixed Case"'].columns == {'"Id"': "integer", '"select"': "text"}
     assert listed["scratch.copied"].kind == "materialized view"
     assert "scratch.events_2024" not in listed
-    for unknown in ("bakehouse.nothing", "mooring.threads", "pg_catalog.pg_class", "a.b.c.d", "'; drop", ""):
+    system = ("pg_catalog.pg_class", "pg_class", "mooring.threads")
+    for unknown in ("bakehouse.nothing", *system, "a.b.c.d", "'; drop", "", "\ud800", "reviews\0", "x" * 501):
         with pytest.raises(TableNotFoundError):
             catalog.describe_table(unknown)
 
@@ -256,6 +257,14 @@ def test_limits(alice: str) -> None:
             catalog.query(endless)
         assert late.value.sources == {"lakehouse.bakehouse.transactions"}
         assert catalog.query("select 1").rows == [[1]]
+        for unreadable in ("select '\ud800'", "select 'a\0b'"):
+            with pytest.raises(QueryRefusedError, match="characters"):
+                catalog.query(unreadable)
+
+
+def test_what_lies_behind_the_limit_is_not_fetched(catalog: PostgresCatalog) -> None:
+    wide = catalog.query("select repeat('x', 30000), 1 / (20 - n) from generate_series(1, 100) n")
+    assert (len(wide.rows), wide.truncated) == (1, True)
 
 
 def test_a_locked_table_is_said_to_be_locked(alice: str, lakehouse: Any, admin: psycopg.Connection) -> None:

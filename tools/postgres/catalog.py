@@ -41,7 +41,7 @@ select set_config('statement_timeout', %(ms)s, true), set_config('lock_timeout',
   set_config('standard_conforming_strings', 'on', true),
   set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'iso_8601', true), set_config('jit', 'off', true)
 """
-_FETCH = 100
+_BATCH, _GROWTH = 100, 8
 _LOCK_SECONDS = 10
 
 
@@ -150,7 +150,8 @@ class PostgresCatalog:
         with conn.cursor(name="mooring") as cursor:
             cursor.execute(query.encode())
             columns = [column.name for column in cursor.description or ()]
-            while batch := cursor.fetchmany(min(_FETCH, self._limits.rows + 1 - len(rows))):
+            # Rows are fetched by the size of those before them, so that wide ones do not fill the memory.
+            while batch := cursor.fetchmany(self._batch(len(rows), used)):
                 for row in batch:
                     values = [to_json(value) for value in row]
                     used += size(values)
@@ -159,13 +160,18 @@ class PostgresCatalog:
                     rows.append(values)
         return columns, rows, False
 
+    def _batch(self, rows: int, used: int) -> int:
+        room = (self._limits.bytes - used) * rows // used if used else 0
+        return max(1, min(room, _GROWTH * rows, _BATCH, self._limits.rows + 1 - rows))
+
     def _find(self, conn: Conn, table: str) -> tuple[int, str, str]:
         parts = guard.table_name(table)
         if len(parts) == 3 and parts[0] == conn.info.dbname:
             parts = parts[1:]
         schema, name = parts if len(parts) == 2 else (None, parts[0] if len(parts) == 1 else "")
-        closed = schema is not None and (schema in self._excluded or schema.startswith("pg_"))
-        found = [] if closed else _resolve(conn, frozenset({(schema, name)}))
+        if not name:
+            raise TableNotFoundError("That is not a table's name. list_tables shows the tables that you may read.")
+        found = [] if guard.is_closed(schema, name, self._excluded) else _resolve(conn, frozenset({(schema, name)}))
         if not found:
             raise TableNotFoundError(f"There is no table {table}. list_tables shows the tables that you may read.")
         return found[0]

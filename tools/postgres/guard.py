@@ -20,6 +20,7 @@ from sqlglot.tokenizer_core import TokenType
 from tools.errors import QueryRefusedError
 
 MAX_LENGTH = 20_000
+MAX_NAME = 500
 # sqlglot and Postgres both recurse; deeper than any query that a person or a model would write.
 MAX_DEPTH = 100
 
@@ -74,8 +75,10 @@ def check(sql: str, excluded_schemas: tuple[str, ...] = ()) -> Names:
     Raises:
         QueryRefusedError: It may not; the message says why.
     """
-    if len(sql) > MAX_LENGTH or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in sql):
-        raise QueryRefusedError(f"The query was not run: it must be text of at most {MAX_LENGTH:,} characters.")
+    if len(sql) > MAX_LENGTH:
+        raise QueryRefusedError(f"The query was not run: it is longer than {MAX_LENGTH:,} characters.")
+    if not _is_text(sql):
+        raise QueryRefusedError("The query was not run: it holds characters that no text in a database can hold.")
     tree = _parse(sql)
     _refuse_writes(tree)
     tables = _tables(tree, excluded_schemas)
@@ -92,12 +95,21 @@ def check(sql: str, excluded_schemas: tuple[str, ...] = ()) -> Names:
 
 
 def table_name(text: str) -> list[str]:
-    """Split a table's name as SQL spells it into its parts, folded as Postgres folds them."""
+    """Split a table's name as SQL spells it into its parts, folded as Postgres folds them; [] where it is none."""
+    if len(text) > MAX_NAME or not _is_text(text):
+        return []
     try:
         table = exp.to_table(text, dialect=Postgres)
     except (SqlglotError, RecursionError):
         return []
     return [_folded(part) for part in table.parts if isinstance(part, exp.Identifier)]
+
+
+def is_closed(schema: str | None, name: str, excluded_schemas: tuple[str, ...]) -> bool:
+    """Tell whether a table is the system's, or in a schema that is not for queries."""
+    if schema is None:
+        return name.startswith("pg_")
+    return schema in _CLOSED_SCHEMAS or schema.startswith("pg_") or schema in excluded_schemas
 
 
 def _parse(sql: str) -> exp.Query:
@@ -142,8 +154,7 @@ def _tables(tree: exp.Query, excluded: tuple[str, ...]) -> frozenset[tuple[str |
             continue
         name = _folded(table.this)
         schema = _folded(table.args["db"]) if table.args.get("db") else None
-        closed = schema in _CLOSED_SCHEMAS or (schema or "").startswith("pg_") or (schema or "") in excluded
-        if closed or (schema is None and name.startswith("pg_")):
+        if is_closed(schema, name, excluded):
             raise QueryRefusedError(f"The query was not run: {schema or name} is not for queries; use list_tables.")
         if schema is not None or name not in queries:
             found.add((schema, name))
@@ -168,6 +179,10 @@ def _calls(sql: str) -> tuple[set[str], set[str]]:
         if before is TokenType.DOT and token.token_type is not TokenType.STAR:
             attributes.add(name)
     return calls, attributes
+
+
+def _is_text(text: str) -> bool:
+    return not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text)
 
 
 def _brackets(sql: str) -> int:
