@@ -130,5 +130,6 @@ class DeltaChannelPruneError(CheckpointerError):
     def __init__(self, thread_id: str) -> None:
         super().__init__(
             f"Thread {thread_id!r} uses a DeltaChannel, whose value is rebuilt from older checkpoints, so they cannot "
-            "be pruned. Delete the thread as a whole with strategy='delete'."
+            "be pruned; nor where an encrypting serializer hides whether it does. Delete the thread as a whole with "
+            "strategy='delete'."
         )

@@ -176,10 +176,13 @@ select id from :"schema".threads where owner = %(owner)s and thread_id = any(%(t
 for no key update
 
 -- name: delta_threads
--- Threads with a DeltaChannel keep its counters in their metadata.
+-- Threads with a DeltaChannel keep its counters in their metadata; LangGraph writes them as tuples, which JSON has not,
+-- so they are usually among the serialised. What somebody's serializer hides (its tag is 0) may hold them as well.
 select distinct t.thread_id from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
 where t.owner = %(owner)s and t.thread_id = any(%(thread_ids)s)
-  and c.metadata like '%%"counters_since_delta_snapshot"%%' limit 1
+  and (c.metadata like '%%"counters_since_delta_snapshot"%%'
+    or position('counters_since_delta_snapshot'::bytea in c.metadata_value) > 0 or get_byte(c.metadata_value, 0) = 0)
+limit 1
 
 -- name: prune_checkpoints
 delete from :"schema".checkpoints c using :"schema".threads t
