@@ -70,6 +70,16 @@ class StaleLeaseError(CheckpointerError):
         )
 
 
+class ThreadDeletedError(CheckpointerError):
+    """A run went on in a thread that is deleted. Nothing of this write was stored, and the thread stays deleted."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(
+            f"Thread {thread_id!r} was deleted while this run was going, so what the run still writes is not stored. "
+            "Ask again without a checkpoint id to start a new conversation."
+        )
+
+
 class BlockedTypeError(CheckpointerError, TypeError):
     """A value's type is not on the allow-list, so it could not be read back as what it is.
 

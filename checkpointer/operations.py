@@ -23,7 +23,7 @@ from langgraph.checkpoint.base import (
 from psycopg.errors import UniqueViolation
 
 from checkpointer.encoding import FIRST_VALUE, Encoder
-from checkpointer.errors import DeltaChannelPruneError, StaleLeaseError, ThreadExistsError
+from checkpointer.errors import DeltaChannelPruneError, StaleLeaseError, ThreadDeletedError, ThreadExistsError
 from checkpointer.memo import Memory, StoredChannel, ThreadMemo
 from checkpointer.messages import is_plain, plain_to_json
 from checkpointer.reading import read_page
@@ -66,6 +66,8 @@ def get_tuple(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]
     else:
         [rows] = yield [Statement("by_id", {**params, "checkpoint_id": where.checkpoint_id})]
     page = read_page(ctx.serde, ctx.memory, where.owner, rows)
+    if page.last is not None and where.incarnation is not None:
+        where.incarnation.learn(page.last[0])
     return page.tuples[0] if page.tuples else None
 
 
@@ -83,8 +85,9 @@ def put(
     run_id = full_metadata.get("run_id")
     text, opaque = _metadata(ctx.serde, full_metadata)
     values = checkpoint["channel_values"]
+    thread = yield from _thread_of_put(ctx, where)
     while True:
-        memo = ctx.memory.get(where.thread)
+        memo = ctx.memory.get(where.thread, thread)
         before = memo.checkpoints.get((ns, where.checkpoint_id or ""), {}) if memo else {}
         encoder = Encoder(ctx.serde, memo.positions if memo else {})
         channels: dict[str, tuple[Any, list[Any], int]] = {}
@@ -107,7 +110,7 @@ def put(
             "metadata": text,
             "metadata_value": opaque,
         }
-        stored = yield from _store(ctx, where, memo, encoder, "put", params, seqs=1)
+        stored = yield from _store(ctx, where, thread, memo, encoder, "put", params, seqs=1)
         if stored is None:
             continue
         new_memo, refs = stored
@@ -128,8 +131,9 @@ def put_writes(
 ) -> Operation[None]:
     """Store what a task wrote. A batch of only special writes replaces; any other leaves what is there."""
     special = all(channel in WRITES_IDX_MAP for channel, _ in writes)
+    thread = known_thread(ctx, where)
     while writes:
-        memo = ctx.memory.get(where.thread)
+        memo = ctx.memory.get(where.thread, thread)
         encoder = Encoder(ctx.serde, memo.positions if memo else {})
         bodies: list[bytes] = []
         lengths: list[int] = []
@@ -148,7 +152,7 @@ def put_writes(
             "bodies": bodies,
         }
         name = "put_special_writes" if special else "put_writes"
-        if (yield from _store(ctx, where, memo, encoder, name, params, seqs=0)) is not None:
+        if (yield from _store(ctx, where, thread, memo, encoder, name, params, seqs=0)) is not None:
             return
 
 
@@ -201,9 +205,44 @@ def copy_thread(owner: str, source: str, target: str) -> Operation[None]:
         raise ThreadExistsError(target) from error
 
 
+def known_thread(ctx: Context, where: Address) -> int | None:
+    """Return the thread that a write belongs to, where that is known; it may have been deleted since.
+
+    It is the one under the lease, the one that the run met first, or the one that the checkpoint was seen in. Unknown
+    are the first writes of a new conversation, which may come in any order and at once.
+    """
+    if where.lease is not None:
+        return where.lease.thread
+    if where.incarnation is not None and where.incarnation.thread is not None:
+        return where.incarnation.thread
+    if where.checkpoint_id is None:
+        return None
+    return ctx.memory.thread_of(where.thread, (where.ns or "", where.checkpoint_id))
+
+
+def _thread_of_put(ctx: Context, where: Address) -> Operation[int | None]:
+    """Return the thread that a checkpoint belongs to, None for a new conversation.
+
+    A parent says that the conversation is not new. One that nobody here has seen, outside of a run, is looked for.
+
+    Raises:
+        ThreadDeletedError: There is no such parent.
+    """
+    thread = known_thread(ctx, where)
+    if thread is not None or where.checkpoint_id is None or where.incarnation is not None:
+        return thread
+    params = {"owner": where.owner, "thread_id": where.thread_id, "ns": where.ns or ""}
+    [rows] = yield [Statement("thread_of_checkpoint", {**params, "checkpoint_id": where.checkpoint_id})]
+    if not rows:
+        raise ThreadDeletedError(where.thread_id)
+    found: int = rows[0][0]
+    return found
+
+
 def _store(
     ctx: Context,
     where: Address,
+    thread: int | None,
     memo: ThreadMemo | None,
     encoder: Encoder,
     name: str,
@@ -211,7 +250,12 @@ def _store(
     *,
     seqs: int,
 ) -> Operation[tuple[ThreadMemo, list[int]] | None]:
-    """Run a storing query; return the thread's memo and the resolved references, or None to try again from scratch."""
+    """Run a storing query; return the thread's memo and the resolved references, or None to try again from scratch.
+
+    Raises:
+        StaleLeaseError: Another run took over the thread, or it was deleted.
+        ThreadDeletedError: The thread that the write belongs to was deleted, whether begun anew or not.
+    """
     place = {"owner": where.owner, "thread_id": where.thread_id}
     fresh = encoder.fresh
     statement = Statement(
@@ -223,7 +267,7 @@ def _store(
             "refs": encoder.refs,
             "lease_thread": where.lease.thread if where.lease else None,
             "lease": where.lease.number if where.lease else None,
-            "known_id": memo.thread if memo else None,
+            "known_id": memo.thread if memo else thread,
             "epoch": memo.epoch if memo else None,
             "since_message": memo.next_positions[0] if memo else 0,
             "since_value": memo.next_positions[1] if memo else FIRST_VALUE,
@@ -234,17 +278,21 @@ def _store(
             "values": [item.value for item in fresh],
         },
     )
-    # A lease comes with its thread; one that was deleted since must not come back.
-    first = [] if memo or where.lease else [Statement("ensure_thread", place)]
+    # A thread that was known to be there and is deleted since must not come back.
+    first = [] if memo or thread is not None else [Statement("ensure_thread", place)]
     *_, held, rows = yield [*first, Statement("lock_thread", place), statement]
     if where.lease and held != [(where.lease.thread, where.lease.number)]:
         raise StaleLeaseError(where.thread_id)
+    if thread is not None and [found for found, _ in held] != [thread]:
+        raise ThreadDeletedError(where.thread_id)
     if not rows:
         ctx.memory.forget(where.thread)
         return None
-    thread, epoch, next_message, next_value, positions = rows[0]
+    stored_in, epoch, next_message, next_value, positions = rows[0]
+    if where.incarnation is not None:
+        where.incarnation.learn(stored_in)
     known = {item.digest: position for item, position in zip(fresh, positions, strict=True)}
-    new_memo = ctx.memory.learn(where.thread, thread, epoch, (next_message, next_value), known)
+    new_memo = ctx.memory.learn(where.thread, stored_in, epoch, (next_message, next_value), known)
     starts = [positions[-r - 1] if r < 0 else r for r in encoder.refs[::2]]
     return new_memo, [n for run in zip(starts, encoder.refs[1::2], strict=True) for n in run]
 

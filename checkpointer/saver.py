@@ -182,13 +182,13 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the config's checkpoint, without an id the latest committed one, or None."""
         who, where = self._where(config)
-        self._runs.started(config, who, where.lease)
+        where = replace(where, incarnation=self._runs.started(config, who, where.lease))
         return self._run(operations.get_tuple(self._context, where), who)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Async version of `get_tuple`."""
         who, where = self._where(config)
-        self._runs.started(config, who, where.lease)
+        where = replace(where, incarnation=self._runs.started(config, who, where.lease))
         return await self._arun(operations.get_tuple(self._context, where), who)
 
     def list(
@@ -232,6 +232,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         Raises:
             BlockedTypeError: A value's type is not on the allow-list. Nothing is stored.
             UnserializableError: A value cannot be stored. Nothing is stored.
+            ThreadDeletedError: The thread was deleted since the run began, or the parent is not there.
         """
         who, where = self._where(config)
         return self._run(operations.put(self._context, where, config, checkpoint, metadata, new_versions), who)
@@ -250,7 +251,11 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Store what a task wrote, for the checkpoint that the config names. Storing it again changes nothing."""
+        """Store what a task wrote, for the checkpoint that the config names. Storing it again changes nothing.
+
+        Raises:
+            BlockedTypeError, UnserializableError, ThreadDeletedError: As `put` says.
+        """
         who, where = self._where(config)
         self._run(operations.put_writes(self._context, where, writes, task_id, task_path), who)
 
@@ -310,7 +315,10 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     # --- whole threads ----------------------------------------------------------------------------------------
 
     def delete_thread(self, thread_id: str) -> None:
-        """Delete a thread of the principal with everything in it, in every namespace."""
+        """Delete a thread of the principal with everything in it, in every namespace.
+
+        A run that is still going in it gets ThreadDeletedError from its next write. A new run begins anew.
+        """
         who = current_principal(self._principal)
         self._run(operations.delete_thread(self._context, who.name, [valid_thread_id(thread_id)]), who)
 
@@ -397,7 +405,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         run = self._runs.of(config)
         who = current_principal(run.principal if run else self._principal)
         where = address(config, who.name)
-        return who, replace(where, lease=current_lease(where.thread) or (run.lease if run else None))
+        lease = current_lease(where.thread) or (run.lease if run else None)
+        return who, replace(where, lease=lease, incarnation=run.incarnation if run else None)
 
     def _listing(
         self,

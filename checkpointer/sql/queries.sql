@@ -84,7 +84,7 @@ select id, fence from :"schema".threads where owner = %(owner)s and thread_id = 
 with place as materialized (
   select id, epoch, next_message, next_value, next_seq from :"schema".threads
   where owner = %(owner)s and thread_id = %(thread_id)s
-    and (%(known_id)s::bigint is null or (id = %(known_id)s and epoch = %(epoch)s))
+    and (%(known_id)s::bigint is null or (id = %(known_id)s and epoch = coalesce(%(epoch)s::int, epoch)))
     and (%(lease_thread)s::bigint is null or (id = %(lease_thread)s and fence = %(lease)s::bigint))
 ),
 given as materialized (
@@ -328,3 +328,9 @@ where pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
     where c.relnamespace = (select n.oid from pg_catalog.pg_namespace n where n.nspname = %(schema)s) and c.relkind in ('r', 'p') and c.relowner = r.oid
   ))
 order by r.rolname = session_user desc, r.rolname limit 1
+
+-- Deleted threads -----------------------------------------------------------------------------------------------------
+
+-- name: thread_of_checkpoint
+select t.id from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
+where t.owner = %(owner)s and t.thread_id = %(thread_id)s and c.ns = %(ns)s and c.checkpoint_id = %(checkpoint_id)s
