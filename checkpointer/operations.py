@@ -20,10 +20,16 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
     get_serializable_checkpoint_metadata,
 )
-from psycopg.errors import UniqueViolation
+from psycopg.errors import RestrictViolation, UniqueViolation
 
 from checkpointer.encoding import FIRST_VALUE, Encoder
-from checkpointer.errors import DeltaChannelPruneError, StaleLeaseError, ThreadDeletedError, ThreadExistsError
+from checkpointer.errors import (
+    DeltaChannelPruneError,
+    StaleLeaseError,
+    ThreadDeletedError,
+    ThreadExistsError,
+    ThreadHeldError,
+)
 from checkpointer.memo import Memory, StoredChannel, ThreadMemo
 from checkpointer.messages import is_plain, plain_to_json
 from checkpointer.reading import read_page
@@ -56,6 +62,18 @@ class Context:
 
     serde: SerializerProtocol
     memory: Memory
+
+
+def respecting_holds(operation: Operation[T]) -> Operation[T]:
+    """Tell in our words what the database refuses because of a legal hold.
+
+    Raises:
+        ThreadHeldError: Something of a held thread would have been deleted or changed.
+    """
+    try:
+        return (yield from operation)
+    except RestrictViolation as error:
+        raise ThreadHeldError(error.diag.message_detail or "") from error
 
 
 def get_tuple(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]:

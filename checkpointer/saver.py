@@ -429,6 +429,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
                 yield found
 
     def _run(self, operation: Operation[T], who: Principal | None) -> T:
+        operation = operations.respecting_holds(operation)
         runner = self._runner()
         if isinstance(runner, SyncRunner):
             return runner.run(operation, who)
@@ -436,6 +437,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         return asyncio.run_coroutine_threadsafe(runner.run(operation, who), loop).result()
 
     async def _arun(self, operation: Operation[T], who: Principal | None) -> T:
+        operation = operations.respecting_holds(operation)
         runner = self._runner()
         if isinstance(runner, AsyncRunner):
             return await runner.run(operation, who)

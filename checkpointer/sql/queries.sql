@@ -334,3 +334,33 @@ order by r.rolname = session_user desc, r.rolname limit 1
 -- name: thread_of_checkpoint
 select t.id from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
 where t.owner = %(owner)s and t.thread_id = %(thread_id)s and c.ns = %(ns)s and c.checkpoint_id = %(checkpoint_id)s
+
+-- Legal holds, by the schema's owner --------------------------------------------------------------------------------
+
+-- name: administer
+-- Opens the policies for the schema's owner until the end of the transaction.
+select pg_catalog.set_config('mooring.administer', 'on', true)
+
+-- name: check_administrator
+select session_user::text as role, pg_catalog.pg_has_role(session_user, c.relowner, 'USAGE') as administers
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where n.nspname = %(schema)s and c.relname = 'holds'
+
+-- name: hold
+-- The lock waits for whoever prunes the thread, so that what is held is what is there when this returns.
+with found as materialized (
+  select owner, id, thread_id from :"schema".threads
+  where owner = %(owner)s and thread_id = %(thread_id)s and next_seq > 0 for update
+)
+insert into :"schema".holds (owner, thread, thread_id, reason)
+select found.owner, found.id, found.thread_id, %(reason)s from found
+on conflict (thread) do update set reason = excluded.reason
+returning owner, thread_id, reason, placed_at, placed_by
+
+-- name: release
+delete from :"schema".holds h using :"schema".threads t
+where t.id = h.thread and t.owner = %(owner)s and t.thread_id = %(thread_id)s
+returning h.owner, h.thread_id, h.reason, h.placed_at, h.placed_by
+
+-- name: holds
+select owner, thread_id, reason, placed_at, placed_by from :"schema".holds order by owner, placed_at, thread
