@@ -36,6 +36,7 @@ from checkpointer.errors import (
 )
 from checkpointer.leases import Run
 from checkpointer.principal import Principal, acting_as
+from checkpointer.retention import Expired, Retention
 from checkpointer.saver import GovernedPostgresSaver
 from checkpointer.sessions import Session
 
@@ -44,6 +45,7 @@ __all__ = [
     "CheckpointerError",
     "DatabaseUnavailableError",
     "DeltaChannelPruneError",
+    "Expired",
     "GovernedPostgresSaver",
     "NoPrincipalError",
     "NotAdministratorError",
@@ -51,6 +53,7 @@ __all__ = [
     "NotOpenError",
     "Principal",
     "PrincipalError",
+    "Retention",
     "Run",
     "SchemaError",
     "Session",

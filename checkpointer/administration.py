@@ -24,9 +24,12 @@ from checkpointer.errors import NotAdministratorError, SchemaError, ThreadNotFou
 from checkpointer.migrations import COMMAND
 from checkpointer.operations import Operation, Row, Statement, respecting_holds
 from checkpointer.queries import queries
+from checkpointer.retention import FOREVER, Expiry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from checkpointer.retention import Expired, Retention
 
 T = TypeVar("T")
 
@@ -76,6 +79,20 @@ class Administrator:
         """Return every hold there is, by owner and age."""
         [rows] = self._drive(_statement("holds", {}))
         return [Hold(*row) for row in rows]
+
+    def prune(self, default: Retention = FOREVER, *, dry_run: bool = False) -> Iterator[Expired]:
+        """Delete what the policies say of everybody's threads; yield what went and what was blocked, as it goes.
+
+        Threads are pruned in transactions of a few dozen, so nobody waits long, and a pass that is stopped is simply
+        begun again.
+
+        Args:
+            default: The policy for threads that have none of their own.
+            dry_run: Only say what would go.
+        """
+        expiry = Expiry(None, default, dry_run=dry_run)
+        while not expiry.done:
+            yield from self._drive(expiry.page())
 
     def _drive(self, operation: Operation[T]) -> T:
         operation = respecting_holds(operation)

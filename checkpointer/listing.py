@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.base import get_checkpoint_id
 
-from checkpointer.operations import Context, Operation, Statement, filter_text
+from checkpointer.operations import Context, Operation, Statement, filter_text, touch
 from checkpointer.reading import read_page
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ class Listing:
     def page(self) -> Operation[list[CheckpointTuple]]:
         """Return the next checkpoints that match; sets `done` after the last."""
         size = _PAGE if self._left is None else min(_PAGE, self._left)
-        [rows] = yield [Statement("page", {**self._params, "limit": size})]
+        statements = [Statement("page", {**self._params, "limit": size})]
+        if self._params["thread_id"] is not None and self._params["after_thread"] is None:
+            statements += touch(self._ctx, self._owner, self._params["thread_id"])
+        rows, *_ = yield statements
         page = read_page(self._ctx.serde, self._ctx.memory, self._owner, rows)
         if page.last is not None:
             self._params["after_thread"], self._params["after_seq"] = page.last

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from checkpointer.addresses import Address
+    from checkpointer.retention import Retention
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -62,6 +63,8 @@ class Context:
 
     serde: SerializerProtocol
     memory: Memory
+    retention: Retention | None = None
+    """What is done with threads that have no policy of their own."""
 
 
 def respecting_holds(operation: Operation[T]) -> Operation[T]:
@@ -80,13 +83,25 @@ def get_tuple(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]
     """Return the checkpoint, the latest committed one without an id, with everything it refers to."""
     params = {"owner": where.owner, "thread_id": where.thread_id, "ns": where.ns or ""}
     if where.checkpoint_id is None:
-        [rows] = yield [Statement("latest", params)]
+        wanted = Statement("latest", params)
     else:
-        [rows] = yield [Statement("by_id", {**params, "checkpoint_id": where.checkpoint_id})]
+        wanted = Statement("by_id", {**params, "checkpoint_id": where.checkpoint_id})
+    rows, *_ = yield [wanted, *touch(ctx, where.owner, where.thread_id)]
     page = read_page(ctx.serde, ctx.memory, where.owner, rows)
     if page.last is not None and where.incarnation is not None:
         where.incarnation.learn(page.last[0])
     return page.tuples[0] if page.tuples else None
+
+
+def touch(ctx: Context, owner: str, thread_id: str) -> list[Statement]:
+    """Return what makes a read a use of its thread, where the thread's policy or else the saver's says so.
+
+    A saver without a policy sends nothing: even a statement that changes nothing makes a read a fifth slower.
+    """
+    if ctx.retention is None:
+        return []
+    policy = {"refresh_on_read": ctx.retention.refresh_on_read, "ttl": ctx.retention.ttl}
+    return [Statement("touch", {"owner": owner, "thread_id": thread_id, **policy})]
 
 
 def put(

@@ -16,12 +16,14 @@ from langgraph.checkpoint.base import (
 )
 
 from checkpointer import migrations, operations, sessions
+from checkpointer import retention as retaining
 from checkpointer.addresses import Address, address, valid_thread_id
 from checkpointer.errors import NotOpenError
 from checkpointer.leases import OnBusy, Renewals, Run, current_lease
 from checkpointer.listing import Listing
 from checkpointer.memo import Memory
 from checkpointer.principal import Principal, current_principal
+from checkpointer.retention import FOREVER, Expired, Expiry, Retention
 from checkpointer.runner import AsyncRunner, SyncRunner
 from checkpointer.runs import Runs
 from checkpointer.serializer import strict_serializer
@@ -55,6 +57,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         schema: Where `migrate` put the tables.
         principal: Used where none is bound; for scripts of one user.
         serde: A serializer of your own, for instance LangGraph's `EncryptedSerializer`.
+        retention: The policy for threads that have none of their own; it takes effect with `expire`. Only a saver with
+            a policy, be it `Retention()`, makes reads count as use where a policy asks for that.
         allowed_types: Classes of your graph's state that may be rebuilt from the database, besides LangGraph's and
             LangChain's own.
         min_size: Connections kept open.
@@ -73,6 +77,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         schema: str = "mooring",
         principal: Principal | None = None,
         serde: SerializerProtocol | None = None,
+        retention: Retention | None = None,
         allowed_types: Iterable[type | tuple[str, str]] = (),
         min_size: int = 1,
         max_size: int = 8,
@@ -82,6 +87,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         self._conninfo = conninfo
         self._schema = schema
         self._principal = principal
+        self._retention = retention
         self._sizes = (min_size, max_size, timeout)
         self._memory = Memory()
         self._runs = Runs()
@@ -369,6 +375,75 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         ids = list(map(valid_thread_id, thread_ids))
         await self._arun(operations.prune(self._context, who.name, ids, strategy), who)
 
+    # --- retention --------------------------------------------------------------------------------------------
+
+    def set_retention(self, thread_id: str, retention: Retention | None) -> None:
+        """Give a thread a policy of its own, which goes before every other; None takes it away.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such thread.
+            ValueError: Reads are to count as use, and this saver was opened without a policy.
+        """
+        who = current_principal(self._principal)
+        self._run(self._set_retention(who, thread_id, retention), who)
+
+    async def aset_retention(self, thread_id: str, retention: Retention | None) -> None:
+        """Async version of `set_retention`."""
+        who = current_principal(self._principal)
+        await self._arun(self._set_retention(who, thread_id, retention), who)
+
+    def get_retention(self, thread_id: str) -> Retention | None:
+        """Return a thread's own policy, None where it has none.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such thread.
+        """
+        who = current_principal(self._principal)
+        return self._run(retaining.get_retention(who.name, valid_thread_id(thread_id)), who)
+
+    async def aget_retention(self, thread_id: str) -> Retention | None:
+        """Async version of `get_retention`."""
+        who = current_principal(self._principal)
+        return await self._arun(retaining.get_retention(who.name, valid_thread_id(thread_id)), who)
+
+    def expire(
+        self,
+        thread_ids: Sequence[str] | None = None,
+        *,
+        retention: Retention | None = None,
+        dry_run: bool = False,
+    ) -> Sequence[Expired]:
+        """Delete what the policies say of the principal's threads, and return what went and what was blocked.
+
+        Whole threads go a `ttl` after their last use; of the others, older checkpoints beyond `keep_last`, with what
+        only they refer to. A thread under legal hold, one with a run going, and older checkpoints that a DeltaChannel
+        is rebuilt from stay, and are named.
+
+        Args:
+            thread_ids: Only these; without, all of the principal's.
+            retention: The policy for threads that have none of their own, instead of the saver's.
+            dry_run: Only say what would go.
+        """
+        who, expiry = self._expiry(thread_ids, retention, dry_run)
+        found: list[Expired] = []
+        while not expiry.done:
+            found += self._run(expiry.page(self._memory), who)
+        return found
+
+    async def aexpire(
+        self,
+        thread_ids: Sequence[str] | None = None,
+        *,
+        retention: Retention | None = None,
+        dry_run: bool = False,
+    ) -> Sequence[Expired]:
+        """Async version of `expire`."""
+        who, expiry = self._expiry(thread_ids, retention, dry_run)
+        found: list[Expired] = []
+        while not expiry.done:
+            found += await self._arun(expiry.page(self._memory), who)
+        return found
+
     # --- sessions ---------------------------------------------------------------------------------------------
 
     def sessions(self, *, thread_id: str | None = None, limit: int = 1000) -> Sequence[Session]:
@@ -399,7 +474,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     @property
     def _context(self) -> Context:
-        return operations.Context(self.serde, self._memory)
+        return operations.Context(self.serde, self._memory, self._retention)
 
     def _where(self, config: RunnableConfig) -> tuple[Principal, Address]:
         run = self._runs.of(config)
@@ -418,6 +493,21 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         who = current_principal(self._principal)
         where = address(config, who.name) if config is not None else None
         return who, Listing(self._context, who.name, where, wanted=wanted, before=before, limit=limit)
+
+    def _set_retention(self, who: Principal, thread_id: str, retention: Retention | None) -> Operation[None]:
+        if retention is not None and retention.refresh_on_read and self._retention is None:
+            msg = (
+                "This saver's reads would not count as use. Open it, and every other one, with `retention=Retention()`."
+            )
+            raise ValueError(msg)
+        return retaining.set_retention(who.name, valid_thread_id(thread_id), retention)
+
+    def _expiry(
+        self, thread_ids: Sequence[str] | None, retention: Retention | None, dry_run: bool
+    ) -> tuple[Principal, Expiry]:
+        who = current_principal(self._principal)
+        named = None if thread_ids is None else list(map(valid_thread_id, thread_ids))
+        return who, Expiry(who.name, retention or self._retention or FOREVER, thread_ids=named, dry_run=dry_run)
 
     def _pages(self, listing: Listing, who: Principal) -> Iterator[CheckpointTuple]:
         while not listing.done:

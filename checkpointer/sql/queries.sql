@@ -180,9 +180,13 @@ for no key update
 -- so they are usually among the serialised. What somebody's serializer hides (its tag is 0) may hold them as well.
 select distinct t.thread_id from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
 where t.owner = %(owner)s and t.thread_id = any(%(thread_ids)s)
-  and (c.metadata like '%%"counters_since_delta_snapshot"%%'
-    or position('counters_since_delta_snapshot'::bytea in c.metadata_value) > 0 or get_byte(c.metadata_value, 0) = 0)
+  and
+-- include: is_delta
 limit 1
+
+-- name: is_delta
+(c.metadata like '%%"counters_since_delta_snapshot"%%'
+  or position('counters_since_delta_snapshot'::bytea in c.metadata_value) > 0 or get_byte(c.metadata_value, 0) = 0)
 
 -- name: prune_checkpoints
 delete from :"schema".checkpoints c using :"schema".threads t
@@ -221,6 +225,9 @@ with chosen as materialized (
   update :"schema".threads set epoch = epoch + 1 where owner = %(owner)s and thread_id = any(%(thread_ids)s)
   returning id
 ),
+-- include: orphan_items
+
+-- name: orphan_items
 kept as materialized (
   select r.thread, range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1])) as positions
   from (
@@ -364,3 +371,169 @@ returning h.owner, h.thread_id, h.reason, h.placed_at, h.placed_by
 
 -- name: holds
 select owner, thread_id, reason, placed_at, placed_by from :"schema".holds order by owner, placed_at, thread
+
+-- Retention ---------------------------------------------------------------------------------------------------------
+-- `owner` null stands for everybody, where an administrator asks. A thread's own policy goes before the given one.
+
+-- name: touch
+-- Where reads count as use, a thread's last use moves at most once a minute, and never for a read just after a write.
+update :"schema".threads t set read_at = now()
+where t.owner = %(owner)s and t.thread_id = %(thread_id)s and coalesce(t.refresh_on_read, %(refresh_on_read)s)
+  and greatest(t.updated_at, t.read_at)
+    < now() - least(interval '1 minute', case when t.refresh_on_read is null then %(ttl)s::interval else t.ttl end / 10)
+
+-- name: set_retention
+update :"schema".threads set keep_last = %(keep_last)s, ttl = %(ttl)s, refresh_on_read = %(refresh_on_read)s
+where owner = %(owner)s and thread_id = %(thread_id)s returning id
+
+-- name: get_retention
+select keep_last, ttl, refresh_on_read from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s
+
+-- name: is_due
+-- A thread without any checkpoint is what a run left that was killed, or deleted, at its very first write.
+coalesce(greatest(t.updated_at, t.read_at) < now() - case
+  when t.next_seq = 0 then interval '1 day' when t.refresh_on_read is null then %(ttl)s::interval else t.ttl
+end, false)
+
+-- name: keep
+case when t.refresh_on_read is null then %(keep_last)s::int else t.keep_last end
+
+-- name: is_free
+not :"schema".held(t.id) and (t.lease_until is null or t.lease_until <= clock_timestamp())
+
+-- name: is_named
+(t.owner, t.id) in (select named.* from unnest(%(owners)s::text[], %(threads)s::bigint[]) named)
+
+-- name: threads_page
+from :"schema".threads t
+where (%(owner)s::text is null or t.owner = %(owner)s)
+  and (%(thread_ids)s::text[] is null or t.thread_id = any(%(thread_ids)s))
+  and (%(after_owner)s::text is null or (t.owner, t.thread_id) > (%(after_owner)s, %(after_thread)s::text))
+order by t.owner, t.thread_id limit %(limit)s
+
+-- name: expiring_page_end
+-- The last thread of a full page; the pass ends with one that is not.
+select owner, thread_id from (
+  select t.owner, t.thread_id, row_number() over (order by t.owner, t.thread_id) as n
+-- include: threads_page
+) page where n = %(limit)s
+
+-- name: expiring
+-- What would go of a page of threads: whole ones, and of the others older checkpoints, their pending writes, and items
+-- that nothing else refers to.
+with page as materialized (
+  select t.owner, t.thread_id, t.id, greatest(t.updated_at, t.read_at) as used_at, t.lease_until,
+-- include: is_due
+  as whole,
+-- include: keep
+  as keep
+-- include: threads_page
+),
+old as materialized (
+  select c.thread, c.ns, c.checkpoint_id, c.bytes
+  from page, lateral (
+    select c.thread, c.ns, c.checkpoint_id, row_number() over (partition by c.ns order by c.seq desc) as age,
+      pg_column_size(c.state) + pg_column_size(c.refs) + coalesce(pg_column_size(c.metadata), 0)
+        + coalesce(pg_column_size(c.metadata_value), 0) as bytes
+    from :"schema".checkpoints c where c.thread = page.id and (page.whole or page.keep is not null)
+  ) c
+  where page.whole or c.age > page.keep
+),
+chosen as materialized (
+  select page.* from page where page.whole or page.id in (select thread from old)
+),
+written as materialized (
+  select w.thread, w.refs, pg_column_size(w.value) + pg_column_size(w.refs) as bytes,
+    chosen.whole or old.thread is not null as goes
+  from chosen join :"schema".writes w on w.thread = chosen.id
+  left join old on old.thread = w.thread and old.ns = w.ns and old.checkpoint_id = w.checkpoint_id
+),
+kept as materialized (
+  select r.thread, range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1])) as positions
+  from (
+    select c.thread, c.refs from chosen join :"schema".checkpoints c on c.thread = chosen.id
+    left join old on old.thread = c.thread and old.ns = c.ns and old.checkpoint_id = c.checkpoint_id
+    where old.thread is null
+    union all
+    select thread, refs from written where not goes
+  ) r, generate_series(1, cardinality(r.refs), 2) i
+  group by r.thread
+),
+going as (
+  select thread, 1 as checkpoint, bytes from old
+  union all
+  select thread, 0, bytes from written where goes
+  union all
+  select i.thread, 0, coalesce(pg_column_size(i.message), 0) + coalesce(pg_column_size(i.value), 0)
+  from chosen join :"schema".items i on i.thread = chosen.id left join kept on kept.thread = i.thread
+  where not (i.position <@ coalesce(kept.positions, '{}'::int4multirange))
+)
+select t.owner, t.thread_id, t.id, t.used_at, t.whole, coalesce(sum(going.checkpoint), 0)::bigint as checkpoints,
+  count(going.thread) + t.whole::int as rows, coalesce(sum(going.bytes), 0)::bigint as bytes,
+  case
+    when :"schema".held(t.id) then 'legal hold'
+    when t.lease_until > clock_timestamp() then 'a run is going'
+    when not t.whole and exists (
+      select from :"schema".checkpoints c where c.thread = t.id and
+-- include: is_delta
+    ) then 'DeltaChannel'
+  end as blocked
+from chosen t left join going on going.thread = t.id
+group by t.owner, t.thread_id, t.id, t.used_at, t.whole, t.lease_until
+order by t.owner, t.thread_id
+
+-- name: lock_expiring
+-- A statement of its own, so that those after it see what earlier holders of the locks committed.
+select t.id from :"schema".threads t where
+-- include: is_named
+order by t.id for update
+
+-- name: delete_expired
+delete from :"schema".threads t where
+-- include: is_named
+and
+-- include: is_due
+and
+-- include: is_free
+returning t.id
+
+-- name: prune_expired
+with chosen as materialized (
+  select t.id,
+-- include: keep
+  as keep
+  from :"schema".threads t where
+-- include: is_named
+  and
+-- include: is_free
+  and not exists (
+    select from :"schema".checkpoints c where c.thread = t.id and
+-- include: is_delta
+  )
+),
+old as materialized (
+  select c.thread, c.ns, c.checkpoint_id
+  from chosen, lateral (
+    select c.thread, c.ns, c.checkpoint_id, row_number() over (partition by c.ns order by c.seq desc) as age
+    from :"schema".checkpoints c where c.thread = chosen.id
+  ) c
+  where c.age > chosen.keep
+),
+unwritten as (
+  delete from :"schema".writes w using old
+  where w.thread = old.thread and w.ns = old.ns and w.checkpoint_id = old.checkpoint_id
+),
+gone as (
+  delete from :"schema".checkpoints c using old
+  where c.thread = old.thread and c.ns = old.ns and c.checkpoint_id = old.checkpoint_id
+  returning c.thread
+)
+select distinct thread from gone
+
+-- name: delete_expired_items
+with chosen as materialized (
+  update :"schema".threads t set epoch = epoch + 1 where
+-- include: is_named
+  and not :"schema".held(t.id) returning t.id
+),
+-- include: orphan_items
