@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
-from checkpointer.errors import NotAdministratorError, SchemaError, ThreadNotFoundError, ThreadNotHeldError
+from checkpointer.errors import (
+    DatabaseUnavailableError,
+    NotAdministratorError,
+    SchemaError,
+    ThreadNotFoundError,
+    ThreadNotHeldError,
+)
 from checkpointer.migrations import COMMAND
 from checkpointer.operations import Operation, Row, Statement, respecting_holds
 from checkpointer.queries import queries
@@ -128,8 +134,14 @@ def connect(admin_dsn: str, *, schema: str = "mooring") -> Iterator[Administrato
     Raises:
         SchemaError: The schema is missing or older than this code.
         NotAdministratorError: The role is not the schema's owner.
+        DatabaseUnavailableError: Nobody can log in like this.
     """
-    with psycopg.connect(admin_dsn, autocommit=True, application_name="mooring admin") as conn:
+    try:
+        connection = psycopg.connect(admin_dsn, autocommit=True, application_name="mooring admin")
+    except psycopg.OperationalError as error:
+        msg = "The sessions' database cannot be reached as its administrator. Check MOORING_ADMIN_URL and its password."
+        raise DatabaseUnavailableError(msg) from error
+    with connection as conn:
         check = queries(schema)["check_administrator"]
         row = conn.execute(check, {"schema": schema}).fetchone()
         if row is None:
