@@ -418,9 +418,10 @@ def test_space_of_pruned_threads_is_used_again_after_a_plain_vacuum(
             for table in TABLES:
                 vacuum(admin, f"{schema}.{table}")
 
-    # Pages of indexes are freed by one vacuum and used again after the next; both kinds get a map of free space.
-    assert max(tables) <= 1.05 * tables[0]
-    assert everything[3] <= 1.02 * everything[2] <= 1.5 * everything[0]
+    # Without vacuum each round would add its whole size. Pages of indexes are freed by one vacuum and used again after
+    # the next; tables and indexes both get a map of free space.
+    assert max(tables) <= 1.2 * tables[0]
+    assert everything[3] <= 1.1 * everything[2] <= 1.6 * everything[0]
 
 
 def size(admin: psycopg.Connection[Any], schema: str, what: str) -> int:
