@@ -8,7 +8,7 @@ BIN := .venv/bin
 QUIET := </dev/null 1>&2
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
-.PHONY: help chat dev test lint types lock clean
+.PHONY: help chat dev test bench lint types lock clean
 
 help:  ## Explain every target
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ dev: .venv/.dev  ## Set up everything that tests and checks need
 
 test: .venv/.dev  ## Run the tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: .venv/.dev  ## Compare with LangGraph's own savers; fails when a target is missed (ARGS="--json FILE --only A")
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lint: .venv/.dev  ## Check style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -9,9 +9,10 @@ from psycopg.conninfo import conninfo_to_dict
 from agent.database import Database, open_database
 from agent.errors import MooringError
 from agent.identity import log_in
+from agent.memory import saver_of
 from agent.models import load_model
 from agent.schemas import Check
-from checkpointer import CheckpointerError, GovernedPostgresSaver, acting_as
+from checkpointer import CheckpointerError, acting_as
 from tools import CatalogError, PostgresCatalog
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def diagnose(settings: Settings, user: str | None, model: str | None) -> Iterato
     try:
         with open_database(settings) as database:
             yield _where(database)
-            yield _sessions(database)
+            yield _sessions(settings, database)
             name = user if user is not None else settings.user or database.default_user
             if name is None:
                 yield Check(
@@ -36,8 +37,8 @@ def diagnose(settings: Settings, user: str | None, model: str | None) -> Iterato
                 return
             caller = log_in(database, name)
             yield _caller(caller)
-            yield _own_sessions(database, caller)
-            yield _tables(caller)
+            yield _own_sessions(settings, database, caller)
+            yield _tables(settings, caller)
     except MooringError as error:
         yield Check(name="database", ok=False, detail=error.problem, remedy=error.remedy)
 
@@ -58,9 +59,9 @@ def _where(database: Database) -> Check:
     return Check(name="database", ok=True, detail=f"{kind} at {where}")
 
 
-def _sessions(database: Database) -> Check:
+def _sessions(settings: Settings, database: Database) -> Check:
     try:
-        with GovernedPostgresSaver.from_conn_string(database.runtime, timeout=10):
+        with saver_of(settings, database, timeout=10):
             return Check(name="sessions", ok=True, detail="schema is current, policies bind the runtime role")
     except CheckpointerError as error:
         return Check(name="sessions", ok=False, detail=str(error))
@@ -71,17 +72,17 @@ def _caller(caller: Caller) -> Check:
     return Check(name="caller", ok=True, detail=f"{caller.principal.name}, proven by login; groups: {groups}")
 
 
-def _own_sessions(database: Database, caller: Caller) -> Check:
+def _own_sessions(settings: Settings, database: Database, caller: Caller) -> Check:
     try:
-        with GovernedPostgresSaver.from_conn_string(database.runtime, timeout=10) as saver, acting_as(caller.principal):
+        with saver_of(settings, database, timeout=10) as saver, acting_as(caller.principal):
             return Check(name="own sessions", ok=True, detail=f"{len(saver.sessions()):,}")
     except CheckpointerError as error:
         return Check(name="own sessions", ok=False, detail=str(error))
 
 
-def _tables(caller: Caller) -> Check:
+def _tables(settings: Settings, caller: Caller) -> Check:
     try:
-        with PostgresCatalog(caller.conninfo) as catalog:
+        with PostgresCatalog(caller.conninfo, excluded_schemas=(settings.sessions_schema,)) as catalog:
             count = len(catalog.list_tables().tables)
     except CatalogError as error:
         return Check(name="tables", ok=False, detail=str(error))

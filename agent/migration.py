@@ -29,7 +29,10 @@ def migrate_database(settings: Settings, login_role: str | None) -> list[str]:
     """
     with open_database(settings) as database:
         return GovernedPostgresSaver.migrate(
-            _admin(database), runtime_role=_runtime_role(settings), login_role=_login_role(settings, login_role)
+            _admin(database),
+            runtime_role=_runtime_role(settings),
+            login_role=_login_role(settings, login_role),
+            schema=settings.sessions_schema,
         )
 
 
@@ -40,14 +43,19 @@ def administrator(settings: Settings) -> Iterator[Administrator]:
     Raises:
         MooringError: The schema's owner is not configured.
     """
-    with open_database(settings) as database, administration.connect(_admin(database)) as connected:
+    with (
+        open_database(settings) as database,
+        administration.connect(_admin(database), schema=settings.sessions_schema) as connected,
+    ):
         yield connected
 
 
 def migration_text(settings: Settings, login_role: str | None) -> str:
     """Return the SQL of a fresh migration, for a database administrator."""
     return GovernedPostgresSaver.migration_sql(
-        runtime_role=_runtime_role(settings), login_role=_login_role(settings, login_role)
+        runtime_role=_runtime_role(settings),
+        login_role=_login_role(settings, login_role),
+        schema=settings.sessions_schema,
     )
 
 

@@ -48,9 +48,7 @@ class PrunedSession(BaseModel):
     checkpoints: int
     rows: int
     bytes: int = Field(description="Size of what the rows hold, compressed as it is stored.")
-    blocked: Literal["legal hold", "a run is going", "DeltaChannel"] | None = Field(
-        description="Why it stays; null when it goes."
-    )
+    blocked: Literal["legal hold", "a run is going"] | None = Field(description="Why it stays; null when it goes.")
 
 
 class HoldInfo(BaseModel):
@@ -106,3 +104,24 @@ class DatabaseStatus(BaseModel):
     data: str
     log: str
     bytes: int = Field(description="Size of the data folder.")
+
+
+class RefusedThread(BaseModel):
+    """A thread that `mooring db import` did not import."""
+
+    thread: str
+    owner: str | None = Field(description="Whom its checkpoints name; null for nobody, or for several.")
+    reason: str
+    allow: list[str] = Field(default=[], description="Classes that --allow would let through, as module:Class.")
+
+
+class ImportReport(BaseModel):
+    """What `mooring db import` did."""
+
+    dry_run: bool
+    imported: int = Field(description="Threads that are here now and were not before, or not as a whole.")
+    present: int = Field(description="Threads that were here already.")
+    left_out: int = Field(description="Threads of nobody that --owner names.")
+    checkpoints: int = Field(description="Checkpoints of the imported threads, each read back and equal.")
+    writes: int = Field(description="Pending writes of the imported threads.")
+    refused: list[RefusedThread]

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     """Another Postgres: the connection string of the runtime role. Without it libpq's PG* variables count."""
     admin_url: str | None = Field(default=None, repr=False)
     """The connection string of the migrator there."""
+    sessions_schema: str = Field(default="mooring", validation_alias="MOORING_SCHEMA")
+    """The schema that sessions are kept in."""
     user: str | None = None
     """Whom to log in as; alice on the embedded sample."""
     model: str = "offline"

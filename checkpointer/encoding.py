@@ -21,12 +21,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from checkpointer.messages import MESSAGE_KINDS, message_from_json, message_to_json
+from checkpointer.messages import MESSAGE_KINDS, MessageMould, fingerprint, message_from_json, message_to_json
 from checkpointer.serializer import dump, load
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ _SCALARS_AN_ITEM = 64
 _SCALARS = (int, float, bool, type(None))
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One stored piece of content: a message's JSON text or a serialised value."""
 
     kind: str
@@ -73,6 +72,7 @@ class Encoder:
 
     serde: SerializerProtocol
     known: Mapping[bytes, int]
+    digests: dict[tuple[Any, ...], bytes] = field(default_factory=dict)
     refs: list[int] = field(default_factory=list)
     fresh: list[Item] = field(default_factory=list)
     _numbers: dict[bytes, int] = field(default_factory=dict)
@@ -111,18 +111,39 @@ class Encoder:
         for small, group in groupby(parts, key=lambda part: _is_small(value_of(part))):
             run = list(group)
             size = _SCALARS_AN_ITEM if small else 1
+            if not small:
+                items.extend(self._part(kind, part, value_of(part)) for part in run)
+                continue
             items.extend(
                 Item.of(kind, dump(self.serde, [list(p) if kind == ENTRIES else p for p in run[i : i + size]]))
                 for i in range(0, len(run), size)
             )
         return items
 
+    def _part(self, kind: str, part: Any, value: object) -> Item:
+        if type(value) is not str:
+            return Item.of(kind, dump(self.serde, [list(part) if kind == ENTRIES else part]))
+        mark = (kind, part[0] if kind == ENTRIES else None, hash(value), len(value))
+        digest = self.digests.get(mark)
+        if digest is not None and digest in self.known:
+            return Item("", None, None, digest)
+        item = Item.of(kind, dump(self.serde, [list(part) if kind == ENTRIES else part]))
+        self.digests[mark] = item.digest
+        return item
+
     def _item(self, value: object) -> Item:
         # Only the plain serializer leaves messages readable; another one may be there to encrypt.
         if isinstance(value, BaseMessage) and isinstance(self.serde, JsonPlusSerializer):
+            mark = fingerprint(value)
+            digest = self.digests.get(mark) if mark is not None else None
+            if digest is not None and digest in self.known:
+                return Item("", None, None, digest)
             readable = message_to_json(value)
             if readable is not None:
-                return Item.of(*readable, lane=1 if value.id is None else 0)
+                item = Item.of(*readable, lane=1 if value.id is None else 0)
+                if mark is not None:
+                    self.digests[mark] = item.digest
+                return item
         return Item.of(VALUE, dump(self.serde, value))
 
     def _refer(self, items: list[Item]) -> int:
@@ -143,6 +164,13 @@ class Encoder:
         return (len(self.refs) - start) // 2
 
 
+class Marks(Protocol):
+    """Digests of stored content, by what tells it from any other in this process, and the positions in there."""
+
+    digests: dict[tuple[Any, ...], bytes]
+    marked: set[int]
+
+
 @dataclass(slots=True)
 class Decoder:
     """Turns nodes back into values, reading references from where the last value stopped."""
@@ -150,6 +178,10 @@ class Decoder:
     serde: SerializerProtocol
     items: Mapping[int, Item]
     refs: Sequence[int]
+    moulds: dict[int, MessageMould] | None = None
+    """Messages that several checkpoints share, by position."""
+    marks: Marks | None = None
+    """Where to remember what messages look like, for an encoder to know them again."""
     at: int = 0
 
     def decode(self, node: Node) -> Any:
@@ -158,7 +190,7 @@ class Decoder:
             case 0:
                 return load(self.serde, node[1])
             case 1:
-                return self._value(self._next(1)[0])
+                return self._value(*self._next(1)[0])
             case 2:
                 return self._list(node[1])
             case _:
@@ -166,33 +198,45 @@ class Decoder:
 
     def _list(self, runs: int) -> list[Any]:
         values: list[Any] = []
-        for item in self._next(runs):
+        for position, item in self._next(runs):
             if item.kind == ELEMENTS:
                 values.extend(load(self.serde, item.value or b""))
             else:
-                values.append(self._value(item))
+                values.append(self._value(position, item))
         return values
 
     def _dict(self, parts: list[Any]) -> dict[str, Any]:
         value: dict[str, Any] = {}
         for part in parts:
             if isinstance(part, int):
-                for item in self._next(part):
+                for _, item in self._next(part):
                     value.update(load(self.serde, item.value or b""))
             else:
                 value[part[0]] = self.decode(part[1])
         return value
 
-    def _value(self, item: Item) -> Any:
+    def _value(self, position: int, item: Item) -> Any:
         if item.kind in MESSAGE_KINDS:
-            return message_from_json(item.kind, item.message or "")
+            if self.moulds is not None:
+                mould = self.moulds.get(position)
+                if mould is None:
+                    mould = self.moulds[position] = MessageMould(item.kind, item.message or "")
+                return mould.cast()
+            message = message_from_json(item.kind, item.message or "")
+            if self.marks is not None and position not in self.marks.marked:
+                self.marks.marked.add(position)
+                mark = fingerprint(message)
+                if mark is not None:
+                    self.marks.digests[mark] = item.digest
+            return message
         return load(self.serde, item.value or b"")
 
-    def _next(self, runs: int) -> list[Item]:
+    def _next(self, runs: int) -> list[tuple[int, Item]]:
         taken = self.refs[self.at : self.at + 2 * runs]
         self.at += 2 * runs
         runs_taken = zip(taken[::2], taken[1::2], strict=True)
-        return [self.items[position] for first, count in runs_taken for position in range(first, first + count)]
+        items = self.items
+        return [(n, items[n]) for first, count in runs_taken for n in range(first, first + count)]
 
 
 def _is_small(value: object) -> bool:

@@ -120,6 +120,21 @@ class BlockedTypeError(CheckpointerError, TypeError):
             "classes as `allowed_types=[...]` when opening the saver, or set LANGGRAPH_STRICT_MSGPACK=true to let "
             "LangGraph allow the types of your graph's state."
         )
+        self.types = types
+
+
+class UnrebuildableError(CheckpointerError, TypeError):
+    """A stored value cannot be made again; LangGraph would hand back the arguments of its class instead."""
+
+    def __init__(self, types: tuple[str, ...]) -> None:
+        super().__init__(
+            f"It holds what cannot be rebuilt here: {', '.join(types)}. Install the packages that the graph was run "
+            "with, in the same versions."
+        )
+
+
+class SourceError(CheckpointerError):
+    """The database to import from cannot be read."""
 
 
 class UnserializableError(CheckpointerError, TypeError):
@@ -159,14 +174,3 @@ class WrongThreadError(CheckpointerError):
 
 class DatabaseUnavailableError(CheckpointerError):
     """The database could not be reached, or went away and did not come back in time."""
-
-
-class DeltaChannelPruneError(CheckpointerError):
-    """Older checkpoints hold what a DeltaChannel is rebuilt from."""
-
-    def __init__(self, thread_id: str) -> None:
-        super().__init__(
-            f"Thread {thread_id!r} uses a DeltaChannel, whose value is rebuilt from older checkpoints, so they cannot "
-            "be pruned; nor where an encrypting serializer hides whether it does. Delete the thread as a whole with "
-            "strategy='delete'."
-        )

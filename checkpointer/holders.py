@@ -23,7 +23,7 @@ def holder() -> str:
 def is_dead(name: str) -> bool:
     """Tell whether the holder was a process of this machine that is gone for sure."""
     try:
-        machine, pid, started = name.split(" ")
+        machine, pid, started, *_ = name.split(" ")
         return machine == _machine() and (not _exists(int(pid)) or _started(int(pid)) != started)
     except ValueError:
         return False

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from uuid import uuid4
 
 from checkpointer.errors import CheckpointerError, StaleLeaseError, ThreadBusyError
 from checkpointer.holders import holder, is_dead
@@ -55,7 +56,8 @@ def take(where: Address, seconds: float, dead: int | None) -> Operation[Taken]:
         "owner": where.owner,
         "thread_id": where.thread_id,
         "seconds": seconds,
-        "holder": holder(),
+        # Its own name for each try: a try whose answer is lost has taken the lease from itself when it is made again.
+        "holder": f"{holder()} {uuid4()}",
         "dead": dead,
     }
     taken, held = yield [Statement("take_lease", params), Statement("look_at_lease", params)]

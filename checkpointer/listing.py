@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.base import get_checkpoint_id
 
-from checkpointer.operations import Context, Operation, Statement, filter_text, touch
+from checkpointer.operations import Context, Operation, Statement, filter_text, policy_of
 from checkpointer.reading import read_page
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Listing:
         size = _PAGE if self._left is None else min(_PAGE, self._left)
         statements = [Statement("page", {**self._params, "limit": size})]
         if self._params["thread_id"] is not None and self._params["after_thread"] is None:
-            statements += touch(self._ctx, self._owner, self._params["thread_id"])
+            statements += self._touch()
         rows, *_ = yield statements
         page = read_page(self._ctx.serde, self._ctx.memory, self._owner, rows)
         if page.last is not None:
@@ -64,3 +64,10 @@ class Listing:
             self._left -= len(found)
         self.done = len(page.tuples) < size or self._left == 0
         return found
+
+    def _touch(self) -> list[Statement]:
+        """Return what makes the listing of a thread a use of it; a saver without a policy only reads."""
+        if self._ctx.retention is None:
+            return []
+        params = {"principal": self._owner, "thread_id": self._params["thread_id"]}
+        return [Statement("touch", {**params, **policy_of(self._ctx.retention)})]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
 from checkpointer.encoding import FIRST_VALUE, Node
 
@@ -37,6 +38,8 @@ class ThreadMemo:
     epoch: int
     next_positions: tuple[int, int] = (0, FIRST_VALUE)
     positions: dict[bytes, int] = field(default_factory=dict)
+    digests: dict[tuple[Any, ...], bytes] = field(default_factory=dict)
+    marked: set[int] = field(default_factory=set)
     checkpoints: OrderedDict[CheckpointKey, dict[str, StoredChannel]] = field(default_factory=OrderedDict)
 
     def remember(self, key: CheckpointKey, channels: dict[str, StoredChannel]) -> None:

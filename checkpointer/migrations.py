@@ -10,6 +10,7 @@ from psycopg import sql
 
 from checkpointer.errors import SchemaError, UnsafeRoleError
 from checkpointer.operations import Operation, Statement
+from checkpointer.principal import storable
 from checkpointer.queries import script
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def migrations() -> Iterator[tuple[int, str]]:
 
 def migration_sql(schema: str, runtime_role: str, login_role: str | None) -> str:
     """Return everything that a fresh migration runs, for a database administrator to read or to run with psql."""
+    _check_name(schema)
     parts = ["begin;"]
     for version, name in migrations():
         text = script(f"migrations/{name}", schema=schema, runtime_role=runtime_role)
@@ -42,8 +44,11 @@ def migrate(admin_dsn: str, schema: str, runtime_role: str, login_role: str | No
     Any number of processes may do so at once: they take turns under an advisory lock. The version moves only with a
     migration that succeeded, so a failed one resumes where it stopped.
     """
+    _check_name(schema)
     applied: list[str] = []
-    with psycopg.connect(admin_dsn, autocommit=True, application_name="mooring migrate") as conn:
+    with psycopg.connect(
+        admin_dsn, autocommit=True, prepare_threshold=None, application_name="mooring migrate"
+    ) as conn:
         _check_runtime_role(conn, runtime_role)
         for version, name in migrations():
             with conn.transaction():
@@ -102,6 +107,13 @@ def _unsafe(role: str, culprit: str, is_super: bool, bypasses: bool, owns: list[
         f"{who} {why}: row-level security would not hold it, and it could read everybody's sessions. "
         f"Mend it with: {mend}."
     )
+
+
+def _check_name(schema: str) -> None:
+    """Refuse what Postgres would cut off, or keeps for itself."""
+    if not 0 < len(schema.encode("utf-8", "replace")) < 64 or not storable(schema) or schema.startswith("pg_"):
+        msg = f"{schema!r} cannot be a schema's name. Choose one of 1 to 63 bytes that does not start with pg_."
+        raise SchemaError(msg)
 
 
 def _check_runtime_role(conn: psycopg.Connection, runtime_role: str) -> None:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from uuid import uuid4
 
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
@@ -20,16 +21,11 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
     get_serializable_checkpoint_metadata,
 )
-from psycopg.errors import RestrictViolation, UniqueViolation
+from psycopg import DatabaseError
+from psycopg.errors import IntegrityError, RestrictViolation, UniqueViolation
 
 from checkpointer.encoding import FIRST_VALUE, Encoder
-from checkpointer.errors import (
-    DeltaChannelPruneError,
-    StaleLeaseError,
-    ThreadDeletedError,
-    ThreadExistsError,
-    ThreadHeldError,
-)
+from checkpointer.errors import StaleLeaseError, ThreadDeletedError, ThreadExistsError, ThreadHeldError
 from checkpointer.memo import Memory, StoredChannel, ThreadMemo
 from checkpointer.messages import is_plain, plain_to_json
 from checkpointer.reading import read_page
@@ -43,14 +39,21 @@ if TYPE_CHECKING:
     from checkpointer.retention import Retention
 
 T = TypeVar("T")
+
+# Where LangGraph counts, by DeltaChannel, the updates and the steps since its last snapshot.
+COUNTERS = "counters_since_delta_snapshot"
 Row = tuple[Any, ...]
 
 
 class Statement(NamedTuple):
-    """A query of `queries.sql` by name, and its parameters."""
+    """A query of `queries.sql` by name, and its parameters.
+
+    One that `binds` is a function of the schema that binds the principal itself; it travels alone.
+    """
 
     name: str
     params: Mapping[str, Any]
+    binds: bool = False
 
 
 # Yields the statements of one round trip, is sent the rows of each, returns a result.
@@ -81,27 +84,15 @@ def respecting_holds(operation: Operation[T]) -> Operation[T]:
 
 def get_tuple(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]:
     """Return the checkpoint, the latest committed one without an id, with everything it refers to."""
-    params = {"owner": where.owner, "thread_id": where.thread_id, "ns": where.ns or ""}
-    if where.checkpoint_id is None:
-        wanted = Statement("latest", params)
-    else:
-        wanted = Statement("by_id", {**params, "checkpoint_id": where.checkpoint_id})
-    rows, *_ = yield [wanted, *touch(ctx, where.owner, where.thread_id)]
+    params = {"thread_id": where.thread_id, "ns": where.ns or "", "checkpoint_id": where.checkpoint_id}
+    # A saver without a policy only reads: a statement that may write makes a read a fifth slower.
+    policy = ctx.retention
+    name = "get_parts" if policy is None else "use_parts"
+    [rows] = yield [Statement(name, {**params, **policy_of(policy)}, binds=True)]
     page = read_page(ctx.serde, ctx.memory, where.owner, rows)
     if page.last is not None and where.incarnation is not None:
         where.incarnation.learn(page.last[0])
     return page.tuples[0] if page.tuples else None
-
-
-def touch(ctx: Context, owner: str, thread_id: str) -> list[Statement]:
-    """Return what makes a read a use of its thread, where the thread's policy or else the saver's says so.
-
-    A saver without a policy sends nothing: even a statement that changes nothing makes a read a fifth slower.
-    """
-    if ctx.retention is None:
-        return []
-    policy = {"refresh_on_read": ctx.retention.refresh_on_read, "ttl": ctx.retention.ttl}
-    return [Statement("touch", {"owner": owner, "thread_id": thread_id, **policy})]
 
 
 def put(
@@ -119,10 +110,15 @@ def put(
     text, opaque = _metadata(ctx.serde, full_metadata)
     values = checkpoint["channel_values"]
     thread = yield from _thread_of_put(ctx, where)
+    # A channel that is left out goes on as it was; its parent tells how, if this process has not seen it.
+    inherits = where.checkpoint_id and not new_versions.keys() | values.keys() >= checkpoint["channel_versions"].keys()
     while True:
-        memo = ctx.memory.get(where.thread, thread)
+        memo = yield from _memo(ctx, where, thread)
+        if inherits and (memo is None or (ns, where.checkpoint_id) not in memo.checkpoints):
+            yield from get_tuple(ctx, where)
+            memo = ctx.memory.get(where.thread, thread)
         before = memo.checkpoints.get((ns, where.checkpoint_id or ""), {}) if memo else {}
-        encoder = Encoder(ctx.serde, memo.positions if memo else {})
+        encoder = Encoder(ctx.serde, memo.positions, memo.digests) if memo else Encoder(ctx.serde, {})
         channels: dict[str, tuple[Any, list[Any], int]] = {}
         for name, version in checkpoint["channel_versions"].items():
             start = len(encoder.refs)
@@ -143,7 +139,7 @@ def put(
             "metadata": text,
             "metadata_value": opaque,
         }
-        stored = yield from _store(ctx, where, thread, memo, encoder, "put", params, seqs=1)
+        stored = yield from _store(ctx, where, memo, encoder, "put", params)
         if stored is None:
             continue
         new_memo, refs = stored
@@ -160,14 +156,22 @@ def put(
 
 
 def put_writes(
-    ctx: Context, where: Address, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str
+    ctx: Context,
+    where: Address,
+    writes: Sequence[tuple[str, Any]],
+    task_id: str,
+    task_path: str,
+    idxs: Sequence[int] | None = None,
 ) -> Operation[None]:
-    """Store what a task wrote. A batch of only special writes replaces; any other leaves what is there."""
+    """Store what a task wrote. A batch of only special writes replaces; any other leaves what is there.
+
+    Writes are numbered in order, special ones by their channel, where `idxs` does not say otherwise.
+    """
     special = all(channel in WRITES_IDX_MAP for channel, _ in writes)
     thread = known_thread(ctx, where)
     while writes:
-        memo = ctx.memory.get(where.thread, thread)
-        encoder = Encoder(ctx.serde, memo.positions if memo else {})
+        memo = yield from _memo(ctx, where, thread)
+        encoder = Encoder(ctx.serde, memo.positions, memo.digests) if memo else Encoder(ctx.serde, {})
         bodies: list[bytes] = []
         lengths: list[int] = []
         for _, value in writes:
@@ -179,13 +183,13 @@ def put_writes(
             "checkpoint_id": where.checkpoint_id,
             "task_id": task_id,
             "task_path": task_path,
-            "idxs": [WRITES_IDX_MAP.get(channel, i) for i, (channel, _) in enumerate(writes)],
+            "idxs": list(idxs or [WRITES_IDX_MAP.get(channel, i) for i, (channel, _) in enumerate(writes)]),
             "channels": [channel for channel, _ in writes],
             "lengths": lengths,
             "bodies": bodies,
+            "replaces": special,
         }
-        name = "put_special_writes" if special else "put_writes"
-        if (yield from _store(ctx, where, thread, memo, encoder, name, params, seqs=0)) is not None:
+        if (yield from _store(ctx, where, memo, encoder, "put_writes", params)) is not None:
             return
 
 
@@ -208,34 +212,21 @@ def delete_for_runs(ctx: Context, owner: str, run_ids: Sequence[str]) -> Operati
         ctx.memory.forget((owner, thread_id))
 
 
-def prune(ctx: Context, owner: str, thread_ids: Sequence[str], strategy: str) -> Operation[None]:
-    """Keep the latest checkpoint of every namespace with its pending writes and what they refer to, or nothing.
-
-    "delete_all" is what the LangGraph server calls "delete".
-    """
-    if strategy in ("delete", "delete_all"):
-        yield from delete_thread(ctx, owner, thread_ids)
-        return
-    if strategy != "keep_latest":
-        msg = f"Unknown strategy {strategy!r}. Use 'keep_latest' or 'delete'."
-        raise ValueError(msg)
-    params = {"owner": owner, "thread_ids": list(thread_ids)}
-    [delta] = yield [Statement("delta_threads", params)]
-    if delta:
-        raise DeltaChannelPruneError(delta[0][0])
-    names = ("lock_threads", "prune_checkpoints", "delete_orphan_writes", "delete_orphan_items")
-    yield [Statement(name, params) for name in names]
-    for thread_id in thread_ids:
-        ctx.memory.forget((owner, thread_id))
-
-
 def copy_thread(owner: str, source: str, target: str) -> Operation[None]:
     """Copy a whole thread, the complete parent chain included."""
-    params = {"owner": owner, "source": source, "target": target}
+    params = {"owner": owner, "source": source, "target": target, "maker": f"copy {uuid4()}"}
     try:
         yield [Statement(name, params) for name in ("copy_thread", "copy_items", "copy_checkpoints", "copy_writes")]
     except UniqueViolation as error:
-        raise ThreadExistsError(target) from error
+        # The copy may be this one: the answer to a first try can get lost.
+        [made] = yield [Statement("made_by", params)]
+        if not made:
+            raise ThreadExistsError(target) from error
+
+
+def policy_of(retention: Retention | None) -> dict[str, Any]:
+    """Return the parameters of what makes a read a use of its thread, where a policy says so."""
+    return {"refresh_on_read": retention.refresh_on_read, "ttl": retention.ttl} if retention else {}
 
 
 def known_thread(ctx: Context, where: Address) -> int | None:
@@ -272,35 +263,42 @@ def _thread_of_put(ctx: Context, where: Address) -> Operation[int | None]:
     return found
 
 
+def _memo(ctx: Context, where: Address, thread: int | None) -> Operation[ThreadMemo | None]:
+    """Return what is remembered of the thread that a write belongs to.
+
+    A write with a memo, or under a lease, goes into that very thread or nowhere. One that knows its thread and
+    remembers nothing of it, because it was pruned or begun anew meanwhile, looks first.
+
+    Raises:
+        ThreadDeletedError: The thread was deleted.
+    """
+    memo = ctx.memory.get(where.thread, thread)
+    if memo is not None or thread is None or where.lease is not None:
+        return memo
+    [rows] = yield [Statement("epoch_of_thread", {"owner": where.owner, "thread_id": where.thread_id, "id": thread})]
+    if not rows:
+        raise ThreadDeletedError(where.thread_id)
+    return ctx.memory.learn(where.thread, thread, rows[0][0], (0, FIRST_VALUE), {})
+
+
 def _store(
     ctx: Context,
     where: Address,
-    thread: int | None,
     memo: ThreadMemo | None,
     encoder: Encoder,
     name: str,
     params: dict[str, Any],
-    *,
-    seqs: int,
 ) -> Operation[tuple[ThreadMemo, list[int]] | None]:
-    """Run a storing query; return the thread's memo and the resolved references, or None to try again from scratch.
-
-    Raises:
-        StaleLeaseError: Another run took over the thread, or it was deleted.
-        ThreadDeletedError: The thread that the write belongs to was deleted, whether begun anew or not.
-    """
-    place = {"owner": where.owner, "thread_id": where.thread_id}
-    fresh = encoder.fresh
+    """Run a storing query; return the thread's memo and the resolved references, or None to try again from scratch."""
+    fresh, refs = encoder.fresh, encoder.refs
     statement = Statement(
         name,
         {
-            **place,
             **params,
-            "seqs": seqs,
-            "refs": encoder.refs,
-            "lease_thread": where.lease.thread if where.lease else None,
+            "thread_id": where.thread_id,
+            "lease_id": where.lease.thread if where.lease else None,
             "lease": where.lease.number if where.lease else None,
-            "known_id": memo.thread if memo else thread,
+            "known_id": memo.thread if memo else None,
             "epoch": memo.epoch if memo else None,
             "since_message": memo.next_positions[0] if memo else 0,
             "since_value": memo.next_positions[1] if memo else FIRST_VALUE,
@@ -309,29 +307,34 @@ def _store(
             "kinds": [item.kind for item in fresh],
             "messages": [item.message for item in fresh],
             "values": [item.value for item in fresh],
+            "refs": refs,
+            "open_at": [at + 1 for at in range(0, len(refs), 2) if refs[at] < 0],
         },
+        binds=True,
     )
-    # A thread that was known to be there and is deleted since must not come back.
-    first = [] if memo or thread is not None else [Statement("ensure_thread", place)]
-    *_, held, rows = yield [*first, Statement("lock_thread", place), statement]
-    if where.lease and held != [(where.lease.thread, where.lease.number)]:
-        raise StaleLeaseError(where.thread_id)
-    if thread is not None and [found for found, _ in held] != [thread]:
-        raise ThreadDeletedError(where.thread_id)
-    if not rows:
+    try:
+        [[(thread, epoch, next_message, next_value, positions)]] = yield [statement]
+    except IntegrityError:
+        raise
+    except DatabaseError as error:
+        raise StaleLeaseError(where.thread_id) from error
+    if thread is None:
         ctx.memory.forget(where.thread)
         return None
-    stored_in, epoch, next_message, next_value, positions = rows[0]
     if where.incarnation is not None:
-        where.incarnation.learn(stored_in)
+        where.incarnation.learn(thread)
     known = {item.digest: position for item, position in zip(fresh, positions, strict=True)}
-    new_memo = ctx.memory.learn(where.thread, stored_in, epoch, (next_message, next_value), known)
-    starts = [positions[-r - 1] if r < 0 else r for r in encoder.refs[::2]]
-    return new_memo, [n for run in zip(starts, encoder.refs[1::2], strict=True) for n in run]
+    new_memo = ctx.memory.learn(where.thread, thread, epoch, (next_message, next_value), known)
+    starts = [positions[-r - 1] if r < 0 else r for r in refs[::2]]
+    return new_memo, [n for run in zip(starts, refs[1::2], strict=True) for n in run]
 
 
 def _metadata(serde: SerializerProtocol, metadata: dict[str, Any]) -> tuple[str | None, bytes | None]:
     """Return metadata as JSON text where SQL can compare it, else serialised."""
+    counters = metadata.get(COUNTERS)
+    if isinstance(counters, dict):
+        # Tuples; as lists, which LangGraph takes as well, the database can read how far a DeltaChannel goes back.
+        metadata = {**metadata, COUNTERS: {channel: list(counted) for channel, counted in counters.items()}}
     if is_plain(metadata):
         text = plain_to_json(metadata)
         if "\\u0000" not in text and "\\ud" not in text:

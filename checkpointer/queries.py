@@ -21,7 +21,9 @@ def script(name: str, **variables: str) -> str:
 @lru_cache(maxsize=16)
 def queries(schema: str) -> dict[str, bytes]:
     """Return every statement of `queries.sql` by its name, for tables in `schema`."""
-    blocks = re.split(r"^-- name: (\w+)$", script("queries.sql", schema=schema), flags=re.MULTILINE)
+    # In a statement with parameters a percent sign is psycopg's.
+    text = script("queries.sql", schema=schema.replace("%", "%%"))
+    blocks = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
     texts = dict(zip(blocks[1::2], blocks[2::2], strict=True))
     return {name: _COMMENT.sub("", _spliced(text, texts)).strip().encode() for name, text in texts.items()}
 
@@ -36,4 +38,8 @@ def _fill(text: str, variables: dict[str, str]) -> str:
             return sql.Identifier(variables[match["identifier"]]).as_string(None)
         return sql.Literal(variables[match["literal"]]).as_string(None)
 
-    return _VARIABLE.sub(value, text)
+    # A name may hold what ends a function's body.
+    delimiter = "$mooring$"
+    while any(delimiter in given for given in variables.values()):
+        delimiter = f"{delimiter[:-1]}_$"
+    return _VARIABLE.sub(value, text.replace("$$", delimiter))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple, PendingWrite, writes_sort_key
 
 from checkpointer.addresses import checkpoint_config
+from checkpointer.collector import paused
 from checkpointer.encoding import Decoder, Item
 from checkpointer.memo import StoredChannel
 from checkpointer.serializer import load
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from checkpointer.memo import Memory
+    from checkpointer.messages import MessageMould
 
 
 class PartRow(NamedTuple):
@@ -51,19 +53,34 @@ class Page:
 def read_page(serde: SerializerProtocol, memory: Memory, owner: str, rows: Sequence[tuple[Any, ...]]) -> Page:
     """Decode a page of rows, remembering what is stored where."""
     parts: dict[str, list[PartRow]] = defaultdict(list)
-    for row in map(PartRow._make, rows):
-        parts[row.part].append(row)
     items: dict[int, dict[int, Item]] = defaultdict(dict)
-    for row in parts["i"]:
-        items[row.thread][row.n] = Item(row.ns, row.text, row.body, row.more or b"")
+    for raw in rows:
+        if raw[0] == "i":
+            items[raw[1]][raw[12]] = Item(raw[4], raw[7], raw[9], raw[10] or b"")
+        else:
+            parts[raw[0]].append(PartRow._make(raw))
     writes: dict[tuple[int, str, str], list[PartRow]] = defaultdict(list)
     for row in parts["w"]:
         writes[row.thread, row.ns, row.checkpoint_id].append(row)
     found = sorted(parts["c"], key=lambda row: (row.thread, row.seq), reverse=True)
-    tuples = [
-        _tuple(serde, memory, owner, row, items[row.thread], writes[row.thread, row.ns, row.checkpoint_id])
-        for row in found
-    ]
+    moulds: dict[int, dict[int, MessageMould]] | None = defaultdict(dict) if len(found) > 1 else None
+    for thread in items:
+        at = next(row for row in found if row.thread == thread)
+        positions = {item.digest: position for position, item in items[thread].items()}
+        memory.learn((owner, at.thread_id), at.thread, at.epoch, (at.n, at.m), positions)
+    with paused():
+        tuples = [
+            _tuple(
+                serde,
+                memory,
+                owner,
+                row,
+                items[row.thread],
+                writes[row.thread, row.ns, row.checkpoint_id],
+                moulds[row.thread] if moulds is not None else None,
+            )
+            for row in found
+        ]
     return Page(tuples, (found[-1].thread, found[-1].seq) if found else None)
 
 
@@ -74,10 +91,12 @@ def _tuple(
     row: PartRow,
     items: dict[int, Item],
     writes: list[PartRow],
+    moulds: dict[int, MessageMould] | None,
 ) -> CheckpointTuple:
     state = load(serde, row.body)
     checkpoint, nodes = state["k"], state["c"]
-    decoder = Decoder(serde, items, row.refs)
+    memo = memory.learn((owner, row.thread_id), row.thread, row.epoch, (row.n, row.m), {})
+    decoder = Decoder(serde, items, row.refs, moulds, memo)
     values: dict[str, Any] = {}
     channels: dict[str, StoredChannel] = {}
     for name, node in nodes.items():
@@ -85,8 +104,6 @@ def _tuple(
         values[name] = decoder.decode(node)
         refs = tuple(row.refs[start : decoder.at])
         channels[name] = StoredChannel(checkpoint["channel_versions"].get(name), node, refs)
-    positions = {item.digest: position for position, item in items.items()}
-    memo = memory.learn((owner, row.thread_id), row.thread, row.epoch, (row.n, row.m), positions)
     memory.remember(memo, (row.ns, row.checkpoint_id), channels)
     return CheckpointTuple(
         config=checkpoint_config(row.thread_id, row.ns, row.checkpoint_id),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Threads looked at in one round trip, and threads pruned in one transaction.
 _PAGE, _BATCH = 500, 50
 
-Blocked = Literal["legal hold", "a run is going", "DeltaChannel"]
+Blocked = Literal["legal hold", "a run is going"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Retention:
     """A policy. What is None is kept for ever.
 
     Args:
-        keep_last: Checkpoints kept in every namespace, at least 1: the latest, with their pending writes.
+        keep_last: Checkpoints kept in every namespace, at least 1: the latest, with their pending writes and the older
+            ones that their DeltaChannels are rebuilt from. Calls of a subgraph go with the checkpoint that made them.
         ttl: How long after its last use a thread is deleted whole.
         refresh_on_read: Whether reading a thread is a use of it; writing always is. Reads then write, at most once a
             minute (or a tenth of `ttl`, where that is shorter).
@@ -59,8 +60,7 @@ class Expired:
         checkpoints: How many checkpoints go, of all namespaces.
         rows: How many rows go, checkpoints included.
         bytes: The size of what they hold, compressed as it is stored, without row headers and indexes.
-        blocked: Why it stays: a legal hold, a run that holds the thread's lease, or older checkpoints that a
-            DeltaChannel is rebuilt from; None when it goes.
+        blocked: Why it stays: a legal hold, or a run that holds the thread's lease; None when it goes.
     """
 
     owner: str
@@ -134,10 +134,11 @@ class Expiry:
 
     def _prune(self, going: Sequence[_Found]) -> Operation[set[int]]:
         whole, older = ([f for f in going if f.whole is kind] for kind in (True, False))
-        _, deleted, pruned, _ = yield [
+        _, deleted, pruned, *_ = yield [
             Statement("lock_expiring", _named(going)),
             Statement("delete_expired", {**self._params, **_named(whole)}),
             Statement("prune_expired", {**self._params, **_named(older)}),
+            Statement("cut_expired_parents", _named(older)),
             Statement("delete_expired_items", _named(older)),
         ]
         return {thread for (thread,) in (*deleted, *pruned)}

@@ -1,27 +1,36 @@
 """Drive operations over a connection pool: the only code that touches a cursor, binds the principal and retries.
 
-All statements of a round trip go out in one psycopg pipeline on an autocommit connection. Between two syncs a pipeline
-is one implicit transaction, so no BEGIN and COMMIT travel, and nothing is fetched before the sync that ends it.
+A statement that binds the principal itself travels alone; any others go out in one psycopg pipeline with the binding
+before them. On an autocommit connection either is one implicit transaction (a pipeline between two syncs), so that no
+BEGIN and COMMIT travel, and nothing is fetched before it has ended.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
 from checkpointer.operations import Operation, Row, Statement
+from checkpointer.poolers import aprepare_nothing_behind_a_pooler, prepare_nothing_behind_a_pooler
 from checkpointer.queries import queries
+from checkpointer.stalls import StallWatch, Watched
+from checkpointer.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from checkpointer.principal import Principal
 
 T = TypeVar("T")
+
+# What the functions of the schema raise.
+_NOT_BELIEVED, _STALE_LEASE = "MRG01", "MRG02"
+# Rows that are decoded on the event loop; more of them would keep its other tasks waiting.
+_MANY_ROWS = 250
 
 _CONNECTION = {
     "autocommit": True,
@@ -36,10 +45,12 @@ _CONNECTION = {
 
 
 class _Runner:
-    def __init__(self, schema: str, max_size: int) -> None:
+    def __init__(self, schema: str, max_size: int, stall_timeout: float) -> None:
         self.queries = queries(schema)
+        self.stalls = StallWatch(stall_timeout)
         # After a restart every pooled connection is dead, and each is found out by using it.
         self.attempts = max_size + 1
+        self._turns = Turns()
 
     def plan(self, statements: Sequence[Statement], principal: Principal | None) -> list[Statement]:
         """Put the binding of the principal before the statements."""
@@ -60,15 +71,26 @@ class _Runner:
             raise NotBelievedError(principal.name)
         return rest
 
+    def passed_on(self, error: psycopg.Error, principal: Principal | None) -> psycopg.Error:
+        """Return an error that the operation itself knows how to explain; raise any other."""
+        if error.sqlstate == _NOT_BELIEVED and principal is not None:
+            raise NotBelievedError(principal.name) from error
+        if isinstance(error, psycopg.IntegrityError) or error.sqlstate == _STALE_LEASE:
+            return error
+        raise error
+
 
 class SyncRunner(_Runner):
     """Runs operations on threads. Any number of threads may share it; each trip takes one pooled connection."""
 
-    def __init__(self, conninfo: str, schema: str, min_size: int, max_size: int, timeout: float) -> None:
-        super().__init__(schema, max_size)
+    def __init__(
+        self, conninfo: str, schema: str, min_size: int, max_size: int, timeout: float, stall_timeout: float
+    ) -> None:
+        super().__init__(schema, max_size, stall_timeout)
         self.pool = ConnectionPool(
             conninfo,
             kwargs=dict(_CONNECTION),
+            configure=prepare_nothing_behind_a_pooler,
             min_size=min_size,
             max_size=max_size,
             timeout=timeout,
@@ -78,15 +100,21 @@ class SyncRunner(_Runner):
             name="mooring",
         )
 
-    def run(self, operation: Operation[T], principal: Principal | None) -> T:
-        """Drive an operation to its result."""
+    def run(self, operation: Operation[T], principal: Principal | None, thread: Hashable = None) -> T:
+        """Drive an operation to its result; of those that store into one `thread`, one at a time."""
+        if thread is None:
+            return self._drive(operation, principal)
+        with self._turns.of(thread):
+            return self._drive(operation, principal)
+
+    def _drive(self, operation: Operation[T], principal: Principal | None) -> T:
         try:
             statements = next(operation)
             while True:
                 try:
                     results = self._trip(statements, principal)
-                except psycopg.IntegrityError as error:
-                    statements = operation.throw(error)
+                except psycopg.DatabaseError as error:
+                    statements = operation.throw(self.passed_on(error, principal))
                 else:
                     statements = operation.send(results)
         except StopIteration as stop:
@@ -94,33 +122,60 @@ class SyncRunner(_Runner):
             return result
 
     def _trip(self, statements: Sequence[Statement], principal: Principal | None) -> list[list[Row]]:
-        plan = self.plan(statements, principal)
-        for attempt in range(1, self.attempts + 1):
+        stalled = False
+        for _ in range(self.attempts):
+            watched: Watched | None = None
             try:
-                with self.pool.connection() as conn:
-                    with conn.pipeline():
-                        cursors = [conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
-                    results = [cursor.fetchall() if cursor.description else [] for cursor in cursors]
-                return self.check(results, principal)
+                with self.pool.connection() as conn, self.stalls.over(conn) as watched:
+                    return self._sent(conn, statements, principal)
             except PoolTimeout as error:
                 raise _unavailable() from error
-            except psycopg.OperationalError as error:
+            except psycopg.OperationalError:
                 if not conn.broken:
                     raise
-                if attempt == self.attempts:
-                    raise _unavailable() from error
-        raise AssertionError
+            if watched is not None and watched.cut:
+                if stalled:
+                    break
+                stalled = True
+                self.pool.drain()  # the others probably stall as well
+        raise _unavailable()
+
+    def _sent(
+        self, conn: psycopg.Connection[Row], statements: Sequence[Statement], principal: Principal | None
+    ) -> list[list[Row]]:
+        if statements[0].binds and principal is not None:
+            [statement] = statements
+            params = {**statement.params, "principal": principal.name}
+            try:
+                return [conn.execute(self.queries[statement.name], params, binary=True).fetchall()]
+            except BaseException as error:
+                if not isinstance(error, psycopg.Error):
+                    conn.close()  # cancelled, perhaps between preparing and executing
+                raise
+        try:
+            with conn.pipeline():
+                plan = self.plan(statements, principal)
+                cursors = [conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
+        except BaseException:
+            # What would have been prepared after the statement that failed is not there, and psycopg believes it is.
+            if not conn.broken:
+                conn.close()
+            raise
+        return self.check([cursor.fetchall() if cursor.description else [] for cursor in cursors], principal)
 
 
 class AsyncRunner(_Runner):
     """Runs operations on one event loop."""
 
-    def __init__(self, conninfo: str, schema: str, min_size: int, max_size: int, timeout: float) -> None:
-        super().__init__(schema, max_size)
+    def __init__(
+        self, conninfo: str, schema: str, min_size: int, max_size: int, timeout: float, stall_timeout: float
+    ) -> None:
+        super().__init__(schema, max_size, stall_timeout)
         self.loop = asyncio.get_running_loop()
         self.pool = AsyncConnectionPool(
             conninfo,
             kwargs=dict(_CONNECTION),
+            configure=aprepare_nothing_behind_a_pooler,
             min_size=min_size,
             max_size=max_size,
             timeout=timeout,
@@ -130,20 +185,33 @@ class AsyncRunner(_Runner):
             name="mooring",
         )
 
-    async def run(self, operation: Operation[T], principal: Principal | None) -> T:
-        """Drive an operation to its result."""
+    async def run(self, operation: Operation[T], principal: Principal | None, thread: Hashable = None) -> T:
+        """Drive an operation to its result; of those that store into one `thread`, one at a time."""
+        if thread is None:
+            return await self._drive(operation, principal)
+        async with self._turns.async_of(thread):
+            return await self._drive(operation, principal)
+
+    async def _drive(self, operation: Operation[T], principal: Principal | None) -> T:
         try:
             statements = next(operation)
             while True:
                 try:
                     results = await self._trip(statements, principal)
-                except psycopg.IntegrityError as error:
-                    statements = operation.throw(error)
+                except psycopg.DatabaseError as error:
+                    statements = operation.throw(self.passed_on(error, principal))
                 else:
-                    statements = operation.send(results)
+                    if sum(map(len, results)) < _MANY_ROWS:
+                        statements = operation.send(results)
+                        continue
+                    done, answer = await asyncio.to_thread(_resumed, operation, results)
+                    if done:
+                        break
+                    statements = answer
         except StopIteration as stop:
-            result: T = stop.value
-            return result
+            answer = stop.value
+        result: T = answer
+        return result
 
     def other_loop(self) -> asyncio.AbstractEventLoop:
         """Return the loop, for a caller on another thread.
@@ -160,22 +228,66 @@ class AsyncRunner(_Runner):
         return self.loop
 
     async def _trip(self, statements: Sequence[Statement], principal: Principal | None) -> list[list[Row]]:
-        plan = self.plan(statements, principal)
-        for attempt in range(1, self.attempts + 1):
+        stalled = False
+        for _ in range(self.attempts):
+            watched: Watched | None = None
             try:
                 async with self.pool.connection() as conn:
-                    async with conn.pipeline():
-                        cursors = [await conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
-                    results = [await cursor.fetchall() if cursor.description else [] for cursor in cursors]
-                return self.check(results, principal)
+                    with self.stalls.over(conn) as watched:
+                        return await self._sent(conn, statements, principal)
             except PoolTimeout as error:
                 raise _unavailable() from error
-            except psycopg.OperationalError as error:
+            except psycopg.OperationalError:
                 if not conn.broken:
                     raise
-                if attempt == self.attempts:
-                    raise _unavailable() from error
-        raise AssertionError
+            if watched is not None and watched.cut:
+                if stalled:
+                    break
+                stalled = True
+                await self.pool.drain()  # the others probably stall as well
+        raise _unavailable()
+
+    async def _sent(
+        self, conn: psycopg.AsyncConnection[Row], statements: Sequence[Statement], principal: Principal | None
+    ) -> list[list[Row]]:
+        if statements[0].binds and principal is not None:
+            [statement] = statements
+            params = {**statement.params, "principal": principal.name}
+            try:
+                return [await _fetched(await conn.execute(self.queries[statement.name], params, binary=True))]
+            except BaseException as error:
+                if not isinstance(error, psycopg.Error):
+                    await conn.close()  # cancelled, perhaps between preparing and executing
+                raise
+        try:
+            async with conn.pipeline():
+                plan = self.plan(statements, principal)
+                cursors = [await conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
+        except BaseException:
+            # What would have been prepared after the statement that failed is not there, and psycopg believes it is.
+            if not conn.broken:
+                await conn.close()
+            raise
+        return self.check([await _fetched(cursor) for cursor in cursors], principal)
+
+
+async def _fetched(cursor: psycopg.AsyncCursor[Row]) -> list[Row]:
+    """Fetch all rows, with a turn for the loop's other tasks now and then."""
+    if not cursor.description:
+        return []
+    rows = await cursor.fetchmany(_MANY_ROWS)
+    while len(rows) < cursor.rowcount:
+        await asyncio.sleep(0)
+        rows += await cursor.fetchmany(_MANY_ROWS)
+    return rows
+
+
+def _resumed(operation: Operation[Any], results: list[list[Row]]) -> tuple[bool, Any]:
+    """Resume an operation on another thread, which StopIteration cannot leave."""
+    try:
+        return False, operation.send(results)
+    except StopIteration as stop:
+        return True, stop.value
 
 
 def _unavailable() -> DatabaseUnavailableError:

@@ -13,9 +13,10 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    DeltaChannelHistory,
 )
 
-from checkpointer import migrations, operations, sessions
+from checkpointer import delta, migrations, operations, pruning, sessions
 from checkpointer import retention as retaining
 from checkpointer.addresses import Address, address, valid_thread_id
 from checkpointer.errors import NotOpenError
@@ -64,6 +65,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         min_size: Connections kept open.
         max_size: Connections at most.
         timeout: Seconds to wait for a connection.
+        stall_timeout: Seconds after which a connection whose server does not answer is given up as lost. An operation
+            that waits for a lock or sends much is given up as well.
 
     Raises:
         SchemaError, UnsafeRoleError: On entering, when the schema or the role is not fit for use.
@@ -82,13 +85,14 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         min_size: int = 1,
         max_size: int = 8,
         timeout: float = 30.0,
+        stall_timeout: float = 60.0,
     ) -> None:
         super().__init__(serde=serde or strict_serializer(allowed_types))
         self._conninfo = conninfo
         self._schema = schema
         self._principal = principal
         self._retention = retention
-        self._sizes = (min_size, max_size, timeout)
+        self._pool = (min_size, max_size, timeout, stall_timeout)
         self._memory = Memory()
         self._runs = Runs()
         self._renewals = Renewals()
@@ -146,8 +150,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     # --- opening and closing ----------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        min_size, max_size, timeout = self._sizes
-        runner = SyncRunner(self._conninfo, self._schema, min_size, max_size, timeout)
+        runner = SyncRunner(self._conninfo, self._schema, *self._pool)
         runner.pool.open()
         self._runners.append(runner)
         try:
@@ -165,8 +168,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         runner.pool.close()
 
     async def __aenter__(self) -> Self:
-        min_size, max_size, timeout = self._sizes
-        runner = AsyncRunner(self._conninfo, self._schema, min_size, max_size, timeout)
+        runner = AsyncRunner(self._conninfo, self._schema, *self._pool)
         await runner.pool.open()
         self._runners.append(runner)
         try:
@@ -224,6 +226,20 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         who, listing = self._listing(config, filter, before, limit)
         return self._apages(listing, who)
 
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """Return what each DeltaChannel's value at the config's checkpoint is rebuilt from, along its own branch."""
+        who, where = self._where(config)
+        return self._run(delta.history(self._context, where, channels), who)
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """Async version of `get_delta_channel_history`."""
+        who, where = self._where(config)
+        return await self._arun(delta.history(self._context, where, channels), who)
+
     # --- writing ----------------------------------------------------------------------------------------------
 
     def put(
@@ -241,7 +257,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             ThreadDeletedError: The thread was deleted since the run began, or the parent is not there.
         """
         who, where = self._where(config)
-        return self._run(operations.put(self._context, where, config, checkpoint, metadata, new_versions), who)
+        return self._run(operations.put(self._context, where, config, checkpoint, metadata, new_versions), who, where)
 
     async def aput(
         self,
@@ -252,7 +268,9 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     ) -> RunnableConfig:
         """Async version of `put`."""
         who, where = self._where(config)
-        return await self._arun(operations.put(self._context, where, config, checkpoint, metadata, new_versions), who)
+        return await self._arun(
+            operations.put(self._context, where, config, checkpoint, metadata, new_versions), who, where
+        )
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -263,14 +281,20 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             BlockedTypeError, UnserializableError, ThreadDeletedError: As `put` says.
         """
         who, where = self._where(config)
-        self._run(operations.put_writes(self._context, where, writes, task_id, task_path), who)
+        self._run(operations.put_writes(self._context, where, writes, task_id, task_path), who, where)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Async version of `put_writes`."""
         who, where = self._where(config)
-        await self._arun(operations.put_writes(self._context, where, writes, task_id, task_path), who)
+        await self._arun(operations.put_writes(self._context, where, writes, task_id, task_path), who, where)
+
+    def get_next_version(self, current: Any, channel: None) -> Any:
+        """Return the version after `current`; a thread that came from LangGraph's Postgres saver keeps its texts."""
+        if isinstance(current, str):
+            return f"{int(current.split('.')[0]) + 1:032}"
+        return super().get_next_version(current, channel)
 
     # --- runs --------------------------------------------------------------------------------------------------
 
@@ -362,18 +386,19 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Keep only the latest checkpoint of every namespace ("keep_latest"), or nothing ("delete").
 
+        A DeltaChannel's older checkpoints are kept back to the snapshot that its latest value is built on.
+
         Raises:
-            DeltaChannelPruneError: A thread is rebuilt from its older checkpoints.
             ValueError: The strategy is neither.
         """
         who = current_principal(self._principal)
-        self._run(operations.prune(self._context, who.name, list(map(valid_thread_id, thread_ids)), strategy), who)
+        self._run(pruning.prune(self._context, who.name, list(map(valid_thread_id, thread_ids)), strategy), who)
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Async version of `prune`."""
         who = current_principal(self._principal)
         ids = list(map(valid_thread_id, thread_ids))
-        await self._arun(operations.prune(self._context, who.name, ids, strategy), who)
+        await self._arun(pruning.prune(self._context, who.name, ids, strategy), who)
 
     # --- retention --------------------------------------------------------------------------------------------
 
@@ -416,8 +441,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         """Delete what the policies say of the principal's threads, and return what went and what was blocked.
 
         Whole threads go a `ttl` after their last use; of the others, older checkpoints beyond `keep_last`, with what
-        only they refer to. A thread under legal hold, one with a run going, and older checkpoints that a DeltaChannel
-        is rebuilt from stay, and are named.
+        only they refer to. A thread under legal hold and one with a run going stay, and are named.
 
         Args:
             thread_ids: Only these; without, all of the principal's.
@@ -518,20 +542,20 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             for found in await self._arun(listing.page(), who):
                 yield found
 
-    def _run(self, operation: Operation[T], who: Principal | None) -> T:
+    def _run(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
         operation = operations.respecting_holds(operation)
-        runner = self._runner()
+        runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, SyncRunner):
-            return runner.run(operation, who)
+            return runner.run(operation, who, thread)
         loop = runner.other_loop()
-        return asyncio.run_coroutine_threadsafe(runner.run(operation, who), loop).result()
+        return asyncio.run_coroutine_threadsafe(runner.run(operation, who, thread), loop).result()
 
-    async def _arun(self, operation: Operation[T], who: Principal | None) -> T:
+    async def _arun(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
         operation = operations.respecting_holds(operation)
-        runner = self._runner()
+        runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, AsyncRunner):
-            return await runner.run(operation, who)
-        return await asyncio.to_thread(runner.run, operation, who)
+            return await runner.run(operation, who, thread)
+        return await asyncio.to_thread(runner.run, operation, who, thread)
 
     def _runner(self) -> SyncRunner | AsyncRunner:
         if not self._runners:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,9 @@ DEVELOPERS_OWN = ("MOORING_", "PG", "DATABRICKS_", "IS_IN_DB_MODEL_SERVING_ENV",
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell that runs tests in the background has them ignore Ctrl-C, and whatever they start.
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(DEVELOPERS_OWN)]:
         del os.environ[name]
     given: dict[str, str] | None = getattr(config, "workerinput", None)  # set by xdist in its workers

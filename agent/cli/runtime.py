@@ -12,15 +12,17 @@ from agent.database import open_database
 from agent.errors import MooringError
 from agent.graph import build_graph
 from agent.identity import Caller, log_in
+from agent.memory import saver_of
 from agent.models import load_model
 from agent.settings import Settings
-from checkpointer import GovernedPostgresSaver, acting_as
+from checkpointer import acting_as
 from tools import PostgresCatalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.database import Database
+    from checkpointer import GovernedPostgresSaver
 
 
 class NobodyError(MooringError):
@@ -56,7 +58,7 @@ def open_memory(user: str | None) -> Iterator[Memory]:
         if name is None:
             raise NobodyError
         caller = log_in(database, name)
-        saver = stack.enter_context(GovernedPostgresSaver.from_conn_string(database.runtime))
+        saver = stack.enter_context(saver_of(settings, database))
         stack.enter_context(acting_as(caller.principal))
         yield Memory(database, caller, saver)
 
@@ -66,8 +68,10 @@ def open_conversation(
     user: str | None, session: str | None, continue_: bool, model: str | None
 ) -> Iterator[Conversation]:
     """Open a session of the caller: the named one, the one used last, or a new one."""
-    chat_model = load_model(Settings().model if model is None else model)
-    with open_memory(user) as memory, PostgresCatalog(memory.caller.conninfo) as catalog:
+    settings = Settings()
+    chat_model = load_model(settings.model if model is None else model)
+    hidden = (settings.sessions_schema,)
+    with open_memory(user) as memory, PostgresCatalog(memory.caller.conninfo, excluded_schemas=hidden) as catalog:
         if session is None and continue_:
             latest = memory.saver.sessions(limit=1)
             if not latest:

@@ -20,26 +20,26 @@ INSTALLATION = "pginstall18"
 LIBRARIES = (f"{PACKAGE}.libs", f"{PACKAGE}/.dylibs")
 
 
-def installation(account: Account, home: Path) -> Path:
+def installation(account: Account, home: Path, name: str = INSTALLATION) -> Path:
     """Find the folder that holds `bin/postgres`, copied into `home` once if the account cannot reach the wheel's.
 
     A virtual environment below /root is the usual reason for a copy (about 30 MB).
     """
-    original = wheel()
+    original = wheel(name)
     needed = [original / "bin" / "postgres", original / "share" / "postgresql", *_libraries(original)]
     if all(account.closed_folder(path) is None for path in needed):
         return original
     copy = home / "binaries" / f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}"
     if not copy.exists():
         _copy(original, copy)
-    return copy / PACKAGE / INSTALLATION
+    return copy / PACKAGE / name
 
 
-def wheel() -> Path:
-    """Find the wheel's installation of Postgres."""
+def wheel(name: str = INSTALLATION) -> Path:
+    """Find the wheel's installation of Postgres; it has one of another release beside the one that we use."""
     spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec.submodule_search_locations or []) if spec else []:
-        found = (Path(folder) / INSTALLATION).resolve()
+        found = (Path(folder) / name).resolve()
         if (found / "bin" / "postgres").is_file():
             return found
     raise BinariesError(

@@ -1,28 +1,17 @@
 -- Every statement that the checkpointer sends. `-- name:` starts a query, `-- include:` splices one in.
--- Each runs inside one pipeline with `bind` before it: one implicit transaction, one network round trip.
+-- Those of every turn are functions of the schema, which bind the principal themselves; any other runs in one pipeline
+-- with `bind` before it. Both ways an operation is one implicit transaction and one network round trip.
 
 -- name: bind
 -- The principal holds until the end of the transaction. Answers whether the database believes it.
+-- The plans of the statements behind it take longer to make than to run, and parameters do not change them.
 select pg_catalog.set_config('mooring.principal', %(principal)s, true),
-       :"schema".principal() is not distinct from %(principal)s as believed
+       :"schema".principal() is not distinct from %(principal)s as believed,
+       pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true),
+       pg_catalog.set_config('jit', 'off', true)
 
--- name: latest
-with target as materialized (
-  select c.*, t.thread_id, t.epoch, t.next_message, t.next_value
-  from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
-  where t.owner = %(owner)s and t.thread_id = %(thread_id)s and c.owner = %(owner)s and c.ns = %(ns)s
-  order by c.seq desc limit 1
-),
--- include: parts
-
--- name: by_id
-with target as materialized (
-  select c.*, t.thread_id, t.epoch, t.next_message, t.next_value
-  from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
-  where t.owner = %(owner)s and t.thread_id = %(thread_id)s and c.owner = %(owner)s and c.ns = %(ns)s
-    and c.checkpoint_id = %(checkpoint_id)s
-),
--- include: parts
+-- name: get_parts
+select * from :"schema".get_parts(%(principal)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s)
 
 -- name: page
 -- One page of a listing, newest first, by keyset: a page costs the same wherever it lies, and no connection is held
@@ -54,8 +43,11 @@ pending as materialized (
 ),
 spans as materialized (
   select r.thread, unnest(range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1]))) as span
-  from (select thread, refs from target union all select thread, refs from pending) r,
-    generate_series(1, cardinality(r.refs), 2) i
+  from (
+    -- A long array is compressed; subscripting it would unpack it whole for every element.
+    select thread, refs || '{}'::int[] as refs from target
+    union all select thread, refs || '{}'::int[] from pending offset 0
+  ) r, generate_series(1, cardinality(r.refs), 2) i
   group by r.thread
 )
 select 'c' as part, thread, seq, thread_id, ns, checkpoint_id, parent_id as extra, metadata as text, refs, state as bytes,
@@ -65,107 +57,27 @@ union all
 select 'w', thread, 0, null, ns, checkpoint_id, task_id, channel, refs, value, convert_to(task_path, 'UTF8'), 0, idx, 0
 from pending
 union all
-select 'i', i.thread, 0, null, i.kind, null, null, i.message, null, i.value, i.digest, 0, i.position, 0
-from spans s join :"schema".items i
-  on i.thread = s.thread and i.position >= lower(s.span) and i.position < upper(s.span)
-
--- name: ensure_thread
-insert into :"schema".threads (owner, thread_id) values (%(owner)s, %(thread_id)s)
-on conflict (owner, thread_id) do nothing
-
--- name: lock_thread
--- A statement of its own, so that the one after it sees what earlier holders of the lock committed.
-select id, fence from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s for no key update
-
--- name: store
--- Stores the given items that the thread does not hold yet, and resolves references to them: -n stands for the n-th
--- given item. Only positions that the caller has not seen (`since`) need be searched for an equal item. Nothing is
--- done when what the caller remembers of the thread (`known_id`, `epoch`) is out of date, or its lease is.
-with place as materialized (
-  select id, epoch, next_message, next_value, next_seq from :"schema".threads
-  where owner = %(owner)s and thread_id = %(thread_id)s
-    and (%(known_id)s::bigint is null or (id = %(known_id)s and epoch = coalesce(%(epoch)s::int, epoch)))
-    and (%(lease_thread)s::bigint is null or (id = %(lease_thread)s and fence = %(lease)s::bigint))
-),
-given as materialized (
-  select g.*, (
-    select i.position from :"schema".items i
-    where i.thread = place.id and i.digest = g.digest
-      and (i.position >= %(since_value)s or i.position between %(since_message)s and 1073741823)
-    limit 1
-  ) as found
-  from place, unnest(%(digests)s::bytea[], %(lanes)s::int[], %(kinds)s::text[], %(messages)s::text[], %(values)s::bytea[])
-    with ordinality as g (digest, lane, kind, message, value, n)
-),
-numbered as materialized (
-  select given.*,
-    coalesce(found, case lane when 0 then place.next_message else place.next_value end
-      + (row_number() over (partition by found is null, lane order by n))::int - 1) as position
-  from given, place
-),
-stored as (
-  insert into :"schema".items (owner, thread, position, digest, kind, message, value)
-  select %(owner)s, place.id, position, digest, kind, message, value from numbered, place where found is null
-),
-moved as (
-  update :"schema".threads t
-  set next_seq = t.next_seq + %(seqs)s, updated_at = now(),
-      next_message = t.next_message + (select count(*) from numbered where found is null and lane = 0)::int,
-      next_value = t.next_value + (select count(*) from numbered where found is null and lane = 1)::int
-  from place where t.id = place.id and t.owner = %(owner)s
-),
-resolved as materialized (
-  select coalesce(array_agg(case when r.ref < 0 then numbered.position else r.ref end order by r.n), '{}') as refs
-  from unnest(%(refs)s::int[]) with ordinality as r (ref, n) left join numbered on numbered.n = -r.ref
-),
+select 'i', s.thread, 0, null, i.kind, null, null, i.message, null, i.value, i.digest, 0, i.position, 0
+from spans s, lateral (
+  -- One range of the key for each span, whatever the planner thinks of their number.
+  select * from :"schema".items i
+  where i.thread = s.thread and i.position >= lower(s.span) and i.position < upper(s.span)
+  offset 0
+) i
 
 -- name: put
--- include: store
-put as (
-  insert into :"schema".checkpoints
-    (owner, thread, seq, ns, checkpoint_id, parent_id, run_id, metadata, metadata_value, refs, state)
-  select %(owner)s, place.id, place.next_seq, %(ns)s, %(checkpoint_id)s, %(parent_id)s, %(run_id)s, %(metadata)s,
-    %(metadata_value)s, resolved.refs, %(state)s
-  from place, resolved
-  on conflict (thread, ns, checkpoint_id) do update
-  set parent_id = excluded.parent_id, run_id = excluded.run_id, metadata = excluded.metadata,
-      metadata_value = excluded.metadata_value, refs = excluded.refs, state = excluded.state
+select * from :"schema".put(
+  %(principal)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
+  %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s, %(refs)s, %(open_at)s,
+  %(ns)s, %(checkpoint_id)s, %(parent_id)s, %(run_id)s, %(metadata)s, %(metadata_value)s, %(state)s
 )
-select place.id, place.epoch, place.next_message, place.next_value, array(select position from numbered order by n) as positions from place
-
--- name: written
--- One row a write; `lengths` cuts the resolved references into theirs.
-written as (
-  select %(owner)s, place.id, %(ns)s, %(checkpoint_id)s, %(task_id)s, w.idx, w.channel, %(task_path)s,
-    resolved.refs[w.past - w.length + 1 : w.past], w.value
-  from place, resolved, (
-    select u.*, sum(u.length) over (order by u.n)::int as past
-    from unnest(%(idxs)s::int[], %(channels)s::text[], %(lengths)s::int[], %(bodies)s::bytea[])
-      with ordinality as u (idx, channel, length, value, n)
-  ) w
-),
 
 -- name: put_writes
--- include: store
--- include: written
-put as (
-  insert into :"schema".writes (owner, thread, ns, checkpoint_id, task_id, idx, channel, task_path, refs, value)
-  select * from written
-  on conflict (thread, ns, checkpoint_id, task_id, idx) do nothing
+select * from :"schema".put_writes(
+  %(principal)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
+  %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s, %(refs)s, %(open_at)s,
+  %(ns)s, %(checkpoint_id)s, %(task_id)s, %(task_path)s, %(idxs)s, %(channels)s, %(lengths)s, %(bodies)s, %(replaces)s
 )
-select place.id, place.epoch, place.next_message, place.next_value, array(select position from numbered order by n) as positions from place
-
--- name: put_special_writes
--- A batch of only errors, interrupts and the like replaces what was there (LangGraph's WRITES_IDX_MAP).
--- include: store
--- include: written
-put as (
-  insert into :"schema".writes (owner, thread, ns, checkpoint_id, task_id, idx, channel, task_path, refs, value)
-  select * from written
-  on conflict (thread, ns, checkpoint_id, task_id, idx) do update
-  set channel = excluded.channel, task_path = excluded.task_path, refs = excluded.refs, value = excluded.value
-)
-select place.id, place.epoch, place.next_message, place.next_value, array(select position from numbered order by n) as positions from place
 
 -- name: delete_threads
 delete from :"schema".threads where owner = %(owner)s and thread_id = any(%(thread_ids)s)
@@ -175,24 +87,56 @@ delete from :"schema".threads where owner = %(owner)s and thread_id = any(%(thre
 select id from :"schema".threads where owner = %(owner)s and thread_id = any(%(thread_ids)s) order by id
 for no key update
 
--- name: delta_threads
--- Threads with a DeltaChannel keep its counters in their metadata; LangGraph writes them as tuples, which JSON has not,
--- so they are usually among the serialised. What somebody's serializer hides (its tag is 0) may hold them as well.
-select distinct t.thread_id from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
+-- name: prune_heads
+-- The latest checkpoint of every namespace of these threads.
+select h.thread, h.ns, h.checkpoint_id, h.metadata, h.metadata_value
+from :"schema".threads t, lateral (
+  select distinct on (c.ns) c.* from :"schema".checkpoints c where c.thread = t.id order by c.ns, c.seq desc
+) h
 where t.owner = %(owner)s and t.thread_id = any(%(thread_ids)s)
-  and
--- include: is_delta
-limit 1
-
--- name: is_delta
-(c.metadata like '%%"counters_since_delta_snapshot"%%'
-  or position('counters_since_delta_snapshot'::bytea in c.metadata_value) > 0 or get_byte(c.metadata_value, 0) = 0)
 
 -- name: prune_checkpoints
-delete from :"schema".checkpoints c using :"schema".threads t
-where t.id = c.thread and t.owner = %(owner)s and t.thread_id = any(%(thread_ids)s)
-  and exists (
-    select from :"schema".checkpoints newer where newer.thread = c.thread and newer.ns = c.ns and newer.seq > c.seq
+-- Keep of each namespace the latest checkpoint and `depth` of its ancestors. A namespace in which something was stored
+-- meanwhile is left for the next time. Pending writes go with their checkpoints; others may be early for theirs.
+with recursive heads as materialized (
+  select h.* from unnest(%(threads)s::bigint[], %(namespaces)s::text[], %(checkpoint_ids)s::text[], %(depths)s::int[], %(roots)s::text[])
+    as h (thread, ns, checkpoint_id, depth, root)
+  where (
+    select c.checkpoint_id from :"schema".checkpoints c
+    where c.owner = %(owner)s and c.thread = h.thread and c.ns = h.ns order by c.seq desc limit 1
+  ) = h.checkpoint_id
+),
+ended as materialized (
+  select h.thread, h.ns from heads h
+  where exists (
+    select from :"schema".checkpoints c where c.thread = h.thread and c.ns = '' and c.checkpoint_id = h.root
+  ) and not exists (select from heads r where r.thread = h.thread and r.ns = '' and r.checkpoint_id = h.root)
+),
+kept as (
+  select c.thread, c.ns, c.checkpoint_id, c.parent_id, h.depth
+  from heads h join :"schema".checkpoints c on (c.thread, c.ns, c.checkpoint_id) = (h.thread, h.ns, h.checkpoint_id)
+  where (h.thread, h.ns) not in (select thread, ns from ended)
+  union all
+  select c.thread, c.ns, c.checkpoint_id, c.parent_id, k.depth - 1
+  from kept k join :"schema".checkpoints c on (c.thread, c.ns, c.checkpoint_id) = (k.thread, k.ns, k.parent_id)
+  where k.depth > 0
+),
+gone as (
+  delete from :"schema".checkpoints c using heads h
+  where c.owner = %(owner)s and (c.thread, c.ns) = (h.thread, h.ns)
+    and not exists (select from kept k where (k.thread, k.ns, k.checkpoint_id) = (c.thread, c.ns, c.checkpoint_id))
+  returning c.thread, c.ns, c.checkpoint_id
+)
+delete from :"schema".writes w using gone
+where w.owner = %(owner)s and (w.thread, w.ns, w.checkpoint_id) = (gone.thread, gone.ns, gone.checkpoint_id)
+
+-- name: cut_parents
+-- A checkpoint whose parent is gone begins the history.
+update :"schema".checkpoints c set parent_id = null
+from :"schema".threads t
+where t.owner = %(owner)s and t.thread_id = any(%(thread_ids)s) and c.owner = t.owner and c.thread = t.id
+  and c.parent_id is not null and not exists (
+    select from :"schema".checkpoints p where (p.thread, p.ns, p.checkpoint_id) = (c.thread, c.ns, c.parent_id)
   )
 
 -- name: lock_threads_of_runs
@@ -210,14 +154,6 @@ select distinct t.thread_id from gone join :"schema".threads t on t.id = gone.th
 delete from :"schema".writes w using :"schema".checkpoints c
 where c.owner = %(owner)s and c.run_id = any(%(run_ids)s)
   and w.thread = c.thread and w.ns = c.ns and w.checkpoint_id = c.checkpoint_id
-
--- name: delete_orphan_writes
-delete from :"schema".writes w using :"schema".threads t
-where t.id = w.thread and t.owner = %(owner)s and t.thread_id = any(%(thread_ids)s)
-  and not exists (
-    select from :"schema".checkpoints c
-    where c.thread = w.thread and c.ns = w.ns and c.checkpoint_id = w.checkpoint_id
-  )
 
 -- name: delete_orphan_items
 -- Items that nothing refers to any more. The epoch tells other processes to forget their positions.
@@ -241,9 +177,13 @@ delete from :"schema".items i using chosen left join kept on kept.thread = chose
 where i.thread = chosen.id and not (i.position <@ coalesce(kept.positions, '{}'::int4multirange))
 
 -- name: copy_thread
-insert into :"schema".threads (owner, thread_id, title, next_seq, next_message, next_value)
-select owner, %(target)s, title, next_seq, next_message, next_value from :"schema".threads
+-- `holder` tells this copy from a thread that was there before, until a lease is taken.
+insert into :"schema".threads (owner, thread_id, title, next_seq, next_message, next_value, holder)
+select owner, %(target)s, title, next_seq, next_message, next_value, %(maker)s from :"schema".threads
 where owner = %(owner)s and thread_id = %(source)s
+
+-- name: made_by
+select 1 from :"schema".threads where owner = %(owner)s and thread_id = %(target)s and holder = %(maker)s
 
 -- name: copy_items
 insert into :"schema".items (owner, thread, position, digest, kind, message, value)
@@ -282,12 +222,12 @@ order by t.updated_at desc, t.id desc limit %(limit)s
 update :"schema".threads set title = %(title)s where owner = %(owner)s and thread_id = %(thread_id)s returning id
 
 -- name: take_lease
--- The thread's lease, if it is free, ran out, or is the one (`dead`) whose holder is known to be gone.
+-- The thread's lease, if it is free, ran out, is the one (`dead`) whose holder is known to be gone, or is this try's own.
 insert into :"schema".threads as t (owner, thread_id, fence, lease_until, holder)
 values (%(owner)s, %(thread_id)s, 1, clock_timestamp() + make_interval(secs => %(seconds)s), %(holder)s)
 on conflict (owner, thread_id) do update
 set fence = t.fence + 1, lease_until = excluded.lease_until, holder = excluded.holder
-where t.lease_until is null or t.lease_until <= clock_timestamp() or t.fence = %(dead)s::bigint
+where t.lease_until is null or t.lease_until <= clock_timestamp() or t.fence = %(dead)s::bigint or t.holder = %(holder)s
 returning id, fence
 
 -- name: look_at_lease
@@ -336,11 +276,78 @@ where pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
   ))
 order by r.rolname = session_user desc, r.rolname limit 1
 
+-- name: delta_chain
+-- A checkpoint and its ancestors, the nearest first, back to the oldest snapshot that the channels are rebuilt from (as
+-- their counters in the metadata tell) or to the root; `cut` when there are more. `next_seq` ends parents in a circle.
+with recursive bound as materialized (
+  select t.id, t.epoch, t.next_seq, c.checkpoint_id, case when %(bounded)s and c.metadata is not null then (
+    select case when bool_and(steps is not null) then max(steps) end
+    from (
+      select (c.metadata::jsonb -> %(counters)s -> channel ->> 1)::int from unnest(%(channels)s::text[]) channel
+    ) counted (steps)
+  ) end as steps
+  from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
+  where t.owner = %(owner)s and t.thread_id = %(thread_id)s and c.owner = %(owner)s and c.ns = %(ns)s
+    and (%(checkpoint_id)s::text is null or c.checkpoint_id = %(checkpoint_id)s)
+  order by c.seq desc limit 1
+),
+chain as (
+  select 0 as depth, c.checkpoint_id, c.parent_id, c.refs, c.state
+  from bound b join :"schema".checkpoints c on c.thread = b.id and c.ns = %(ns)s and c.checkpoint_id = b.checkpoint_id
+  union all
+  select chain.depth + 1, c.checkpoint_id, c.parent_id, c.refs, c.state
+  from chain cross join bound b
+  join :"schema".checkpoints c on c.thread = b.id and c.ns = %(ns)s and c.checkpoint_id = chain.parent_id
+  where chain.depth < coalesce(b.steps, b.next_seq)
+)
+select b.epoch, chain.checkpoint_id, chain.depth = b.steps and chain.parent_id is not null as cut, chain.refs, chain.state
+from chain cross join bound b order by chain.depth
+
+-- name: delta_parts
+-- The writes to channels at checkpoints, given in pairs, and the items that they and `refs` refer to. Nothing when items
+-- were deleted since `epoch`.
+with place as materialized (
+  select id from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s and epoch = %(epoch)s
+),
+pending as materialized (
+  select w.* from place cross join unnest(%(channels)s::text[], %(checkpoint_ids)s::text[]) as u (channel, checkpoint_id)
+  join :"schema".writes w
+    on w.owner = %(owner)s and w.thread = place.id and w.ns = %(ns)s and w.checkpoint_id = u.checkpoint_id
+    and w.channel = u.channel
+),
+spans as materialized (
+  select unnest(range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1]))) as span
+  from (select refs from pending union all select %(refs)s::int[]) r, generate_series(1, cardinality(r.refs), 2) i
+)
+select 't' as part, null as checkpoint_id, null as kind, null as "text", null::int[] as refs, null::bytea as bytes,
+  null::bytea as more, 0 as n
+from place
+union all
+select 'w', checkpoint_id, task_id, channel, refs, value, convert_to(task_path, 'UTF8'), idx from pending
+union all
+select 'i', null, i.kind, i.message, null, i.value, i.digest, i.position
+from place cross join spans s join :"schema".items i
+  on i.thread = place.id and i.position >= lower(s.span) and i.position < upper(s.span)
+
+-- name: outline_checkpoints
+select c.ns, c.checkpoint_id, c.parent_id
+from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
+where t.owner = %(owner)s and t.thread_id = %(thread_id)s
+order by c.seq
+
+-- name: outline_writes
+select w.ns, w.checkpoint_id, w.task_path, w.task_id, w.idx, w.channel
+from :"schema".threads t join :"schema".writes w on w.thread = t.id
+where t.owner = %(owner)s and t.thread_id = %(thread_id)s
+
 -- Deleted threads -----------------------------------------------------------------------------------------------------
 
 -- name: thread_of_checkpoint
 select t.id from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
 where t.owner = %(owner)s and t.thread_id = %(thread_id)s and c.ns = %(ns)s and c.checkpoint_id = %(checkpoint_id)s
+
+-- name: epoch_of_thread
+select epoch from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s and id = %(id)s
 
 -- Legal holds, by the schema's owner --------------------------------------------------------------------------------
 
@@ -376,11 +383,12 @@ select owner, thread_id, reason, placed_at, placed_by from :"schema".holds order
 -- `owner` null stands for everybody, where an administrator asks. A thread's own policy goes before the given one.
 
 -- name: touch
--- Where reads count as use, a thread's last use moves at most once a minute, and never for a read just after a write.
-update :"schema".threads t set read_at = now()
-where t.owner = %(owner)s and t.thread_id = %(thread_id)s and coalesce(t.refresh_on_read, %(refresh_on_read)s)
-  and greatest(t.updated_at, t.read_at)
-    < now() - least(interval '1 minute', case when t.refresh_on_read is null then %(ttl)s::interval else t.ttl end / 10)
+select :"schema".touch(%(principal)s, %(thread_id)s, %(refresh_on_read)s, %(ttl)s)
+
+-- name: use_parts
+select * from :"schema".use_parts(
+  %(principal)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(refresh_on_read)s, %(ttl)s
+)
 
 -- name: set_retention
 update :"schema".threads set keep_last = %(keep_last)s, ttl = %(ttl)s, refresh_on_read = %(refresh_on_read)s
@@ -418,10 +426,58 @@ select owner, thread_id from (
 -- include: threads_page
 ) page where n = %(limit)s
 
+-- name: due_checkpoints
+-- What goes of the threads `due`: everything where `whole`, and else what `keep` leaves of a namespace, which is its last
+-- ones, the ancestors that their DeltaChannels are rebuilt from (as far back as their counters say; all where those
+-- cannot be read), and of the namespace of one call of a subgraph nothing when the checkpoint that made the call goes.
+ranked as materialized (
+  select c.thread, c.ns, c.checkpoint_id, c.parent_id, due.whole, due.keep,
+    row_number() over (partition by c.thread, c.ns order by c.seq desc) as age
+  from due join :"schema".checkpoints c on c.thread = due.id
+  where due.whole or due.keep is not null
+),
+rebuilt as (
+  select r.thread, r.ns, r.checkpoint_id, r.parent_id, case
+    when c.metadata like '%%"counters_since_delta_snapshot"%%' then (
+      select coalesce(max((counted ->> 1)::int), 0)
+      from jsonb_each(c.metadata::jsonb -> 'counters_since_delta_snapshot') as counters (channel, counted)
+    )
+    when position('counters_since_delta_snapshot'::bytea in c.metadata_value) > 0 or get_byte(c.metadata_value, 0) = 0
+    then 2147483647
+    else 0
+  end as steps
+  from ranked r join :"schema".checkpoints c
+    on c.thread = r.thread and c.ns = r.ns and c.checkpoint_id = r.checkpoint_id
+  where not r.whole and r.age <= r.keep
+  union
+  select r.thread, r.ns, r.checkpoint_id, r.parent_id, rebuilt.steps - 1
+  from rebuilt join ranked r on r.thread = rebuilt.thread and r.ns = rebuilt.ns and r.checkpoint_id = rebuilt.parent_id
+  where rebuilt.steps > 0
+),
+kept as materialized (
+  select distinct thread, ns, checkpoint_id from rebuilt
+),
+ended as materialized (
+  select r.thread, r.ns
+  from ranked r
+  join :"schema".checkpoints c on c.thread = r.thread and c.ns = r.ns and c.checkpoint_id = r.checkpoint_id
+  join ranked root on root.thread = r.thread and root.ns = ''
+    and root.checkpoint_id = c.metadata::jsonb -> 'parents' ->> ''
+  left join kept on kept.thread = r.thread and kept.ns = '' and kept.checkpoint_id = root.checkpoint_id
+  where r.age = 1 and not r.whole and r.ns like '%%:%%' and kept.thread is null
+),
+old as materialized (
+  select r.thread, r.ns, r.checkpoint_id
+  from ranked r
+  left join kept on kept.thread = r.thread and kept.ns = r.ns and kept.checkpoint_id = r.checkpoint_id
+  left join ended on ended.thread = r.thread and ended.ns = r.ns
+  where kept.thread is null or ended.thread is not null
+)
+
 -- name: expiring
 -- What would go of a page of threads: whole ones, and of the others older checkpoints, their pending writes, and items
 -- that nothing else refers to.
-with page as materialized (
+with recursive page as materialized (
   select t.owner, t.thread_id, t.id, greatest(t.updated_at, t.read_at) as used_at, t.lease_until,
 -- include: is_due
   as whole,
@@ -429,18 +485,18 @@ with page as materialized (
   as keep
 -- include: threads_page
 ),
-old as materialized (
-  select c.thread, c.ns, c.checkpoint_id, c.bytes
-  from page, lateral (
-    select c.thread, c.ns, c.checkpoint_id, row_number() over (partition by c.ns order by c.seq desc) as age,
-      pg_column_size(c.state) + pg_column_size(c.refs) + coalesce(pg_column_size(c.metadata), 0)
-        + coalesce(pg_column_size(c.metadata_value), 0) as bytes
-    from :"schema".checkpoints c where c.thread = page.id and (page.whole or page.keep is not null)
-  ) c
-  where page.whole or c.age > page.keep
-),
+due as (select id, whole, keep from page),
+-- include: due_checkpoints
+,
 chosen as materialized (
   select page.* from page where page.whole or page.id in (select thread from old)
+),
+checkpoints as materialized (
+  select c.thread, c.refs, pg_column_size(c.state) + pg_column_size(c.refs) + coalesce(pg_column_size(c.metadata), 0)
+      + coalesce(pg_column_size(c.metadata_value), 0) as bytes,
+    old.thread is not null as goes
+  from chosen join :"schema".checkpoints c on c.thread = chosen.id
+  left join old on old.thread = c.thread and old.ns = c.ns and old.checkpoint_id = c.checkpoint_id
 ),
 written as materialized (
   select w.thread, w.refs, pg_column_size(w.value) + pg_column_size(w.refs) as bytes,
@@ -448,35 +504,31 @@ written as materialized (
   from chosen join :"schema".writes w on w.thread = chosen.id
   left join old on old.thread = w.thread and old.ns = w.ns and old.checkpoint_id = w.checkpoint_id
 ),
-kept as materialized (
+referred as materialized (
   select r.thread, range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1])) as positions
   from (
-    select c.thread, c.refs from chosen join :"schema".checkpoints c on c.thread = chosen.id
-    left join old on old.thread = c.thread and old.ns = c.ns and old.checkpoint_id = c.checkpoint_id
-    where old.thread is null
+    -- A long array is compressed; subscripting it would unpack it whole for every element.
+    select thread, refs || '{}'::int[] as refs from checkpoints where not goes
     union all
-    select thread, refs from written where not goes
+    select thread, refs || '{}'::int[] from written where not goes
+    offset 0
   ) r, generate_series(1, cardinality(r.refs), 2) i
   group by r.thread
 ),
 going as (
-  select thread, 1 as checkpoint, bytes from old
+  select thread, 1 as checkpoint, bytes from checkpoints where goes
   union all
   select thread, 0, bytes from written where goes
   union all
   select i.thread, 0, coalesce(pg_column_size(i.message), 0) + coalesce(pg_column_size(i.value), 0)
-  from chosen join :"schema".items i on i.thread = chosen.id left join kept on kept.thread = i.thread
-  where not (i.position <@ coalesce(kept.positions, '{}'::int4multirange))
+  from chosen join :"schema".items i on i.thread = chosen.id left join referred on referred.thread = i.thread
+  where not (i.position <@ coalesce(referred.positions, '{}'::int4multirange))
 )
 select t.owner, t.thread_id, t.id, t.used_at, t.whole, coalesce(sum(going.checkpoint), 0)::bigint as checkpoints,
   count(going.thread) + t.whole::int as rows, coalesce(sum(going.bytes), 0)::bigint as bytes,
   case
     when :"schema".held(t.id) then 'legal hold'
     when t.lease_until > clock_timestamp() then 'a run is going'
-    when not t.whole and exists (
-      select from :"schema".checkpoints c where c.thread = t.id and
--- include: is_delta
-    ) then 'DeltaChannel'
   end as blocked
 from chosen t left join going on going.thread = t.id
 group by t.owner, t.thread_id, t.id, t.used_at, t.whole, t.lease_until
@@ -498,27 +550,17 @@ and
 returning t.id
 
 -- name: prune_expired
-with chosen as materialized (
-  select t.id,
+with recursive due as (
+  select t.id, false as whole,
 -- include: keep
   as keep
   from :"schema".threads t where
 -- include: is_named
   and
 -- include: is_free
-  and not exists (
-    select from :"schema".checkpoints c where c.thread = t.id and
--- include: is_delta
-  )
 ),
-old as materialized (
-  select c.thread, c.ns, c.checkpoint_id
-  from chosen, lateral (
-    select c.thread, c.ns, c.checkpoint_id, row_number() over (partition by c.ns order by c.seq desc) as age
-    from :"schema".checkpoints c where c.thread = chosen.id
-  ) c
-  where c.age > chosen.keep
-),
+-- include: due_checkpoints
+,
 unwritten as (
   delete from :"schema".writes w using old
   where w.thread = old.thread and w.ns = old.ns and w.checkpoint_id = old.checkpoint_id
@@ -529,6 +571,15 @@ gone as (
   returning c.thread
 )
 select distinct thread from gone
+
+-- name: cut_expired_parents
+-- A checkpoint whose parent is gone begins the history.
+update :"schema".checkpoints c set parent_id = null
+from :"schema".threads t
+where t.id = c.thread and not :"schema".held(t.id) and c.parent_id is not null and not exists (
+  select from :"schema".checkpoints p where p.thread = c.thread and p.ns = c.ns and p.checkpoint_id = c.parent_id
+) and
+-- include: is_named
 
 -- name: delete_expired_items
 with chosen as materialized (

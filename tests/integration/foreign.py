@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEBIANS = Path("/usr/lib/postgresql/15")
+WHEELS = {16: "pginstall", 18: "pginstall18"}
 DATABASE = "harbour"
 ROLES = """
 create role migrator login password '{password}';
@@ -67,13 +68,14 @@ class Foreign:
 
 
 @contextmanager
-def foreign_server(own: bool) -> Iterator[Foreign]:
-    """Run the Postgres of the wheel, or Debian's of another release."""
+def foreign_server(release: int) -> Iterator[Foreign]:
+    """Run a release of Postgres: 16 or 18 of the wheel, or Debian's 15."""
     folder = Path(tempfile.mkdtemp(prefix="mooring-foreign-"))
     folder.chmod(0o755)
     account = account_for(folder / "cluster")
     try:
-        installed = binaries.installation(account, folder) if own else DEBIANS
+        wheels = WHEELS.get(release)
+        installed = binaries.installation(account, folder, wheels) if wheels else DEBIANS
         with _running(installed / "bin", folder, account.uid, account.popen) as foreign:
             with psycopg.connect(foreign.url("administrator", "postgres"), autocommit=True) as conn:
                 conn.execute(ROLES.format(password=foreign.password).encode())

@@ -36,7 +36,7 @@ def how(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def foreign(how: str) -> Iterator[Foreign]:
-    with foreign_server(own=how == "urls" or not DEBIAN) as running:
+    with foreign_server(18 if how == "urls" or not DEBIAN else 15) as running:
         yield running
 
 

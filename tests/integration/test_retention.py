@@ -21,7 +21,8 @@ from checkpointer import (
     acting_as,
     administration,
 )
-from tests.integration.test_delta_channels import words_graph
+from tests.integration.test_delta_channel import Never, Often, said
+from tests.integration.test_delta_channel import graph_of as delta_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -120,7 +121,9 @@ class TestKeepLast:
 
         saver.expire(retention=Retention(keep_last=1))
 
-        assert {found.config["configurable"]["checkpoint_ns"]: found for found in saver.list(config)} == latest
+        # and each begins the history
+        beginning = {ns: found._replace(parent_config=None) for ns, found in latest.items()}
+        assert {found.config["configurable"]["checkpoint_ns"]: found for found in saver.list(config)} == beginning
 
     def test_an_interrupted_turn_can_be_finished(self, saver: GovernedPostgresSaver) -> None:
         config = talk(saver)
@@ -135,15 +138,46 @@ class TestKeepLast:
         graph_of(saver, ask).invoke(Command(resume="yes"), config)
         assert graph_of(saver, ask).get_state(config).values["said"][-2:] == ["q", "yes"]
 
-    def test_what_a_delta_channel_is_rebuilt_from_stays(self, saver: GovernedPostgresSaver) -> None:
+    @pytest.mark.parametrize(
+        ("kind", "note", "pruned"), [(Often, "", True), (Never, "", False), (Often, "\ud800", False)]
+    )
+    def test_what_a_delta_channel_is_rebuilt_from_stays(
+        self, saver: GovernedPostgresSaver, admin: psycopg.Connection[Any], kind: type, note: str, pruned: bool
+    ) -> None:
+        # given metadata that the database can read, and some that it cannot
+        graph = delta_graph(kind, saver)
+        config: Any = {"configurable": {"thread_id": str(uuid4())}, "metadata": {"note": note}}
+        for turn in range(12):
+            graph.invoke(said(f"question {turn}"), config, durability="sync")
+        states = [state.values for state in graph.get_state_history(config)]
+        before = rows_of(admin, config)["checkpoints"]
+
+        for keep_last in (4, 2, 1):
+            saver.expire(retention=Retention(keep_last=keep_last))
+            kept = [state.values for state in graph.get_state_history(config)]
+            assert kept[:keep_last] == states[:keep_last]
+
+        left = rows_of(admin, config)["checkpoints"]
+        assert (left < before) is pruned
+        graph.invoke(said("next"), config, durability="sync")
+        assert graph.get_state(config).values["messages"][:-2] == states[0]["messages"]
+
+    def test_a_call_of_a_subgraph_goes_with_the_checkpoint_that_made_it(
+        self, saver: GovernedPostgresSaver, admin: psycopg.Connection[Any]
+    ) -> None:
+        builder: Any = StateGraph(State).add_node("inner", graph_of(None)).add_edge(START, "inner")
+        graph = builder.compile(checkpointer=saver)
         config: Any = {"configurable": {"thread_id": str(uuid4())}}
-        for question in ("one", "two"):
-            words_graph(saver).invoke({"words": [question]}, config, durability="sync")
+        for _ in range(3):
+            graph.invoke({"said": ["question"]}, config, durability="sync")
+        calls = "select count(distinct ns) from mooring.checkpoints c join mooring.threads t on t.id = c.thread"
+        calls += " where thread_id = %s and ns <> ''"
+        assert admin.execute(calls, [name_of(config)]).fetchone() == (3,)
 
-        assert went(saver.expire(retention=Retention(keep_last=1))) == {name_of(config): (False, 5, "DeltaChannel")}
+        saver.expire(retention=Retention(keep_last=5))  # the last turn, and half of the one before
 
-        assert words_graph(saver).get_state(config).values["words"] == ["one", "answer", "two", "answer"]
-        assert went(saver.expire(retention=Retention(keep_last=6))) == {}
+        assert admin.execute(calls, [name_of(config)]).fetchone() == (2,)
+        assert len(list(saver.list({"configurable": {"thread_id": name_of(config), "checkpoint_ns": ""}}))) == 5
 
 
 class TestTimeToLive:
@@ -310,8 +344,6 @@ MEANWHILE = {
     "held": "insert into mooring.holds (owner, thread, thread_id, reason)"
     " select owner, id, thread_id, 'case 1' from mooring.threads where id = %s",
     "run": "update mooring.threads set lease_until = now() + interval '1 day' where id = %s",
-    "given a DeltaChannel": "update mooring.checkpoints set metadata_value = null,"
-    """ metadata = '{"step":1,"counters_since_delta_snapshot":{"words":[1,1]}}' where thread = %s""",
 }
 
 
@@ -320,14 +352,13 @@ def test_a_thread_that_changed_since_it_was_looked_at_is_passed_over(
     saver: GovernedPostgresSaver, admin: psycopg.Connection[Any], how: str
 ) -> None:
     config = talk(saver)
-    policy = Retention(keep_last=1) if "Delta" in how else Retention(ttl=30 * DAY)
     last_used(admin, config, 31 * DAY)
     # given somebody who commits a change only when the pass has looked and waits for the thread
     with ThreadPoolExecutor(1) as pool:
         with admin.transaction():
             lock = "select id from mooring.threads where thread_id = %s for update"
             admin.execute(MEANWHILE[how].encode(), admin.execute(lock, [name_of(config)]).fetchone())
-            expired = pool.submit(saver.expire, retention=policy)
+            expired = pool.submit(saver.expire, retention=Retention(ttl=30 * DAY))
             waits = "select exists (select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))"
             while admin.execute(waits).fetchone() != (True,):
                 assert not expired.done()

@@ -13,7 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.graph import START, MessagesState, StateGraph
 
-from checkpointer import GovernedPostgresSaver, Principal, WrongThreadError, acting_as
+from checkpointer import GovernedPostgresSaver, Principal, ThreadExistsError, WrongThreadError, acting_as
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -207,6 +207,19 @@ def test_a_deleted_thread_starts_anew(
     graph.invoke(said("two"), config)
 
     assert texts(graph, config) == ["two", "you said two"]
+
+
+def test_a_refused_copy_leaves_its_connection_fit_for_the_next(lakehouse: Database, person: Principal) -> None:
+    """What the failed pipeline would have prepared after the failure is not there on the server."""
+    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, max_size=1) as saver:
+        for name in ("a", "b"):
+            echo_graph(saver).invoke(said("one"), thread(name))
+        for n in range(12):
+            with pytest.raises(ThreadExistsError):
+                saver.copy_thread("a", "b")
+            saver.copy_thread("a", f"copy {n}")
+
+        assert len(saver.sessions()) == 14
 
 
 def test_threads_at_once_with_different_principals_never_mix(lakehouse: Database) -> None:

@@ -158,10 +158,11 @@ def test_without_a_principal_every_call_is_refused(lakehouse: Database) -> None:
 
 def test_a_person_s_own_login_is_not_believed_about_others(lakehouse: Database) -> None:
     with GovernedPostgresSaver.from_conn_string(lakehouse.login("alice")) as saver:
-        with acting_as(Principal("bob")), pytest.raises(NotBelievedError, match="bob"):
-            saver.sessions()
-        with acting_as(Principal("alice")):
-            saver.sessions()
+        for read in (saver.sessions, lambda: saver.get_tuple(CONFIG), lambda: list(saver.list(CONFIG))):
+            with acting_as(Principal("bob")), pytest.raises(NotBelievedError, match="bob"):
+                read()
+            with acting_as(Principal("alice")):
+                read()
 
 
 def test_a_saver_that_is_not_open_says_so(lakehouse: Database) -> None:

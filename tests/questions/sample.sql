@@ -251,6 +251,12 @@ where reviewed_on >= '2024-01-01' and reviewed_on < '2025-01-01' group by 1;
 -- bob: how many employees were hired per year?
 select extract(year from hired_on)::int as year, count(*) from hr.employees group by 1;
 
+-- bob: number of employees by hire year
+select extract(year from hired_on)::int as year, count(*) from hr.employees group by 1;
+
+-- alice: how many franchises by opening year?
+select extract(year from opened_on)::int as year, count(*) from bakehouse.franchises group by 1;
+
 -- # value filters
 
 -- alice: how many franchises are in the united states?

@@ -154,7 +154,8 @@ def _heading(query: Query, schema: Schema, count: int, where: str) -> str:
     if query.limit is not None and query.order:
         end = {"desc": "highest", "asc": "lowest"}[query.order]
         if query.measures:
-            return f"{groups} with the {end} {measures}{where}"
+            ended = measures if measures.startswith(end) else f"{end} {measures}"
+            return f"{groups} with the {ended}{where}"
         if query.ordered:
             end = {"desc": "latest", "asc": "earliest"}[query.order] if query.ordered.kind == "date" else end
             return f"{_things(query, schema)} with the {end} {plain(query.ordered.name)}{where}"

@@ -174,6 +174,9 @@ class Speech(Orders):
             if first and name.tables and is_plural(name.text) and (whose := self._peek("value")) and whose.gap:
                 self.draft.mentioned.append(name)  # "views by visitors from Kenya"
                 return
+            if any(c.kind == "date" for c in name.columns) and (unit := self._peek("unit")) and not unit.gap:
+                self.draft.mentioned.append(name)  # "by hire year"
+                continue
             if ranked and ranked.target is None and first and self._measures(name) and name.kind != "unit":
                 ranked.target = self._qualified(name) or name
             else:

@@ -1,0 +1,72 @@
+"""Every way to call our saver: sync or async methods, entered with `with` or `async with`.
+
+The two savers share nothing but the database, as two processes do, so that what one remembers of a thread is out of
+date whenever the other has written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from checkpointer import GovernedPostgresSaver, Principal, acting_as
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.database import Database
+
+Way = Literal["sync", "async", "sync on a loop's saver", "async on a loop's saver"]
+WAYS: tuple[Way, ...] = get_args(Way)
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Our saver, twice, and the loop that the second lives on."""
+
+    threads: GovernedPostgresSaver
+    looped: GovernedPostgresSaver
+    loop: asyncio.AbstractEventLoop
+
+    def call(self, way: Way, who: Principal, name: str, *args: Any, **options: Any) -> Any:
+        """Call a method of the contract."""
+        saver = self.looped if way.endswith("saver") else self.threads
+        with acting_as(who):
+            if way.startswith("sync"):
+                answer = getattr(saver, name)(*args, **options)
+                return list(answer) if name == "list" else answer
+            coroutine = _awaited(saver, name, args, options)
+            if saver is self.threads:
+                return asyncio.run(coroutine)
+            return asyncio.run_coroutine_threadsafe(_bound(who, coroutine), self.loop).result()
+
+
+async def _awaited(saver: GovernedPostgresSaver, name: str, args: Any, options: Any) -> Any:
+    if name == "list":
+        return [found async for found in saver.alist(*args, **options)]
+    return await getattr(saver, f"a{name}")(*args, **options)
+
+
+async def _bound(who: Principal, coroutine: Any) -> Any:
+    with acting_as(who):
+        return await coroutine
+
+
+@contextmanager
+def our_savers(lakehouse: Database) -> Iterator[Ours]:
+    """Open both savers and the loop's thread."""
+    with ExitStack() as stack:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, daemon=True)
+        thread.start()
+        stack.callback(loop.close)
+        stack.callback(thread.join)
+        stack.callback(loop.call_soon_threadsafe, loop.stop)
+        threads = stack.enter_context(GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=2))
+        looped = GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=2)
+        asyncio.run_coroutine_threadsafe(looped.__aenter__(), loop).result()
+        stack.callback(lambda: asyncio.run_coroutine_threadsafe(looped.__aexit__(None, None, None), loop).result())
+        yield Ours(threads, looped, loop)

@@ -1,0 +1,30 @@
+"""The benchmark runs, on a tiny scale, and writes what it promises. What it measures is `make bench`'s business."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tests.benchmarks.__main__ import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_quick_run_compares_all_peers_on_all_workloads(tmp_path: Path) -> None:
+    rows_file, table, picture = tmp_path / "rows.json", tmp_path / "table.md", tmp_path / "picture.png"
+
+    failed = main(["--quick", "--json", str(rows_file), "--markdown", str(table), "--plot", str(picture)])
+
+    rows = json.loads(rows_file.read_text())
+    assert not failed
+    assert {row["workload"] for row in rows} >= {"A", "B", "C", "D", "trips", "sessions"}
+    assert {row["peer"] for row in rows} == {"upstream", "upstream + DeltaChannel", "sqlite", None}
+    for row in rows:
+        assert list(row) == ["workload", "metric", "peer", "ours", "theirs", "ratio", "target", "met"]
+        assert row["ours"] > 0
+        assert (row["theirs"] is None) == (row["peer"] is None)
+        assert row["target"] is None
+        assert row["met"] is True
+    assert table.read_text().count("\n| ") == len(rows) + 2
+    assert picture.read_bytes().startswith(b"\x89PNG")
