@@ -8,7 +8,7 @@ BIN := .venv/bin
 QUIET := </dev/null 1>&2
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
-.PHONY: help chat dev test bench lint types lock clean
+.PHONY: help chat dev test mutants bench lint types lock clean
 
 help:  ## Explain every target
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: .venv/.dev  ## Run the tests
 
 bench: .venv/.dev  ## Compare with LangGraph's own savers; fails when a target is missed (ARGS="--json FILE --only A")
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+mutants: .venv/.dev  ## Take away each protection in turn; its tests have to fail
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 lint: .venv/.dev  ## Check style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, SystemMessage, trim_messages
 from langchain_core.messages.utils import count_tokens_approximately
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
+from langgraph.runtime import Runtime
 from langgraph.types import Send
 
 from agent.provenance import derived_from
@@ -46,10 +48,15 @@ class TurnContext:
 
 
 def build_graph(
-    model: BaseChatModel, checkpointer: BaseCheckpointSaver[Any]
+    model: BaseChatModel, checkpointer: BaseCheckpointSaver[Any] | None, catalog: Catalog | None = None
 ) -> CompiledStateGraph[MessagesState, TurnContext, MessagesState, MessagesState]:
-    """Compile the agent with a chat model and a checkpointer."""
+    """Compile the agent with a chat model and a checkpointer.
+
+    With a `catalog` it is the graph of one caller, and takes no context: for servers whose context comes from the
+    request's body.
+    """
     toolbox = catalog_tools()
+    tools = ToolNode(toolbox)
     bound = model.bind_tools(toolbox)
     window = int(_SHARE * ((getattr(model, "profile", None) or {}).get("max_input_tokens") or _DEFAULT_WINDOW))
 
@@ -63,9 +70,13 @@ def build_graph(
         calls = last.tool_calls if isinstance(last, AIMessage) else []
         return [Send("tools", [call]) for call in calls] or END
 
-    builder = StateGraph(MessagesState, context_schema=TurnContext)
+    def call_tools(calls: Any, config: RunnableConfig, runtime: Runtime[Any]) -> Any:
+        assert catalog is not None
+        return tools.invoke(calls, config, runtime=runtime.override(context=TurnContext(catalog)))
+
+    builder = StateGraph(MessagesState, context_schema=TurnContext if catalog is None else None)
     builder.add_node("model", call_model)
-    builder.add_node("tools", ToolNode(toolbox))
+    builder.add_node("tools", tools if catalog is None else call_tools)
     builder.add_edge(START, "model")
     builder.add_conditional_edges("model", pending_calls, ["tools", END])
     builder.add_edge("tools", "model")

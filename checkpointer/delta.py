@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langgraph.checkpoint.base import DeltaChannelHistory, PendingWrite, writes_sort_key
 
-from checkpointer.encoding import DICT, ITEM, LIST, Decoder, Item, Node
+from checkpointer.encoding import DICT, ITEM, LIST, SNAPSHOT, Decoder, Item, Node
 from checkpointer.operations import COUNTERS, Context, Operation, Statement
 from checkpointer.serializer import load
 
@@ -107,6 +107,8 @@ def _runs(node: Node) -> int:
         return 1
     if node[0] == LIST:
         return int(node[1])
+    if node[0] == SNAPSHOT:
+        return _runs(node[1])
     if node[0] == DICT:
         return sum(part if isinstance(part, int) else _runs(part[1]) for part in node[1])
     return 0

@@ -9,6 +9,7 @@ bytes, editing an entry costs that entry, and reading needs no replay.
     a list of anything               one item an element; up to 64 neighbouring small scalars share an item
     a dict with text keys            likewise an item an entry; an entry whose value is a list is a list of its
                                      own, so that an input shares its elements with what is written from it
+    a DeltaChannel's snapshot        as the value inside of it, which shares its elements with the writes before
     anything else                    one item
 
 An item's digest covers its kind and its bytes. An element that the thread holds already, in any channel, input or
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from checkpointer.messages import MESSAGE_KINDS, MessageMould, fingerprint, message_from_json, message_to_json
 from checkpointer.serializer import dump, load
@@ -32,9 +34,10 @@ from checkpointer.serializer import dump, load
 if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
-# A node, as msgpack-friendly data: [INLINE, bytes] | [ITEM] | [LIST, runs] | [DICT, [runs | [key, node], ...]].
+# A node, as msgpack-friendly data: [INLINE, bytes] | [ITEM] | [LIST, runs] | [DICT, [runs | [key, node], ...]]
+# | [SNAPSHOT, node].
 Node = list[Any]
-INLINE, ITEM, LIST, DICT = range(4)
+INLINE, ITEM, LIST, DICT, SNAPSHOT = range(5)
 
 # Kinds of items that are not messages: one value, several elements of a list, several entries of a dict.
 VALUE, ELEMENTS, ENTRIES = "value", "elements", "entries"
@@ -85,6 +88,8 @@ class Encoder:
             return [LIST, self._refer(self._elements(value))]
         if type(value) is dict and value and all(type(key) is str for key in value):
             return self._dict(value)
+        if type(value) is _DeltaSnapshot:
+            return [SNAPSHOT, self.encode(value.value)]
         self._refer([self._item(value)])
         return [ITEM]
 
@@ -193,6 +198,8 @@ class Decoder:
                 return self._value(*self._next(1)[0])
             case 2:
                 return self._list(node[1])
+            case 4:
+                return _DeltaSnapshot(self.decode(node[1]))
             case _:
                 return self._dict(node[1])
 

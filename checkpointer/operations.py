@@ -22,7 +22,7 @@ from langgraph.checkpoint.base import (
     get_serializable_checkpoint_metadata,
 )
 from psycopg import DatabaseError
-from psycopg.errors import IntegrityError, RestrictViolation, UniqueViolation
+from psycopg.errors import RestrictViolation, UniqueViolation
 
 from checkpointer.encoding import FIRST_VALUE, Encoder
 from checkpointer.errors import StaleLeaseError, ThreadDeletedError, ThreadExistsError, ThreadHeldError
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
     from checkpointer.addresses import Address
     from checkpointer.retention import Retention
+
+# What a storing function raises under a lease that is no longer the latest.
+STALE_LEASE = "MRG02"
 
 T = TypeVar("T")
 
@@ -314,9 +317,9 @@ def _store(
     )
     try:
         [[(thread, epoch, next_message, next_value, positions)]] = yield [statement]
-    except IntegrityError:
-        raise
     except DatabaseError as error:
+        if error.sqlstate != STALE_LEASE:
+            raise
         raise StaleLeaseError(where.thread_id) from error
     if thread is None:
         ctx.memory.forget(where.thread)

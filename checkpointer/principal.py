@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from checkpointer.errors import NoPrincipalError, PrincipalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from langchain_core.runnables import RunnableConfig
 
 # Longer than any Postgres role name (63 bytes) and any e-mail address (254), short enough for an index.
 _MAX_NAME = 255
@@ -42,6 +45,9 @@ class Principal:
             raise PrincipalError(msg)
 
 
+PrincipalSource = Callable[["RunnableConfig | None"], "Principal | None"]
+"""Finds out for whom a call is made, where a server knows; None for nobody. The config is the call's, if it has one."""
+
 _bound: ContextVar[Principal | None] = ContextVar("mooring_principal", default=None)
 
 
@@ -59,13 +65,15 @@ def acting_as(principal: Principal) -> Iterator[Principal]:
         _bound.reset(token)
 
 
-def current_principal(default: Principal | None = None) -> Principal:
+def current_principal(
+    default: Principal | PrincipalSource | None = None, config: RunnableConfig | None = None
+) -> Principal:
     """Return the bound principal, else `default`.
 
     Raises:
         NoPrincipalError: There is neither.
     """
-    principal = _bound.get() or default
+    principal = _bound.get() or (default(config) if callable(default) else default)
     if principal is None:
         raise NoPrincipalError
     return principal

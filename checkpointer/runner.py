@@ -14,7 +14,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
-from checkpointer.operations import Operation, Row, Statement
+from checkpointer.operations import STALE_LEASE, Operation, Row, Statement
 from checkpointer.poolers import aprepare_nothing_behind_a_pooler, prepare_nothing_behind_a_pooler
 from checkpointer.queries import queries
 from checkpointer.stalls import StallWatch, Watched
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # What the functions of the schema raise.
-_NOT_BELIEVED, _STALE_LEASE = "MRG01", "MRG02"
+_NOT_BELIEVED = "MRG01"
 # Rows that are decoded on the event loop; more of them would keep its other tasks waiting.
 _MANY_ROWS = 250
 
@@ -75,7 +75,7 @@ class _Runner:
         """Return an error that the operation itself knows how to explain; raise any other."""
         if error.sqlstate == _NOT_BELIEVED and principal is not None:
             raise NotBelievedError(principal.name) from error
-        if isinstance(error, psycopg.IntegrityError) or error.sqlstate == _STALE_LEASE:
+        if isinstance(error, psycopg.IntegrityError) or error.sqlstate == STALE_LEASE:
             return error
         raise error
 

@@ -23,7 +23,7 @@ from checkpointer.errors import NotOpenError
 from checkpointer.leases import OnBusy, Renewals, Run, current_lease
 from checkpointer.listing import Listing
 from checkpointer.memo import Memory
-from checkpointer.principal import Principal, current_principal
+from checkpointer.principal import Principal, PrincipalSource, current_principal
 from checkpointer.retention import FOREVER, Expired, Expiry, Retention
 from checkpointer.runner import AsyncRunner, SyncRunner
 from checkpointer.runs import Runs
@@ -56,7 +56,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     Args:
         conninfo: How to connect as the runtime role; a libpq connection string or URL.
         schema: Where `migrate` put the tables.
-        principal: Used where none is bound; for scripts of one user.
+        principal: Used where none is bound; for scripts of one user. Or a function that is asked at every call, for
+            a server that knows who calls: it gets the call's config, and returns None for nobody.
         serde: A serializer of your own, for instance LangGraph's `EncryptedSerializer`.
         retention: The policy for threads that have none of their own; it takes effect with `expire`. Only a saver with
             a policy, be it `Retention()`, makes reads count as use where a policy asks for that.
@@ -78,7 +79,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         conninfo: str,
         *,
         schema: str = "mooring",
-        principal: Principal | None = None,
+        principal: Principal | PrincipalSource | None = None,
         serde: SerializerProtocol | None = None,
         retention: Retention | None = None,
         allowed_types: Iterable[type | tuple[str, str]] = (),
@@ -189,13 +190,13 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the config's checkpoint, without an id the latest committed one, or None."""
-        who, where = self._where(config)
+        who, where = self._where(config, starts=True)
         where = replace(where, incarnation=self._runs.started(config, who, where.lease))
         return self._run(operations.get_tuple(self._context, where), who)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Async version of `get_tuple`."""
-        who, where = self._where(config)
+        who, where = self._where(config, starts=True)
         where = replace(where, incarnation=self._runs.started(config, who, where.lease))
         return await self._arun(operations.get_tuple(self._context, where), who)
 
@@ -500,9 +501,13 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def _context(self) -> Context:
         return operations.Context(self.serde, self._memory, self._retention)
 
-    def _where(self, config: RunnableConfig) -> tuple[Principal, Address]:
-        run = self._runs.of(config)
-        who = current_principal(run.principal if run else self._principal)
+    def _where(self, config: RunnableConfig, *, starts: bool = False) -> tuple[Principal, Address]:
+        # What starts a run has its caller's context, and may have the address of a run of somebody else's that ended.
+        run = None if starts else self._runs.of(config)
+        default = self._principal
+        if run is not None and (not callable(default) or default(config) is None):
+            default = run.principal
+        who = current_principal(default, config)
         where = address(config, who.name)
         lease = current_lease(where.thread) or (run.lease if run else None)
         return who, replace(where, lease=lease, incarnation=run.incarnation if run else None)
@@ -514,7 +519,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         before: RunnableConfig | None,
         limit: int | None,
     ) -> tuple[Principal, Listing]:
-        who = current_principal(self._principal)
+        who = current_principal(self._principal, config)
         where = address(config, who.name) if config is not None else None
         return who, Listing(self._context, who.name, where, wanted=wanted, before=before, limit=limit)
 

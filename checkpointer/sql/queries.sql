@@ -583,7 +583,7 @@ where t.id = c.thread and not :"schema".held(t.id) and c.parent_id is not null a
 
 -- name: delete_expired_items
 with chosen as materialized (
-  update :"schema".threads t set epoch = epoch + 1 where
+  update :"schema".threads t set epoch = t.epoch + 1 where
 -- include: is_named
   and not :"schema".held(t.id) returning t.id
 ),

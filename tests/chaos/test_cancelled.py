@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from checkpointer import BlockedTypeError, GovernedPostgresSaver, Principal, ThreadExistsError, acting_as
 from tests.chaos.operations import CALLS, FIRST, THREAD, async_call, checkpoint, holds, sync_call, undisturbed
-from tests.chaos.watching import locked
+from tests.chaos.watching import count, locked, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +78,23 @@ async def test_an_async_operation_may_be_cancelled_at_any_point(
             await clean(saver)
             assert turns > 0
             assert holds(admin, person) == expected[name]
+
+
+async def test_what_a_cancelled_pipeline_did_not_get_to_is_prepared_anew(
+    lakehouse: Database, admin: psycopg.Connection[Any], person: Principal
+) -> None:
+    waiting = "select count(*) from pg_stat_activity where application_name = 'mooring' and wait_event_type = 'Lock'"
+    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=1) as saver:
+        with acting_as(person):
+            await async_call(saver, "put of a new thread")()
+            for _ in range(7):  # psycopg prepares what it has executed five times
+                with locked(lakehouse, "mooring.threads"):
+                    task = asyncio.ensure_future(async_call(saver, "delete_for_runs")())
+                    await asyncio.to_thread(until, lambda: count(admin, waiting) > 0)
+                    task.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await task
+                await async_call(saver, "delete_for_runs")()
 
 
 async def test_a_saver_on_threads_lets_async_callers_be_cancelled(

@@ -233,4 +233,4 @@ class BothSavers(RuleBasedStateMachine):
 
 def test_every_read_is_answered_as_upstream_does(ours: Ours, peer: Peer) -> None:
     machine = type("Machine", (BothSavers,), {"ours": ours, "peer": peer})
-    run_state_machine_as_test(machine, settings=budget(examples=30, steps=40))
+    run_state_machine_as_test(machine, settings=budget(examples=24, steps=40))

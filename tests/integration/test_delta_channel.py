@@ -213,6 +213,21 @@ def test_only_what_lies_since_the_last_snapshot_is_walked(saver: GovernedPostgre
     assert len(found["messages"]["writes"]) <= 4
 
 
+@pytest.mark.parametrize("state", [Often, Never])
+def test_snapshots_store_no_message_a_second_time(
+    saver: GovernedPostgresSaver, state: type, person: Principal, admin: psycopg.Connection[Any]
+) -> None:
+    graph, config = graph_of(state, saver), thread()
+    for n in range(10):
+        graph.invoke(said(f"question {n}"), config, durability="sync")
+
+    rows = admin.execute("select kind, count(*) from mooring.items where owner = %s group by kind", [person.name])
+    stored = dict(rows.fetchall())
+
+    assert (stored["human"], stored["ai"]) == (10, 10)
+    assert "value" not in stored
+
+
 @pytest.mark.parametrize("durability", ["sync", "exit"])
 @pytest.mark.parametrize("state", [Often, Never])
 def test_pruning_keeps_what_the_latest_value_is_rebuilt_from(

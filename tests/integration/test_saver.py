@@ -196,6 +196,33 @@ def test_pruning_gives_back_what_nothing_refers_to(
     assert len(list(saver.list(config))) == 4
 
 
+def test_content_that_another_process_pruned_away_is_stored_anew(
+    lakehouse: Database, saver: GovernedPostgresSaver, person: Principal
+) -> None:
+    # given a process that remembers where the content of its first checkpoint is
+    config: Any = {"configurable": {"thread_id": str(uuid4()), "checkpoint_ns": ""}}
+
+    def put(by: GovernedPostgresSaver, at: Any, text: str, version: int) -> Any:
+        values = {"note": [text * 20], "kept": ["kept" * 20]}
+        checkpoint: Any = {
+            **empty_checkpoint(),
+            "channel_values": values,
+            "channel_versions": {"note": version, "kept": 1},
+        }
+        return by.put(at, checkpoint, {}, {"note": version})
+
+    first = put(saver, config, "first", 1)
+    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as other:
+        second = put(other, first, "second", 2)
+        other.prune([config["configurable"]["thread_id"]])
+
+        put(saver, second, "first", 3)
+
+        found = other.get_tuple(config)
+        assert found is not None
+        assert found.checkpoint["channel_values"] == {"note": ["first" * 20], "kept": ["kept" * 20]}
+
+
 def test_a_deleted_thread_starts_anew(
     saver: GovernedPostgresSaver, person: Principal, admin: psycopg.Connection
 ) -> None:

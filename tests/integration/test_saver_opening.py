@@ -191,3 +191,13 @@ def test_a_thread_id_that_cannot_be_stored_is_refused(lakehouse: Database, threa
             saver.get_tuple({"configurable": {"thread_id": thread_id}})
         with pytest.raises(ThreadIdError):
             saver.get_tuple({"configurable": {}})
+
+
+def test_what_starts_at_the_address_of_a_run_that_ended_is_not_of_its_principal(lakehouse: Database) -> None:
+    """LangGraph's runtime objects tell runs apart by their address, which Python gives out again."""
+    config: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": "", "__pregel_runtime": object()}}
+    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime) as saver:
+        with acting_as(Principal("alice")):
+            saver.get_tuple(config)
+        with pytest.raises(NoPrincipalError):
+            saver.get_tuple(config)

@@ -61,20 +61,20 @@ class Server:
         return psycopg.connect(self.direct.url("administrator", self.database), autocommit=True)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        "18",
-        "16",
-        pytest.param(
-            "15",
-            marks=pytest.mark.skipif(
-                not (DEBIANS / "bin" / "postgres").exists(), reason="Debian's PostgreSQL 15 is not here"
-            ),
+DIRECT = [
+    "18",
+    "16",
+    pytest.param(
+        "15",
+        marks=pytest.mark.skipif(
+            not (DEBIANS / "bin" / "postgres").exists(), reason="Debian's PostgreSQL 15 is not here"
         ),
-        pytest.param("pooled", marks=pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed")),
-    ],
-)
+    ),
+]
+POOLED = pytest.param("pooled", marks=pytest.mark.skipif(PROGRAM is None, reason="pgbouncer is not installed"))
+
+
+@pytest.fixture(scope="module", params=[*DIRECT, POOLED])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     release = 18 if request.param == "pooled" else int(request.param)
     with foreign_server(release) as foreign:
@@ -221,11 +221,11 @@ def before(failing: int) -> int:
     return [0, *(version for version, _ in migrations())][failing]
 
 
+# People log in by themselves, which a pooler does not let them.
+@pytest.mark.parametrize("server", DIRECT, indirect=True, scope="module")
 def test_the_command_line_in_a_schema_of_an_odd_name(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    if server.reached is not server.direct:
-        pytest.skip("people log in by themselves, which the pooler does not let them")
     place = server.fresh()
     passwords = tmp_path / "pgpass"
     passwords.write_text(f"127.0.0.1:{place.direct.port}:*:anna:{place.direct.password}\n")
