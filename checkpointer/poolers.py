@@ -14,15 +14,23 @@ if TYPE_CHECKING:
 _BACKEND = "select pg_catalog.pg_backend_pid()"
 
 
-def prepare_nothing_behind_a_pooler(conn: Connection[Any]) -> None:
-    """Configure a new connection."""
-    cursor = conn.execute(_BACKEND)
-    if cursor.fetchall() != [(conn.info.backend_pid,)]:
-        conn.prepare_threshold = None
+class Preparing:
+    """Configures the connections of one pool. The first one is asked; the others lead to the same place."""
 
+    def __init__(self) -> None:
+        self._pooled: bool | None = None
 
-async def aprepare_nothing_behind_a_pooler(conn: AsyncConnection[Any]) -> None:
-    """Async version."""
-    cursor = await conn.execute(_BACKEND)
-    if await cursor.fetchall() != [(conn.info.backend_pid,)]:
-        conn.prepare_threshold = None
+    def configure(self, conn: Connection[Any]) -> None:
+        """Prepare nothing on a connection that leads to a pooler."""
+        if self._pooled is None:
+            self._pooled = conn.execute(_BACKEND).fetchall() != [(conn.info.backend_pid,)]
+        if self._pooled:
+            conn.prepare_threshold = None
+
+    async def aconfigure(self, conn: AsyncConnection[Any]) -> None:
+        """Async version of `configure`."""
+        if self._pooled is None:
+            cursor = await conn.execute(_BACKEND)
+            self._pooled = await cursor.fetchall() != [(conn.info.backend_pid,)]
+        if self._pooled:
+            conn.prepare_threshold = None

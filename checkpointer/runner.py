@@ -15,7 +15,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
 from checkpointer.operations import STALE_LEASE, Operation, Row, Statement
-from checkpointer.poolers import aprepare_nothing_behind_a_pooler, prepare_nothing_behind_a_pooler
+from checkpointer.poolers import Preparing
 from checkpointer.queries import queries
 from checkpointer.stalls import StallWatch, Watched
 from checkpointer.turns import Turns
@@ -90,7 +90,7 @@ class SyncRunner(_Runner):
         self.pool = ConnectionPool(
             conninfo,
             kwargs=dict(_CONNECTION),
-            configure=prepare_nothing_behind_a_pooler,
+            configure=Preparing().configure,
             min_size=min_size,
             max_size=max_size,
             timeout=timeout,
@@ -175,7 +175,7 @@ class AsyncRunner(_Runner):
         self.pool = AsyncConnectionPool(
             conninfo,
             kwargs=dict(_CONNECTION),
-            configure=aprepare_nothing_behind_a_pooler,
+            configure=Preparing().aconfigure,
             min_size=min_size,
             max_size=max_size,
             timeout=timeout,

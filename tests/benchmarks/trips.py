@@ -1,12 +1,10 @@
 """Network round trips of each operation, counted by a proxy. Ours bind the principal inside the same trip.
 
-Every operation runs once for nothing, then a few times of which the median counts: on a busy machine what is sent in
-one go may reach the proxy in two, and looks like two trips.
+Every operation runs once for nothing before it is counted.
 """
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, HumanMessage
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from tests.benchmarks.bench import Bench
     from tests.benchmarks.rows import Row
 
-SAMPLES = 5
 CONFIG: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
 
 
@@ -34,16 +31,11 @@ def measure(bench: Bench) -> Iterator[Row]:
             with CountingProxy(bench.server.host, bench.server.port) as proxy, store.open(proxy.port) as saver:
                 for name, operation in _operations(saver).items():
                     operation()
-                    counts = [_trips(proxy, operation) for _ in range(SAMPLES)]
-                    trips.setdefault(name, {})[store.name] = median(counts)
+                    before = proxy.round_trips
+                    operation()
+                    trips.setdefault(name, {})[store.name] = proxy.round_trips - before
     for name, figures in trips.items():
         yield from compared("trips", name, figures)
-
-
-def _trips(proxy: CountingProxy, operation: Callable[[], object]) -> int:
-    before = proxy.round_trips
-    operation()
-    return proxy.round_trips - before
 
 
 def _operations(saver: Any) -> dict[str, Callable[[], object]]:

@@ -77,7 +77,8 @@ async def test_every_async_operation_survives_the_end_of_every_connection(
     async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, min_size=2, max_size=4) as saver:
         with acting_as(person):
             for name in CALLS:
-                terminate_all(admin, 2)
+                # The pool reconnects on this event loop.
+                await asyncio.to_thread(terminate_all, admin, 2)
                 await async_call(saver, name)()
                 assert holds(admin, person) == expected[name], name
 

@@ -79,6 +79,9 @@ def verdict(mutant: Mutant) -> tuple[bool, str]:
 def main(wanted: list[str]) -> int:
     """Run the mutants whose names contain one of the given texts, or all; return the number of survivors."""
     chosen = [mutant for mutant in MUTANTS if not wanted or any(part in mutant.name for part in wanted)]
+    if not chosen:
+        print("No protection has a name like that. There are:", *(mutant.name for mutant in MUTANTS), sep="\n  ")
+        return 1
     with copied() as folder:
         how = ran(folder, sorted({test for mutant in chosen for test in mutant.tests}))
     if how != "passed":

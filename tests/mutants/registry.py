@@ -113,6 +113,13 @@ MUTANTS = [
         (CANCELLED,),
     ),
     Mutant(
+        "the binding of a pipeline ends with its transaction",
+        QUERIES,
+        "select pg_catalog.set_config('mooring.principal', %(principal)s, true),",
+        "select pg_catalog.set_config('mooring.principal', %(principal)s, false),",
+        (CANCELLED,),
+    ),
+    Mutant(
         "roles that read past the policies are refused",
         "checkpointer/migrations.py",
         "    if roles:\n",

@@ -719,3 +719,78 @@ select 100.0 * count(*) filter (where size = 'large') / count(*) from bakehouse.
 
 -- bob: what is the weather like in Amsterdam?
 -- refused
+
+-- # what it must not pass over
+
+-- alice: how many reviews in the last 6 months of 2024?
+select count(*) from bakehouse.reviews where reviewed_on >= '2024-07-01' and reviewed_on < '2025-01-01';
+
+-- alice: revenue in the last 3 months of 2025
+select sum(total_price) from bakehouse.transactions where sold_at >= '2025-10-01' and sold_at < '2026-01-01';
+
+-- alice: how many franchises and suppliers are there in Germany?
+select count(*) from bakehouse.franchises where country = 'Germany';
+select count(*) from bakehouse.suppliers where country = 'Germany';
+
+-- alice: transactions with a quantity above 5 in Paris
+select t.transaction_id from bakehouse.transactions t join bakehouse.franchises f using (franchise_id)
+where quantity > 5 and f.city = 'Paris'
+-- or
+select t.sold_at from bakehouse.transactions t join bakehouse.franchises f using (franchise_id)
+where quantity > 5 and f.city = 'Paris';
+
+-- alice: revenue of shops opened before 2020 in 2024
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where opened_on < '2020-01-01' and sold_at >= '2024-01-01' and sold_at < '2025-01-01'
+-- or
+-- refused
+
+-- alice: highest and lowest total price
+select max(total_price), min(total_price) from bakehouse.transactions
+-- or
+-- refused
+
+-- alice: total quantity for the 3 largest sales
+-- refused
+
+-- alice: how many franchises, suppliers and reviews are there?
+select count(*) from bakehouse.franchises;
+select count(*) from bakehouse.suppliers;
+select count(*) from bakehouse.reviews
+-- or
+-- refused
+
+-- alice: franchises with revenue over 8000
+select name from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+group by name having sum(total_price) > 8000
+-- or
+-- refused
+
+-- alice: how many products have an average unit price above 5?
+select count(*) from (select 1 from bakehouse.transactions group by product having avg(unit_price) > 5) p
+-- or
+-- refused
+
+-- alice: revenue of Japan minus revenue of Germany
+-- refused
+
+-- alice: total revenue of large shops in Japan and small shops in Germany
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where (size, country) in (('large', 'Japan'), ('small', 'Germany'))
+-- or
+-- refused
+
+-- alice: top 3 franchises by revenue
+-- then: which of them is in Japan?
+-- refused
+
+-- alice: top 3 franchises by revenue
+-- then: sorted by name
+-- refused
+
+-- alice: revenue by quarter
+-- then: sort by country
+-- refused
+
+-- alice: and by country?
+-- refused

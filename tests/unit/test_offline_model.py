@@ -30,9 +30,11 @@ DESCRIBED: dict[str, Any] = {
 MODEL = OfflineChatModel(today=lambda: date(2025, 3, 31))
 
 
-def talk(question: str, rows: list[list[Any]] | None = None, **looked_up: list[str]) -> tuple[list[str], str]:
+def talk(
+    question: str, rows: list[list[Any]] | None = None, earlier: list[BaseMessage] | None = None, **looked_up: list[str]
+) -> tuple[list[str], str]:
     """Answer the tools' calls until there is an answer; return the queries and the answer."""
-    messages: list[BaseMessage] = [HumanMessage(question)]
+    messages: list[BaseMessage] = [*(earlier or []), HumanMessage(question)]
     queries: list[str] = []
     for _ in range(20):
         reply = MODEL.bind_tools(catalog_tools()).invoke(messages)
@@ -89,13 +91,24 @@ def test_tools_that_are_not_bound_are_not_called() -> None:
     assert "cannot" in reply.text
 
 
-def test_a_stream_adds_up_to_the_same_reply() -> None:
+@pytest.mark.parametrize("last", ["call", "answer"])
+def test_a_stream_adds_up_to_the_same_reply(last: str) -> None:
+    messages: list[BaseMessage] = [HumanMessage("which tables can I read?")]
+    if last == "answer":
+        messages += [
+            AIMessage("", tool_calls=[{"name": "list_tables", "args": {}, "id": "1"}]),
+            ToolMessage(json.dumps(LISTED), tool_call_id="1", name="list_tables"),
+        ]
     bound = MODEL.bind_tools(catalog_tools())
+    chunks = list(bound.stream(messages))
     whole = AIMessageChunk(content="")
-    for chunk in bound.stream([HumanMessage("hello")]):
+    for chunk in chunks:
         assert isinstance(chunk, AIMessageChunk)
         whole += chunk
-    assert whole.tool_calls == bound.invoke([HumanMessage("hello")]).tool_calls
+    reply = bound.invoke(messages)
+    assert (whole.text, whole.tool_calls) == (reply.text, reply.tool_calls)
+    assert ("shop.goods" in whole.text) == (last == "answer")
+    assert len(chunks) > (3 if last == "answer" else 0)
 
 
 @pytest.mark.parametrize("status", ["error", "success"])
@@ -109,15 +122,31 @@ def test_what_a_tool_refuses_is_the_answer(status: Any) -> None:
 
 
 def test_an_earlier_turn_that_can_no_longer_be_read_is_not_leant_on() -> None:
-    withheld = "Withheld: you may not read shop.secret now."
-    messages = [
-        HumanMessage("how many goods are there?"),
-        AIMessage("", tool_calls=[{"name": "list_tables", "args": {}, "id": "1"}]),
-        ToolMessage(withheld, tool_call_id="1", name="list_tables"),
-        AIMessage("12"),
-        HumanMessage("and by name?"),
-        AIMessage("", tool_calls=[{"name": "list_tables", "args": {}, "id": "2"}]),
-        ToolMessage(json.dumps(LISTED), tool_call_id="2", name="list_tables"),
-    ]
-    reply = MODEL.bind_tools(catalog_tools()).invoke(messages)
-    assert "12" not in reply.text
+    def asked(listed: str) -> tuple[list[str], str]:
+        earlier = [
+            HumanMessage("what is the average price?"),
+            AIMessage("", tool_calls=[{"name": "list_tables", "args": {}, "id": "first"}]),
+            ToolMessage(listed, tool_call_id="first", name="list_tables"),
+            AIMessage("12"),
+        ]
+        return talk("and by name?", [["bread", 12]], earlier)
+
+    [query], _ = asked(json.dumps(LISTED))
+    assert "avg(g.price)" in query
+    queries, answer = asked("Withheld: you may not read shop.secret now.")
+    assert queries == []
+    assert "cannot" in answer
+
+
+def test_a_listing_that_was_cut_off_does_not_say_how_many_there_are() -> None:
+    messages: list[BaseMessage] = [HumanMessage("list the goods")]
+    for _ in range(3):
+        reply = MODEL.bind_tools(catalog_tools()).invoke(messages)
+        messages.append(reply)
+        for call in reply.tool_calls:
+            cut = {"columns": [], "rows": [["bread", 1, None]] * 200, "truncated": True}
+            content = LISTED if call["name"] == "list_tables" else cut
+            messages.append(ToolMessage(json.dumps(content), name=call["name"], tool_call_id=call["id"]))
+    text = messages[-1].text
+    assert text.startswith("Goods:")
+    assert "200" not in text

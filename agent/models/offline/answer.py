@@ -80,7 +80,7 @@ def result_text(query: Query, schema: Schema, result: Mapping[str, Any]) -> str:
         return "\n\n".join(_figure(m, v, query, where) for m, v in zip(query.measures, rows[0], strict=True))
     if not rows:
         return f"There are no {_things(query, schema)}{where}."
-    about = _heading(query, schema, len(rows), where)
+    about = _heading(query, schema, None if result["truncated"] else len(rows), where)
     heads, formats = _columns(query, schema)
     shown = [[show(value, number) for value, number in zip(row, formats, strict=True)] for row in rows[:_SHOWN]]
     more = ""
@@ -147,13 +147,13 @@ def _heads(columns: Sequence[Column]) -> list[str]:
     ]
 
 
-def _heading(query: Query, schema: Schema, count: int, where: str) -> str:
-    """Say what the rows of a table are."""
+def _heading(query: Query, schema: Schema, count: int | None, where: str) -> str:
+    """Say what the rows of a table are; `count` is None where there are more than could be fetched."""
     measures = " and ".join(_measure(m, query) for m in query.measures)
     groups = " and ".join(_group(g, schema) for g in query.groups)
     if query.limit is not None and query.order:
         end = {"desc": "highest", "asc": "lowest"}[query.order]
-        if query.measures:
+        if query.measures and query.ordered is None:
             ended = measures if measures.startswith(end) else f"{end} {measures}"
             return f"{groups} with the {ended}{where}"
         if query.ordered:
@@ -161,7 +161,8 @@ def _heading(query: Query, schema: Schema, count: int, where: str) -> str:
             return f"{_things(query, schema)} with the {end} {plain(query.ordered.name)}{where}"
     if query.measures:
         return f"{measures} by {groups}{where}"
-    return f"{_things(query, schema)}{where}" if count == 1 else f"{count:,} {_things(query, schema)}{where}"
+    things = f"{_things(query, schema)}{where}"
+    return things if count in {None, 1} else f"{count:,} {things}"
 
 
 def _things(query: Query, schema: Schema) -> str:

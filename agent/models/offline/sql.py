@@ -45,6 +45,15 @@ def labels(table: Table) -> tuple[Column, ...]:
     return table.labels or table.columns[:1]
 
 
+def grouped(query: Query, schema: Schema) -> list[Column]:
+    """Return the columns by which a query with groups, or with a subject, puts the rows of its base together."""
+    found = [] if query.groups else list(listed(query, schema))
+    for entity in [g.entity for g in query.groups if g.entity] or ([query.subject] if query.subject else []):
+        key = schema.tables[entity].key
+        found += [*labels(schema.tables[entity]), *([key] if key else [])]
+    return found + [g.column for g in query.groups if g.column and not g.unit]
+
+
 def listed(query: Query, schema: Schema) -> tuple[Column, ...]:
     """Return the columns that a listing shows."""
     table = schema.tables[query.subject or query.base]
@@ -77,7 +86,7 @@ class _Writer:
         having = ""
         if query.having:
             having = f" having {_compared(self._measure(query.measures[0]), query.having.op, query.having.values)}"
-        order = self._order(len(select), group)
+        order = self._order(len(select))
         parts = [
             f"select {', '.join(select)}",
             f"from {' '.join(self.joins)}",
@@ -150,14 +159,11 @@ class _Writer:
         on = f"other.{edge.source.name} = {one}"
         return [f"not exists (select 1 from {missing.table} as other where {on})"]  # noqa: S608 - names from the catalog
 
-    def _order(self, width: int, group: list[str]) -> list[str]:
+    def _order(self, width: int) -> list[str]:
         query = self.query
         direction = query.order or ""
         if query.ordered is not None:
-            first = [f"{self._column(query.ordered)} {direction or 'asc'} nulls last"]
-            if group and first[0].split()[0] not in group:
-                return []
-            return first
+            return [f"{self._column(query.ordered)} {direction or 'asc'} nulls last"]
         if query.groups and query.measures:
             times = [g for g in query.groups if g.unit or (g.column and g.column.kind == "date")]
             if times and query.order is None:

@@ -18,6 +18,7 @@ _MONTH = (
 _YEAR = r"(?:19|20)\d\d(?![\d-])"
 _SURE = "|".join(
     (
+        rf"(?:the\s+)?(?:last|past|previous|first)\s+\d+\s+(?:days?|weeks?|months?|quarters?|years?)\s+(?:of|in)\s+{_YEAR}",
         r"\d{4}-\d{2}-\d{2}(?!\d)",
         r"\d{4}-(?:0[1-9]|1[0-2])(?![\d-])",
         rf"\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH},?\s+{_YEAR}",
@@ -127,6 +128,8 @@ def _atom(text: str, today: date) -> tuple[date, date]:
     if low in {"today", "yesterday"}:
         day = today - timedelta(days=low == "yesterday")
         return day, day + timedelta(days=1)
+    if part := re.fullmatch(rf"(last|past|previous|first)\s+(\d+)\s+(\w+?)s?\s+(?:of|in)\s+({_YEAR})", low):
+        return _part_of_year(int(part[4]), int(part[2]), part[3], first=part[1] == "first")
     if re.match(r"(this|last|past|previous)\b", low):
         return _relative(low, today)
     if iso := re.fullmatch(r"(\d{4})-(\d\d)(?:-(\d\d))?", low):
@@ -141,6 +144,15 @@ def _atom(text: str, today: date) -> tuple[date, date]:
         number = _MONTHS[month[0][:3]]
         return _day(year, number, int(day_of_month[1])) if day_of_month else _month(year, number)
     return date(year, 1, 1), date(year + 1, 1, 1)
+
+
+def _part_of_year(year: int, number: int, unit: str, *, first: bool) -> tuple[date, date]:
+    months = number * {"month": 1, "quarter": 3}[unit] if unit in {"month", "quarter"} else 0
+    if not 0 < months <= 12:
+        raise ValueError(unit)
+    if first:
+        return date(year, 1, 1), _month(year, months)[1]
+    return date(year, 13 - months, 1), date(year + 1, 1, 1)
 
 
 def _relative(low: str, today: date) -> tuple[date, date]:

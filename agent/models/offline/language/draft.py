@@ -71,7 +71,7 @@ class Draft:
     asks: str = ""
     """list, which, who, when or nothing."""
     lean: str = ""
-    """Whether it leans on the question before: weak, strong or not."""
+    """Whether it leans on the question before: weak, strong, by referring to its rows, or not."""
     total: bool = False
     """Whether it asks for all together."""
     months: list[Item] = field(default_factory=list)

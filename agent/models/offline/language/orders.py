@@ -82,6 +82,7 @@ class Orders(Numbers):
     """Reads what is ranked, and by what."""
 
     def _rank(self, item: Item) -> None:
+        self._only_rank(item)
         graded = item.columns
         number = self._take("number")
         limit = limit_of(number) or self._number_before()
@@ -110,6 +111,10 @@ class Orders(Numbers):
         else:
             self.draft.mentioned.append(target)
 
+    def _only_rank(self, item: Item) -> None:
+        if self.draft.rank is not None:
+            self.draft.lost.append(item.text)
+
     def _rank_said_before(self, rank: Rank) -> None:
         """Read "in which month was the revenue the highest"."""
         said = [i for i in (*self.draft.mentioned, self.draft.subject) if i and self._measures(i)]
@@ -136,6 +141,7 @@ class Orders(Numbers):
                 self.draft.mentioned.append(name)
 
     def _recent(self, item: Item, limit: int | None = None) -> None:
+        self._only_rank(item)
         number = self._take("number")
         limit = limit_of(number) or limit
         self.draft.rank = Rank("recent", item.word, limit or self._number_before())
@@ -147,6 +153,7 @@ class Orders(Numbers):
                 self.draft.mentioned.append(name)
 
     def _common(self, item: Item) -> None:
+        self._only_rank(item)
         number = self._take("number")
         limit = limit_of(number) or self._number_before()
         self.draft.rank = Rank("common", item.word, limit)

@@ -78,7 +78,8 @@ class Speech(Orders):
         self.draft.asks = "when"
 
     def _lean(self, item: Item) -> None:
-        self.draft.lean = "strong" if item.word == "strong" else (self.draft.lean or "weak")
+        if item.word != "weak" or not self.draft.lean:
+            self.draft.lean = item.word
 
     def _total(self, item: Item) -> None:
         self.draft.total = True

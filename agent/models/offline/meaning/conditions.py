@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from agent.models.offline.language.draft import Chosen, Condition
 from agent.models.offline.language.lexicon import Item
-from agent.models.offline.meaning.measures import Measures
+from agent.models.offline.meaning.measures import Measures, default_agg
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.query import Filter, Having, Measure, Missing
 from agent.models.offline.schema import Column, plain
@@ -61,7 +61,19 @@ class Conditions(Measures):
                 self._have(condition)
                 continue
             column = self._compared(condition)
+            if self._of_each(column):
+                raise NotUnderstoodError(
+                    f"Each row's {plain(column.name)}, or their total? Ask for instance which have a total "
+                    f"{plain(column.name)} above {condition.numbers[0]}."
+                )
             yield Filter(column, condition.op, condition.numbers)
+
+    def _of_each(self, column: Column) -> bool:
+        """Whether a condition on rows may mean a figure of what they belong to: "shops with revenue over 8000"."""
+        whole = self.query_.subject or any(m.counted for m in self.query_.measures)
+        if not self.query_.measures and not self.query_.groups:
+            whole = whole or any(i.tables and self.base not in i.tables for i in self.draft.mentioned)
+        return bool(whole) and column.table == self.base and column.measures and default_agg(column) == "sum"
 
     def _compared(self, condition: Condition) -> Column:
         for item in (condition.after, condition.target):
@@ -107,6 +119,8 @@ class Conditions(Measures):
     def _periods(self) -> Iterator[Filter]:
         if self.draft.months:
             raise NotUnderstoodError(f"Please say which year's {self.draft.months[0].text} you mean.")
+        if len(self.draft.dates) > 1:
+            raise NotUnderstoodError("I can take one period at a time; write it as “from ... to ...”.")
         for item, excluded in self.draft.dates:
             if excluded or item.period is None:
                 raise NotUnderstoodError(f"I cannot leave out a period such as “{item.text}”.")

@@ -28,6 +28,8 @@ def follow(drafts: Sequence[Draft], schema: Schema, previous: Sequence[Query]) -
 
 
 def _one(draft: Draft, schema: Schema, previous: Sequence[Query]) -> list[Query]:
+    if not previous and draft.lean and not _has_head(draft) and not draft.mentioned:
+        raise NotUnderstoodError("I cannot tell which question this goes on from; ask it as a whole.")
     if not previous or not _leans(draft):
         try:
             return resolve(draft, schema)
@@ -60,7 +62,7 @@ def _has_head(draft: Draft) -> bool:
 
 
 def _leans(draft: Draft) -> bool:
-    if draft.lean == "strong" or draft.months:
+    if draft.lean in {"strong", "refer"} or draft.months:
         return True
     if not _has_head(draft):
         return not any(c.measures for i in draft.mentioned for c in i.columns) or bool(draft.lean)
@@ -86,6 +88,8 @@ class _Leaning(Resolver):
             raise NotUnderstoodError(f"I do not know what “{self.draft.lost[0]}” means here.")
         if any(t not in self.schema.tables for t in self.before.tables):
             raise NotUnderstoodError("What you asked before is no longer there; ask the whole question again.")
+        if self.draft.lean == "refer" and self.before.limit is not None:
+            raise NotUnderstoodError("I cannot go on with the first rows only; ask the whole question again.")
         self._dated_months()
         moved = self._moved()
         if moved is not None:
@@ -97,6 +101,7 @@ class _Leaning(Resolver):
         self._rest()
         self._hints()
         self._listing()
+        self._sound()
         if self.query_ == self.before:
             raise NotUnderstoodError("I cannot tell what to change about the question before.")
         return self.query_
@@ -243,4 +248,6 @@ class _Leaning(Resolver):
             limit = rank.limit or (self.before.limit if self.before.order else None) or 1
             self._set(order=rank.direction, limit=limit)
         if self.draft.order is not None:
+            if self.before.limit is not None:
+                raise NotUnderstoodError("I cannot sort the first rows only; ask the whole question again.")
             self._order()

@@ -112,6 +112,8 @@ class Measures(Reading):
             items.insert(0, subject)
         found = []
         for item in items:
+            if any(item is condition.target for condition in self.draft.conditions):
+                continue  # "sales with a quantity above 5" are rows
             columns = self._own_measures(item)
             if not columns or (item.tables and self.base in item.tables and not self.draft.groups):
                 continue

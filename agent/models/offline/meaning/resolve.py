@@ -11,7 +11,8 @@ from agent.models.offline.language.words import is_verb, stem
 from agent.models.offline.meaning.groups import Groups
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.query import Query
-from agent.models.offline.schema import Schema
+from agent.models.offline.schema import Schema, plain
+from agent.models.offline.sql import grouped
 
 
 def resolve(draft: Draft, schema: Schema) -> list[Query]:
@@ -24,8 +25,9 @@ def resolve(draft: Draft, schema: Schema) -> list[Query]:
         raise NotUnderstoodError(f"I do not know what “{draft.lost[0]}” means here.")
     if draft.either:
         _refuse_either(draft)
+    _refuse_mixed(draft)
     asked = draft.wanted or [Wanted("")]
-    found = [_cheapest(replace(draft, wanted=[wanted] if wanted.agg else []), schema) for wanted in asked]
+    found = [_cheapest(_alone(draft, wanted), schema) for wanted in asked]
     merged: list[Query] = []
     for query in found:
         same_rows = [q for q in merged if replace(q, measures=()) == replace(query, measures=())]
@@ -34,6 +36,24 @@ def resolve(draft: Draft, schema: Schema) -> list[Query]:
         else:
             merged.append(query)
     return merged
+
+
+def _alone(draft: Draft, wanted: Wanted) -> Draft:
+    """Return the draft with one thing to compute. What else is computed says nothing about its values."""
+    others = [w.target for w in draft.wanted if w is not wanted]
+    chosen = [replace(c, hint=None) if any(c.hint is target for target in others) else c for c in draft.chosen]
+    return replace(draft, wanted=[wanted] if wanted.agg else [], chosen=chosen)
+
+
+def _refuse_mixed(draft: Draft) -> None:
+    """Refuse conditions that belong to different parts of a question, or to a figure of each group."""
+    computed = [w.target for w in draft.wanted if w.agg != "count" and w.target]
+    counted = any(w.agg == "count" for w in draft.wanted)
+    if counted and any(c.target is target for c in draft.conditions for target in computed):
+        raise NotUnderstoodError("I cannot count what was computed; ask which they are instead.")
+    columns = [frozenset(v.column for v in c.item.values) for c in draft.chosen if c.item.values]
+    if len([each for each in set(columns) if columns.count(each) > 1]) > 1:
+        raise NotUnderstoodError("I cannot tell which of the values belong together; ask one after the other.")
 
 
 def _refuse_either(draft: Draft) -> None:
@@ -108,7 +128,17 @@ class Resolver(Groups):
         self._order()
         self._rest()
         self._hints()
+        self._sound()
         return self.query_, self.places.cost
+
+    def _sound(self) -> None:
+        """Refuse what SQL has no order or no limit for, which would answer something else."""
+        query = self.query_
+        if query.limit is not None and query.measures and not query.groups:
+            raise NotUnderstoodError("I cannot compute with the first rows only; ask for them, or for all.")
+        together = query.groups or query.subject
+        if query.ordered is not None and together and query.ordered not in grouped(query, self.schema):
+            raise NotUnderstoodError(f"I cannot order by {plain(query.ordered.name)} here; ask for rows.")
 
     def _rest(self) -> None:
         """Find a place for every name that was mentioned and not used yet."""
@@ -120,7 +150,7 @@ class Resolver(Groups):
             if entity is not None and not self.query_.measures and not self.query_.groups:
                 asked = entity != self.base and all(f.column.table != entity for f in self.query_.filters)
                 shown.extend(self.schema.tables[entity].labels if asked else ())
-            elif entity is not None:
+            elif entity is not None and "," not in item.gap:
                 continue
             elif item.columns and not self.query_.measures and not self.query_.groups:
                 shown.extend(self._shown(self.places.column(item.columns, item.text)))
