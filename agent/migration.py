@@ -1,7 +1,9 @@
-"""The administrator's side of the database: migrate the schema, hand out connection strings."""
+"""The administrator's side of the database: migrate the schema, administer it, hand out connection strings."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from psycopg.conninfo import conninfo_to_dict
@@ -11,7 +13,12 @@ from agent.database import Database, open_database
 from agent.errors import MooringError
 from agent.local.bootstrap import READERS, SERVICE
 from agent.settings import Settings
-from checkpointer import GovernedPostgresSaver
+from checkpointer import GovernedPostgresSaver, administration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from checkpointer.administration import Administrator
 
 
 def migrate_database(settings: Settings, login_role: str | None) -> list[str]:
@@ -21,15 +28,26 @@ def migrate_database(settings: Settings, login_role: str | None) -> list[str]:
         MooringError: The migrator or the runtime role is not configured.
     """
     with open_database(settings) as database:
-        if database.admin is None:
-            problem, remedy = "The schema's owner is not configured", "set MOORING_ADMIN_URL to log in as it"
-            raise MooringError(problem, remedy)
         return GovernedPostgresSaver.migrate(
-            database.admin,
+            _admin(database),
             runtime_role=_runtime_role(settings),
             login_role=_login_role(settings, login_role),
             schema=settings.sessions_schema,
         )
+
+
+@contextmanager
+def administrator(settings: Settings) -> Iterator[Administrator]:
+    """Connect as the schema's owner, who holds and prunes everybody's sessions.
+
+    Raises:
+        MooringError: The schema's owner is not configured.
+    """
+    with (
+        open_database(settings) as database,
+        administration.connect(_admin(database), schema=settings.sessions_schema) as connected,
+    ):
+        yield connected
 
 
 def migration_text(settings: Settings, login_role: str | None) -> str:
@@ -53,6 +71,13 @@ def connection_url(settings: Settings, user: str | None, role: str | None) -> st
         local.start(settings.home)
     with open_database(settings) as database:
         return _url(_conninfo(settings, database, user, role))
+
+
+def _admin(database: Database) -> str:
+    if database.admin is None:
+        problem, remedy = "The schema's owner is not configured", "set MOORING_ADMIN_URL to log in as it"
+        raise MooringError(problem, remedy)
+    return database.admin
 
 
 def _conninfo(settings: Settings, database: Database, user: str | None, role: str | None) -> str:

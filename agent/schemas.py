@@ -38,6 +38,29 @@ class SessionInfo(BaseModel):
     checkpoints: int
 
 
+class PrunedSession(BaseModel):
+    """What a pruning deletes of a session, or would."""
+
+    owner: str
+    session: str
+    used_at: datetime
+    whole: bool = Field(description="The session goes, and not only older checkpoints.")
+    checkpoints: int
+    rows: int
+    bytes: int = Field(description="Size of what the rows hold, compressed as it is stored.")
+    blocked: Literal["legal hold", "a run is going"] | None = Field(description="Why it stays; null when it goes.")
+
+
+class HoldInfo(BaseModel):
+    """A legal hold."""
+
+    owner: str
+    session: str
+    reason: str
+    placed_at: datetime
+    placed_by: str = Field(description="The administrator's role.")
+
+
 class Message(BaseModel):
     """One message of a session."""
 

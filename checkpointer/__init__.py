@@ -16,6 +16,7 @@ from checkpointer.errors import (
     CheckpointerError,
     DatabaseUnavailableError,
     NoPrincipalError,
+    NotAdministratorError,
     NotBelievedError,
     NotOpenError,
     PrincipalError,
@@ -23,9 +24,12 @@ from checkpointer.errors import (
     SourceError,
     StaleLeaseError,
     ThreadBusyError,
+    ThreadDeletedError,
     ThreadExistsError,
+    ThreadHeldError,
     ThreadIdError,
     ThreadNotFoundError,
+    ThreadNotHeldError,
     UnrebuildableError,
     UnsafeRoleError,
     UnserializableError,
@@ -33,6 +37,7 @@ from checkpointer.errors import (
 )
 from checkpointer.leases import Run
 from checkpointer.principal import Principal, acting_as
+from checkpointer.retention import Expired, Retention
 from checkpointer.saver import GovernedPostgresSaver
 from checkpointer.sessions import Session
 
@@ -40,21 +45,27 @@ __all__ = [
     "BlockedTypeError",
     "CheckpointerError",
     "DatabaseUnavailableError",
+    "Expired",
     "GovernedPostgresSaver",
     "NoPrincipalError",
+    "NotAdministratorError",
     "NotBelievedError",
     "NotOpenError",
     "Principal",
     "PrincipalError",
+    "Retention",
     "Run",
     "SchemaError",
     "Session",
     "SourceError",
     "StaleLeaseError",
     "ThreadBusyError",
+    "ThreadDeletedError",
     "ThreadExistsError",
+    "ThreadHeldError",
     "ThreadIdError",
     "ThreadNotFoundError",
+    "ThreadNotHeldError",
     "UnrebuildableError",
     "UnsafeRoleError",
     "UnserializableError",

@@ -23,6 +23,21 @@ class Lease:
     number: int
 
 
+@dataclass(slots=True)
+class Incarnation:
+    """The thread that a run goes on in: its row, once the run has read or stored something.
+
+    A thread that is deleted and begun anew is another row, so this tells a late write from a new conversation.
+    """
+
+    thread: int | None = None
+
+    def learn(self, thread: int) -> None:
+        """Take the thread that was met first."""
+        if self.thread is None:
+            self.thread = thread
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a checkpoint is. `ns` is None where a listing spans all namespaces."""
@@ -33,6 +48,8 @@ class Address:
     checkpoint_id: str | None
     lease: Lease | None = None
     """The lease that writes carry."""
+    incarnation: Incarnation | None = None
+    """What the run knows of its thread; None outside of a run."""
 
     @property
     def thread(self) -> tuple[str, str]:

@@ -43,10 +43,10 @@ class ThreadExistsError(CheckpointerError):
 
 
 class ThreadNotFoundError(CheckpointerError):
-    """The principal has no such thread."""
+    """The principal, or the named owner, has no such thread."""
 
-    def __init__(self, thread_id: str) -> None:
-        super().__init__(f"You have no thread {thread_id!r}.")
+    def __init__(self, thread_id: str, owner: str | None = None) -> None:
+        super().__init__(f"{'You have' if owner is None else f'{owner!r} has'} no thread {thread_id!r}.")
 
 
 class ThreadBusyError(CheckpointerError):
@@ -67,6 +67,43 @@ class StaleLeaseError(CheckpointerError):
         super().__init__(
             f"This run no longer holds thread {thread_id!r}: another one took over, or the thread was deleted. What it "
             "stored before is kept; ask again to go on from there."
+        )
+
+
+class ThreadDeletedError(CheckpointerError):
+    """A run went on in a thread that is deleted. Nothing of this write was stored, and the thread stays deleted."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(
+            f"Thread {thread_id!r} was deleted while this run was going, so what the run still writes is not stored. "
+            "Ask again without a checkpoint id to start a new conversation."
+        )
+
+
+class ThreadHeldError(CheckpointerError):
+    """A thread under legal hold can be gone on with, and nothing of it be deleted or changed. Nothing was."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(
+            f"Thread {thread_id!r} is under legal hold: nothing of it may be deleted or changed, and nothing was. An "
+            "administrator can lift the hold with `mooring db release`."
+        )
+
+
+class ThreadNotHeldError(CheckpointerError):
+    """There is no hold to lift."""
+
+    def __init__(self, thread_id: str, owner: str) -> None:
+        super().__init__(f"{owner!r} has no thread {thread_id!r} under legal hold. `mooring db holds` lists them.")
+
+
+class NotAdministratorError(CheckpointerError):
+    """The connection is not the schema's owner's."""
+
+    def __init__(self, role: str) -> None:
+        super().__init__(
+            f"Role {role!r} does not own the sessions' schema, so it neither prunes other people's sessions nor holds "
+            "them. Connect as the role that ran `mooring db migrate` (MOORING_ADMIN_URL)."
         )
 
 

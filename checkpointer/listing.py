@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.base import get_checkpoint_id
 
-from checkpointer.operations import Context, Operation, Statement, filter_text
+from checkpointer.operations import Context, Operation, Statement, filter_text, policy_of
 from checkpointer.reading import read_page
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ class Listing:
     def page(self) -> Operation[list[CheckpointTuple]]:
         """Return the next checkpoints that match; sets `done` after the last."""
         size = _PAGE if self._left is None else min(_PAGE, self._left)
-        [rows] = yield [Statement("page", {**self._params, "limit": size})]
+        statements = [Statement("page", {**self._params, "limit": size})]
+        if self._params["thread_id"] is not None and self._params["after_thread"] is None:
+            statements += self._touch()
+        rows, *_ = yield statements
         page = read_page(self._ctx.serde, self._ctx.memory, self._owner, rows)
         if page.last is not None:
             self._params["after_thread"], self._params["after_seq"] = page.last
@@ -61,3 +64,10 @@ class Listing:
             self._left -= len(found)
         self.done = len(page.tuples) < size or self._left == 0
         return found
+
+    def _touch(self) -> list[Statement]:
+        """Return what makes the listing of a thread a use of it; a saver without a policy only reads."""
+        if self._ctx.retention is None:
+            return []
+        params = {"principal": self._owner, "thread_id": self._params["thread_id"]}
+        return [Statement("touch", {**params, **policy_of(self._ctx.retention)})]

@@ -15,6 +15,7 @@ from checkpointer.encoding import FIRST_VALUE, Node
 
 _MAX_THREADS = 256
 _MAX_CHECKPOINTS = 16
+_MAX_FORGOTTEN = 4096
 
 ThreadKey = tuple[str, str]  # owner, thread_id
 CheckpointKey = tuple[str, str]  # ns, checkpoint_id
@@ -54,14 +55,17 @@ class Memory:
 
     def __init__(self) -> None:
         self._memos: OrderedDict[ThreadKey, ThreadMemo] = OrderedDict()
+        # Which thread the checkpoints of forgotten memos were in, so that a late write is known for one.
+        self._forgotten: OrderedDict[tuple[ThreadKey, CheckpointKey], int] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: ThreadKey) -> ThreadMemo | None:
-        """Return what is remembered of a thread."""
+    def get(self, key: ThreadKey, thread: int | None = None) -> ThreadMemo | None:
+        """Return what is remembered of a thread; with a number, of this incarnation of it only."""
         with self._lock:
             memo = self._memos.get(key)
-            if memo is not None:
-                self._memos.move_to_end(key)
+            if memo is None or thread not in (None, memo.thread):
+                return None
+            self._memos.move_to_end(key)
             return memo
 
     def learn(
@@ -71,10 +75,11 @@ class Memory:
         with self._lock:
             memo = self._memos.get(key)
             if memo is None or (memo.thread, memo.epoch) != (thread, epoch):
+                self._drop(key)
                 memo = self._memos[key] = ThreadMemo(thread, epoch)
             self._memos.move_to_end(key)
             while len(self._memos) > _MAX_THREADS:
-                self._memos.popitem(last=False)
+                self._drop(next(iter(self._memos)))
             (a, b), (c, d) = memo.next_positions, next_positions
             memo.next_positions = max(a, c), max(b, d)
             memo.positions.update(positions)
@@ -86,6 +91,24 @@ class Memory:
             memo.remember(key, channels)
 
     def forget(self, key: ThreadKey) -> None:
-        """Drop what is remembered of a thread."""
+        """Drop what is remembered of a thread, except which thread its checkpoints were in."""
         with self._lock:
-            self._memos.pop(key, None)
+            self._drop(key)
+
+    def thread_of(self, key: ThreadKey, checkpoint: CheckpointKey) -> int | None:
+        """Return the thread that a checkpoint was seen in; it may have been deleted since."""
+        with self._lock:
+            memo = self._memos.get(key)
+            if memo is not None and checkpoint in memo.checkpoints:
+                return memo.thread
+            return self._forgotten.get((key, checkpoint))
+
+    def _drop(self, key: ThreadKey) -> None:
+        memo = self._memos.pop(key, None)
+        if memo is None:
+            return
+        for checkpoint in memo.checkpoints:
+            self._forgotten[key, checkpoint] = memo.thread
+            self._forgotten.move_to_end((key, checkpoint))
+        while len(self._forgotten) > _MAX_FORGOTTEN:
+            self._forgotten.popitem(last=False)

@@ -22,10 +22,10 @@ from langgraph.checkpoint.base import (
     get_serializable_checkpoint_metadata,
 )
 from psycopg import DatabaseError
-from psycopg.errors import UniqueViolation
+from psycopg.errors import RestrictViolation, UniqueViolation
 
 from checkpointer.encoding import FIRST_VALUE, Encoder
-from checkpointer.errors import StaleLeaseError, ThreadExistsError
+from checkpointer.errors import StaleLeaseError, ThreadDeletedError, ThreadExistsError, ThreadHeldError
 from checkpointer.memo import Memory, StoredChannel, ThreadMemo
 from checkpointer.messages import is_plain, plain_to_json
 from checkpointer.reading import read_page
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from checkpointer.addresses import Address
+    from checkpointer.retention import Retention
 
 # What a storing function raises under a lease that is no longer the latest.
 STALE_LEASE = "MRG02"
@@ -68,13 +69,32 @@ class Context:
 
     serde: SerializerProtocol
     memory: Memory
+    retention: Retention | None = None
+    """What is done with threads that have no policy of their own."""
+
+
+def respecting_holds(operation: Operation[T]) -> Operation[T]:
+    """Tell in our words what the database refuses because of a legal hold.
+
+    Raises:
+        ThreadHeldError: Something of a held thread would have been deleted or changed.
+    """
+    try:
+        return (yield from operation)
+    except RestrictViolation as error:
+        raise ThreadHeldError(error.diag.message_detail or "") from error
 
 
 def get_tuple(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]:
     """Return the checkpoint, the latest committed one without an id, with everything it refers to."""
     params = {"thread_id": where.thread_id, "ns": where.ns or "", "checkpoint_id": where.checkpoint_id}
-    [rows] = yield [Statement("get_parts", params, binds=True)]
+    # A saver without a policy only reads: a statement that may write makes a read a fifth slower.
+    policy = ctx.retention
+    name = "get_parts" if policy is None else "use_parts"
+    [rows] = yield [Statement(name, {**params, **policy_of(policy)}, binds=True)]
     page = read_page(ctx.serde, ctx.memory, where.owner, rows)
+    if page.last is not None and where.incarnation is not None:
+        where.incarnation.learn(page.last[0])
     return page.tuples[0] if page.tuples else None
 
 
@@ -92,13 +112,14 @@ def put(
     run_id = full_metadata.get("run_id")
     text, opaque = _metadata(ctx.serde, full_metadata)
     values = checkpoint["channel_values"]
+    thread = yield from _thread_of_put(ctx, where)
     # A channel that is left out goes on as it was; its parent tells how, if this process has not seen it.
     inherits = where.checkpoint_id and not new_versions.keys() | values.keys() >= checkpoint["channel_versions"].keys()
     while True:
-        memo = ctx.memory.get(where.thread)
+        memo = yield from _memo(ctx, where, thread)
         if inherits and (memo is None or (ns, where.checkpoint_id) not in memo.checkpoints):
             yield from get_tuple(ctx, where)
-            memo = ctx.memory.get(where.thread)
+            memo = ctx.memory.get(where.thread, thread)
         before = memo.checkpoints.get((ns, where.checkpoint_id or ""), {}) if memo else {}
         encoder = Encoder(ctx.serde, memo.positions, memo.digests) if memo else Encoder(ctx.serde, {})
         channels: dict[str, tuple[Any, list[Any], int]] = {}
@@ -150,8 +171,9 @@ def put_writes(
     Writes are numbered in order, special ones by their channel, where `idxs` does not say otherwise.
     """
     special = all(channel in WRITES_IDX_MAP for channel, _ in writes)
+    thread = known_thread(ctx, where)
     while writes:
-        memo = ctx.memory.get(where.thread)
+        memo = yield from _memo(ctx, where, thread)
         encoder = Encoder(ctx.serde, memo.positions, memo.digests) if memo else Encoder(ctx.serde, {})
         bodies: list[bytes] = []
         lengths: list[int] = []
@@ -205,6 +227,63 @@ def copy_thread(owner: str, source: str, target: str) -> Operation[None]:
             raise ThreadExistsError(target) from error
 
 
+def policy_of(retention: Retention | None) -> dict[str, Any]:
+    """Return the parameters of what makes a read a use of its thread, where a policy says so."""
+    return {"refresh_on_read": retention.refresh_on_read, "ttl": retention.ttl} if retention else {}
+
+
+def known_thread(ctx: Context, where: Address) -> int | None:
+    """Return the thread that a write belongs to, where that is known; it may have been deleted since.
+
+    It is the one under the lease, the one that the run met first, or the one that the checkpoint was seen in. Unknown
+    are the first writes of a new conversation, which may come in any order and at once.
+    """
+    if where.lease is not None:
+        return where.lease.thread
+    if where.incarnation is not None and where.incarnation.thread is not None:
+        return where.incarnation.thread
+    if where.checkpoint_id is None:
+        return None
+    return ctx.memory.thread_of(where.thread, (where.ns or "", where.checkpoint_id))
+
+
+def _thread_of_put(ctx: Context, where: Address) -> Operation[int | None]:
+    """Return the thread that a checkpoint belongs to, None for a new conversation.
+
+    A parent says that the conversation is not new. One that nobody here has seen, outside of a run, is looked for.
+
+    Raises:
+        ThreadDeletedError: There is no such parent.
+    """
+    thread = known_thread(ctx, where)
+    if thread is not None or where.checkpoint_id is None or where.incarnation is not None:
+        return thread
+    params = {"owner": where.owner, "thread_id": where.thread_id, "ns": where.ns or ""}
+    [rows] = yield [Statement("thread_of_checkpoint", {**params, "checkpoint_id": where.checkpoint_id})]
+    if not rows:
+        raise ThreadDeletedError(where.thread_id)
+    found: int = rows[0][0]
+    return found
+
+
+def _memo(ctx: Context, where: Address, thread: int | None) -> Operation[ThreadMemo | None]:
+    """Return what is remembered of the thread that a write belongs to.
+
+    A write with a memo, or under a lease, goes into that very thread or nowhere. One that knows its thread and
+    remembers nothing of it, because it was pruned or begun anew meanwhile, looks first.
+
+    Raises:
+        ThreadDeletedError: The thread was deleted.
+    """
+    memo = ctx.memory.get(where.thread, thread)
+    if memo is not None or thread is None or where.lease is not None:
+        return memo
+    [rows] = yield [Statement("epoch_of_thread", {"owner": where.owner, "thread_id": where.thread_id, "id": thread})]
+    if not rows:
+        raise ThreadDeletedError(where.thread_id)
+    return ctx.memory.learn(where.thread, thread, rows[0][0], (0, FIRST_VALUE), {})
+
+
 def _store(
     ctx: Context,
     where: Address,
@@ -245,6 +324,8 @@ def _store(
     if thread is None:
         ctx.memory.forget(where.thread)
         return None
+    if where.incarnation is not None:
+        where.incarnation.learn(thread)
     known = {item.digest: position for item, position in zip(fresh, positions, strict=True)}
     new_memo = ctx.memory.learn(where.thread, thread, epoch, (next_message, next_value), known)
     starts = [positions[-r - 1] if r < 0 else r for r in refs[::2]]

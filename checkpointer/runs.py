@@ -1,9 +1,10 @@
-"""Whose run it is and under which lease, for the calls that LangGraph makes outside of the run's context.
+"""Whose run it is, its lease and its thread, for the calls that LangGraph makes outside of the run's context.
 
 A task's writes are saved by a callback on the worker thread that finished it, after the task's context was left, so no
 context variable reaches it. Every run starts by reading the latest checkpoint, on its caller's thread; the runtime
 object in its config, one per run and made by LangGraph, connects the two. It is known by its address: a later run that
-gets the same address starts by reading as well, and so takes the entry over.
+gets the same address starts by reading as well, and so takes the entry over. Subgraphs have a runtime of their own, and
+share the run's control with it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from checkpointer.addresses import Incarnation
+
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
@@ -20,9 +23,10 @@ if TYPE_CHECKING:
     from checkpointer.principal import Principal
 
 _RUNTIME = "__pregel_runtime"
+_TASK = "__pregel_task_id"  # in the configs of a run inside of a run
 _MOST = 20_000
 
-Key = tuple[int, str]
+Key = tuple[int, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Bound:
 
     principal: Principal
     lease: Lease | None
+    incarnation: Incarnation
 
 
 class Runs:
@@ -40,16 +45,22 @@ class Runs:
         self._lock = Lock()
         self._bound: OrderedDict[Key, Bound] = OrderedDict()
 
-    def started(self, config: RunnableConfig, principal: Principal, lease: Lease | None) -> None:
-        """Remember whose run it is, and its lease."""
+    def started(self, config: RunnableConfig, principal: Principal, lease: Lease | None) -> Incarnation | None:
+        """Remember whose run it is, and its lease; return what it knows of its thread."""
         key = _key(config)
         if key is None:
-            return
+            return None
+        # Somebody else's thread of that name, which a node may act on, is another thread.
+        whole = _whole(config, principal)
         with self._lock:
-            self._bound[key] = Bound(principal, lease)
-            self._bound.move_to_end(key)
-            if len(self._bound) > _MOST:
+            outer = self._bound.get(whole) if _TASK in config["configurable"] else None
+            bound = Bound(principal, lease, outer.incarnation if outer else Incarnation())
+            for each in (key,) if outer else (key, whole):
+                self._bound[each] = bound
+                self._bound.move_to_end(each)
+            while len(self._bound) > _MOST:
                 self._bound.popitem(last=False)
+        return bound.incarnation
 
     def of(self, config: RunnableConfig) -> Bound | None:
         """Return whose run it is, if it is one that started here."""
@@ -61,6 +72,14 @@ class Runs:
 
 
 def _key(config: RunnableConfig) -> Key | None:
+    """Return the key of a graph that runs."""
     configurable = config.get("configurable") or {}
     runtime = configurable.get(_RUNTIME)
-    return None if runtime is None else (id(runtime), str(configurable.get("thread_id")))
+    return None if runtime is None else (id(runtime), str(configurable.get("thread_id")), "")
+
+
+def _whole(config: RunnableConfig, principal: Principal) -> Key:
+    """Return the key of a run, that of the subgraphs inside of it as well."""
+    runtime = config["configurable"][_RUNTIME]
+    control = getattr(runtime, "control", None) or runtime
+    return id(control), str(config["configurable"].get("thread_id")), principal.name

@@ -17,12 +17,14 @@ from langgraph.checkpoint.base import (
 )
 
 from checkpointer import delta, migrations, operations, pruning, sessions
+from checkpointer import retention as retaining
 from checkpointer.addresses import Address, address, valid_thread_id
 from checkpointer.errors import NotOpenError
 from checkpointer.leases import OnBusy, Renewals, Run, current_lease
 from checkpointer.listing import Listing
 from checkpointer.memo import Memory
 from checkpointer.principal import Principal, PrincipalSource, current_principal
+from checkpointer.retention import FOREVER, Expired, Expiry, Retention
 from checkpointer.runner import AsyncRunner, SyncRunner
 from checkpointer.runs import Runs
 from checkpointer.serializer import strict_serializer
@@ -57,6 +59,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         principal: Used where none is bound; for scripts of one user. Or a function that is asked at every call, for
             a server that knows who calls: it gets the call's config, and returns None for nobody.
         serde: A serializer of your own, for instance LangGraph's `EncryptedSerializer`.
+        retention: The policy for threads that have none of their own; it takes effect with `expire`. Only a saver with
+            a policy, be it `Retention()`, makes reads count as use where a policy asks for that.
         allowed_types: Classes of your graph's state that may be rebuilt from the database, besides LangGraph's and
             LangChain's own.
         min_size: Connections kept open.
@@ -77,6 +81,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         schema: str = "mooring",
         principal: Principal | PrincipalSource | None = None,
         serde: SerializerProtocol | None = None,
+        retention: Retention | None = None,
         allowed_types: Iterable[type | tuple[str, str]] = (),
         min_size: int = 1,
         max_size: int = 8,
@@ -87,6 +92,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         self._conninfo = conninfo
         self._schema = schema
         self._principal = principal
+        self._retention = retention
         self._pool = (min_size, max_size, timeout, stall_timeout)
         self._memory = Memory()
         self._runs = Runs()
@@ -185,13 +191,13 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the config's checkpoint, without an id the latest committed one, or None."""
         who, where = self._where(config, starts=True)
-        self._runs.started(config, who, where.lease)
+        where = replace(where, incarnation=self._runs.started(config, who, where.lease))
         return self._run(operations.get_tuple(self._context, where), who)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Async version of `get_tuple`."""
         who, where = self._where(config, starts=True)
-        self._runs.started(config, who, where.lease)
+        where = replace(where, incarnation=self._runs.started(config, who, where.lease))
         return await self._arun(operations.get_tuple(self._context, where), who)
 
     def list(
@@ -249,6 +255,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         Raises:
             BlockedTypeError: A value's type is not on the allow-list. Nothing is stored.
             UnserializableError: A value cannot be stored. Nothing is stored.
+            ThreadDeletedError: The thread was deleted since the run began, or the parent is not there.
         """
         who, where = self._where(config)
         return self._run(operations.put(self._context, where, config, checkpoint, metadata, new_versions), who, where)
@@ -269,7 +276,11 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        """Store what a task wrote, for the checkpoint that the config names. Storing it again changes nothing."""
+        """Store what a task wrote, for the checkpoint that the config names. Storing it again changes nothing.
+
+        Raises:
+            BlockedTypeError, UnserializableError, ThreadDeletedError: As `put` says.
+        """
         who, where = self._where(config)
         self._run(operations.put_writes(self._context, where, writes, task_id, task_path), who, where)
 
@@ -335,7 +346,10 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     # --- whole threads ----------------------------------------------------------------------------------------
 
     def delete_thread(self, thread_id: str) -> None:
-        """Delete a thread of the principal with everything in it, in every namespace."""
+        """Delete a thread of the principal with everything in it, in every namespace.
+
+        A run that is still going in it gets ThreadDeletedError from its next write. A new run begins anew.
+        """
         who = current_principal(self._principal)
         self._run(operations.delete_thread(self._context, who.name, [valid_thread_id(thread_id)]), who)
 
@@ -387,6 +401,74 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         ids = list(map(valid_thread_id, thread_ids))
         await self._arun(pruning.prune(self._context, who.name, ids, strategy), who)
 
+    # --- retention --------------------------------------------------------------------------------------------
+
+    def set_retention(self, thread_id: str, retention: Retention | None) -> None:
+        """Give a thread a policy of its own, which goes before every other; None takes it away.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such thread.
+            ValueError: Reads are to count as use, and this saver was opened without a policy.
+        """
+        who = current_principal(self._principal)
+        self._run(self._set_retention(who, thread_id, retention), who)
+
+    async def aset_retention(self, thread_id: str, retention: Retention | None) -> None:
+        """Async version of `set_retention`."""
+        who = current_principal(self._principal)
+        await self._arun(self._set_retention(who, thread_id, retention), who)
+
+    def get_retention(self, thread_id: str) -> Retention | None:
+        """Return a thread's own policy, None where it has none.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such thread.
+        """
+        who = current_principal(self._principal)
+        return self._run(retaining.get_retention(who.name, valid_thread_id(thread_id)), who)
+
+    async def aget_retention(self, thread_id: str) -> Retention | None:
+        """Async version of `get_retention`."""
+        who = current_principal(self._principal)
+        return await self._arun(retaining.get_retention(who.name, valid_thread_id(thread_id)), who)
+
+    def expire(
+        self,
+        thread_ids: Sequence[str] | None = None,
+        *,
+        retention: Retention | None = None,
+        dry_run: bool = False,
+    ) -> Sequence[Expired]:
+        """Delete what the policies say of the principal's threads, and return what went and what was blocked.
+
+        Whole threads go a `ttl` after their last use; of the others, older checkpoints beyond `keep_last`, with what
+        only they refer to. A thread under legal hold and one with a run going stay, and are named.
+
+        Args:
+            thread_ids: Only these; without, all of the principal's.
+            retention: The policy for threads that have none of their own, instead of the saver's.
+            dry_run: Only say what would go.
+        """
+        who, expiry = self._expiry(thread_ids, retention, dry_run)
+        found: list[Expired] = []
+        while not expiry.done:
+            found += self._run(expiry.page(self._memory), who)
+        return found
+
+    async def aexpire(
+        self,
+        thread_ids: Sequence[str] | None = None,
+        *,
+        retention: Retention | None = None,
+        dry_run: bool = False,
+    ) -> Sequence[Expired]:
+        """Async version of `expire`."""
+        who, expiry = self._expiry(thread_ids, retention, dry_run)
+        found: list[Expired] = []
+        while not expiry.done:
+            found += await self._arun(expiry.page(self._memory), who)
+        return found
+
     # --- sessions ---------------------------------------------------------------------------------------------
 
     def sessions(self, *, thread_id: str | None = None, limit: int = 1000) -> Sequence[Session]:
@@ -417,7 +499,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     @property
     def _context(self) -> Context:
-        return operations.Context(self.serde, self._memory)
+        return operations.Context(self.serde, self._memory, self._retention)
 
     def _where(self, config: RunnableConfig, *, starts: bool = False) -> tuple[Principal, Address]:
         # What starts a run has its caller's context, and may have the address of a run of somebody else's that ended.
@@ -427,7 +509,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             default = run.principal
         who = current_principal(default, config)
         where = address(config, who.name)
-        return who, replace(where, lease=current_lease(where.thread) or (run.lease if run else None))
+        lease = current_lease(where.thread) or (run.lease if run else None)
+        return who, replace(where, lease=lease, incarnation=run.incarnation if run else None)
 
     def _listing(
         self,
@@ -440,6 +523,21 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         where = address(config, who.name) if config is not None else None
         return who, Listing(self._context, who.name, where, wanted=wanted, before=before, limit=limit)
 
+    def _set_retention(self, who: Principal, thread_id: str, retention: Retention | None) -> Operation[None]:
+        if retention is not None and retention.refresh_on_read and self._retention is None:
+            msg = (
+                "This saver's reads would not count as use. Open it, and every other one, with `retention=Retention()`."
+            )
+            raise ValueError(msg)
+        return retaining.set_retention(who.name, valid_thread_id(thread_id), retention)
+
+    def _expiry(
+        self, thread_ids: Sequence[str] | None, retention: Retention | None, dry_run: bool
+    ) -> tuple[Principal, Expiry]:
+        who = current_principal(self._principal)
+        named = None if thread_ids is None else list(map(valid_thread_id, thread_ids))
+        return who, Expiry(who.name, retention or self._retention or FOREVER, thread_ids=named, dry_run=dry_run)
+
     def _pages(self, listing: Listing, who: Principal) -> Iterator[CheckpointTuple]:
         while not listing.done:
             yield from self._run(listing.page(), who)
@@ -450,6 +548,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
                 yield found
 
     def _run(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
+        operation = operations.respecting_holds(operation)
         runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, SyncRunner):
             return runner.run(operation, who, thread)
@@ -457,6 +556,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         return asyncio.run_coroutine_threadsafe(runner.run(operation, who, thread), loop).result()
 
     async def _arun(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
+        operation = operations.respecting_holds(operation)
         runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, AsyncRunner):
             return await runner.run(operation, who, thread)

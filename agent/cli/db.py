@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import As, Format, Output
+from agent.cli.options import As, DryRun, Format, KeepLast, OlderThan, Output
 
 if TYPE_CHECKING:
     from agent.settings import Settings
+    from checkpointer.administration import Hold
 
 db = typer.Typer(help="The database that sessions are kept in.", no_args_is_help=True)
+
+
+Owner = Annotated[str, typer.Argument(metavar="OWNER", help="Whose session.")]
+Session = Annotated[str, typer.Argument(metavar="SESSION", help="Its name.")]
 
 
 class Role(StrEnum):
@@ -104,6 +109,81 @@ def url(
     from agent.settings import Settings
 
     typer.echo(connection_url(Settings(), as_, role.value if role else None))
+
+
+@db.command()
+def prune(
+    older_than: OlderThan = None,
+    keep_last: KeepLast = None,
+    dry_run: DryRun = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Delete, as MOORING_ADMIN_URL, everybody's sessions that are not used any more, and older checkpoints.
+
+    A session with a policy of its own goes by that. One under legal hold stays, and so does one in use.
+    """
+    from agent.cli.pruning import show_pruned
+    from agent.migration import administrator
+    from agent.settings import Settings
+    from checkpointer import Retention
+
+    with administrator(Settings()) as admin:
+        expired = admin.prune(Retention(keep_last=keep_last, ttl=older_than), dry_run=dry_run)
+        show_pruned(expired, output, dry_run=dry_run, owners=True)
+
+
+@db.command()
+def hold(
+    owner: Owner,
+    session: Session,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; administrators only read it.")],
+) -> None:
+    """Place a session under legal hold, as MOORING_ADMIN_URL: nobody can delete or change what is in it."""
+    from agent.migration import administrator
+    from agent.settings import Settings
+
+    with administrator(Settings()) as admin:
+        admin.hold(owner, session, reason=reason)
+
+
+@db.command()
+def release(owner: Owner, session: Session) -> None:
+    """Lift the legal hold of a session, as MOORING_ADMIN_URL."""
+    from agent.migration import administrator
+    from agent.settings import Settings
+
+    with administrator(Settings()) as admin:
+        admin.release(owner, session)
+
+
+@db.command()
+def holds(output: Output = Format.TEXT) -> None:
+    """List the legal holds, as MOORING_ADMIN_URL."""
+    from agent.migration import administrator
+    from agent.settings import Settings
+
+    with administrator(Settings()) as admin:
+        _show_holds(admin.holds(), output)
+
+
+def _show_holds(found: list[Hold], output: Format) -> None:
+    from pydantic import TypeAdapter
+
+    from agent.cli.screen import Screen
+    from agent.schemas import HoldInfo
+
+    infos = [
+        HoldInfo(owner=h.owner, session=h.thread_id, reason=h.reason, placed_at=h.placed_at, placed_by=h.placed_by)
+        for h in found
+    ]
+    if output is Format.JSON:
+        typer.echo(TypeAdapter(list[HoldInfo]).dump_json(infos))
+        return
+    screen = Screen()
+    for info in infos:
+        screen.line(f"{info.owner}\t{info.session}\t{info.placed_at:%Y-%m-%d %H:%M}\t{info.placed_by}\t{info.reason}")
+    if not infos and screen.lively:
+        screen.line("No holds.")
 
 
 def _embedded(verb: str) -> Settings:

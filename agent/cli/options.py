@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
@@ -13,6 +15,17 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def age(text: str) -> timedelta:
+    """Read an age such as 30d."""
+    match = re.fullmatch(r"([1-9]\d{0,5})([smhdw])", text)
+    if match is None:
+        raise typer.BadParameter("write it as a number and one of s, m, h, d, w: 12h, 30d, 8w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 As = Annotated[
@@ -27,3 +40,12 @@ Model = Annotated[
     typer.Option("--model", "-m", metavar="NAME", help="offline, openai:..., databricks:... (MOORING_MODEL)."),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The session.")]
+OlderThan = Annotated[
+    timedelta | None,
+    typer.Option(metavar="AGE", parser=age, help="Delete sessions not used for so long: 12h, 30d, 8w."),
+]
+KeepLast = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Of the others keep the last N checkpoints."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]

@@ -1,4 +1,4 @@
-"""`mooring sessions`: list, show, rename, delete and export one's own."""
+"""`mooring sessions`: list, show, rename, delete, prune and export one's own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import As, Format, Name, Output
+from agent.cli.options import As, DryRun, Format, KeepLast, Name, OlderThan, Output
 
 if TYPE_CHECKING:
     from agent.cli.runtime import Memory
     from agent.schemas import Transcript
 
-sessions = typer.Typer(help="Your sessions: list, show, rename, delete, export.", no_args_is_help=True)
+sessions = typer.Typer(help="Your sessions: list, show, rename, delete, prune, export.", no_args_is_help=True)
 
 
 @sessions.command("list")
@@ -74,6 +74,27 @@ def delete(name: Name, as_: As = None) -> None:
     with open_memory(as_) as memory:
         _require(memory, name)
         memory.saver.delete_thread(name)
+
+
+@sessions.command()
+def prune(
+    older_than: OlderThan = None,
+    keep_last: KeepLast = None,
+    dry_run: DryRun = False,
+    as_: As = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Delete sessions that are not used any more, and older checkpoints of the others.
+
+    A session with a policy of its own goes by that. One under legal hold stays, and so does one in use.
+    """
+    from agent.cli.pruning import show_pruned
+    from agent.cli.runtime import open_memory
+    from checkpointer import Retention
+
+    with open_memory(as_) as memory:
+        expired = memory.saver.expire(retention=Retention(keep_last=keep_last, ttl=older_than), dry_run=dry_run)
+    show_pruned(expired, output, dry_run=dry_run, owners=False)
 
 
 def _print(name: str, user: str | None, output: Format) -> None:

@@ -161,6 +161,9 @@ with chosen as materialized (
   update :"schema".threads set epoch = epoch + 1 where owner = %(owner)s and thread_id = any(%(thread_ids)s)
   returning id
 ),
+-- include: orphan_items
+
+-- name: orphan_items
 kept as materialized (
   select r.thread, range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1])) as positions
   from (
@@ -336,3 +339,252 @@ order by c.seq
 select w.ns, w.checkpoint_id, w.task_path, w.task_id, w.idx, w.channel
 from :"schema".threads t join :"schema".writes w on w.thread = t.id
 where t.owner = %(owner)s and t.thread_id = %(thread_id)s
+
+-- Deleted threads -----------------------------------------------------------------------------------------------------
+
+-- name: thread_of_checkpoint
+select t.id from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
+where t.owner = %(owner)s and t.thread_id = %(thread_id)s and c.ns = %(ns)s and c.checkpoint_id = %(checkpoint_id)s
+
+-- name: epoch_of_thread
+select epoch from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s and id = %(id)s
+
+-- Legal holds, by the schema's owner --------------------------------------------------------------------------------
+
+-- name: administer
+-- Opens the policies for the schema's owner until the end of the transaction.
+select pg_catalog.set_config('mooring.administer', 'on', true)
+
+-- name: check_administrator
+select session_user::text as role, pg_catalog.pg_has_role(session_user, c.relowner, 'USAGE') as administers
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where n.nspname = %(schema)s and c.relname = 'holds'
+
+-- name: hold
+-- The lock waits for whoever prunes the thread, so that what is held is what is there when this returns.
+with found as materialized (
+  select owner, id, thread_id from :"schema".threads
+  where owner = %(owner)s and thread_id = %(thread_id)s and next_seq > 0 for update
+)
+insert into :"schema".holds (owner, thread, thread_id, reason)
+select found.owner, found.id, found.thread_id, %(reason)s from found
+on conflict (thread) do update set reason = excluded.reason
+returning owner, thread_id, reason, placed_at, placed_by
+
+-- name: release
+delete from :"schema".holds h using :"schema".threads t
+where t.id = h.thread and t.owner = %(owner)s and t.thread_id = %(thread_id)s
+returning h.owner, h.thread_id, h.reason, h.placed_at, h.placed_by
+
+-- name: holds
+select owner, thread_id, reason, placed_at, placed_by from :"schema".holds order by owner, placed_at, thread
+
+-- Retention ---------------------------------------------------------------------------------------------------------
+-- `owner` null stands for everybody, where an administrator asks. A thread's own policy goes before the given one.
+
+-- name: touch
+select :"schema".touch(%(principal)s, %(thread_id)s, %(refresh_on_read)s, %(ttl)s)
+
+-- name: use_parts
+select * from :"schema".use_parts(
+  %(principal)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(refresh_on_read)s, %(ttl)s
+)
+
+-- name: set_retention
+update :"schema".threads set keep_last = %(keep_last)s, ttl = %(ttl)s, refresh_on_read = %(refresh_on_read)s
+where owner = %(owner)s and thread_id = %(thread_id)s returning id
+
+-- name: get_retention
+select keep_last, ttl, refresh_on_read from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s
+
+-- name: is_due
+-- A thread without any checkpoint is what a run left that was killed, or deleted, at its very first write.
+coalesce(greatest(t.updated_at, t.read_at) < now() - case
+  when t.next_seq = 0 then interval '1 day' when t.refresh_on_read is null then %(ttl)s::interval else t.ttl
+end, false)
+
+-- name: keep
+case when t.refresh_on_read is null then %(keep_last)s::int else t.keep_last end
+
+-- name: is_free
+not :"schema".held(t.id) and (t.lease_until is null or t.lease_until <= clock_timestamp())
+
+-- name: is_named
+(t.owner, t.id) in (select named.* from unnest(%(owners)s::text[], %(threads)s::bigint[]) named)
+
+-- name: threads_page
+from :"schema".threads t
+where (%(owner)s::text is null or t.owner = %(owner)s)
+  and (%(thread_ids)s::text[] is null or t.thread_id = any(%(thread_ids)s))
+  and (%(after_owner)s::text is null or (t.owner, t.thread_id) > (%(after_owner)s, %(after_thread)s::text))
+order by t.owner, t.thread_id limit %(limit)s
+
+-- name: expiring_page_end
+-- The last thread of a full page; the pass ends with one that is not.
+select owner, thread_id from (
+  select t.owner, t.thread_id, row_number() over (order by t.owner, t.thread_id) as n
+-- include: threads_page
+) page where n = %(limit)s
+
+-- name: due_checkpoints
+-- What goes of the threads `due`: everything where `whole`, and else what `keep` leaves of a namespace, which is its last
+-- ones, the ancestors that their DeltaChannels are rebuilt from (as far back as their counters say; all where those
+-- cannot be read), and of the namespace of one call of a subgraph nothing when the checkpoint that made the call goes.
+ranked as materialized (
+  select c.thread, c.ns, c.checkpoint_id, c.parent_id, due.whole, due.keep,
+    row_number() over (partition by c.thread, c.ns order by c.seq desc) as age
+  from due join :"schema".checkpoints c on c.thread = due.id
+  where due.whole or due.keep is not null
+),
+rebuilt as (
+  select r.thread, r.ns, r.checkpoint_id, r.parent_id, case
+    when c.metadata like '%%"counters_since_delta_snapshot"%%' then (
+      select coalesce(max((counted ->> 1)::int), 0)
+      from jsonb_each(c.metadata::jsonb -> 'counters_since_delta_snapshot') as counters (channel, counted)
+    )
+    when position('counters_since_delta_snapshot'::bytea in c.metadata_value) > 0 or get_byte(c.metadata_value, 0) = 0
+    then 2147483647
+    else 0
+  end as steps
+  from ranked r join :"schema".checkpoints c
+    on c.thread = r.thread and c.ns = r.ns and c.checkpoint_id = r.checkpoint_id
+  where not r.whole and r.age <= r.keep
+  union
+  select r.thread, r.ns, r.checkpoint_id, r.parent_id, rebuilt.steps - 1
+  from rebuilt join ranked r on r.thread = rebuilt.thread and r.ns = rebuilt.ns and r.checkpoint_id = rebuilt.parent_id
+  where rebuilt.steps > 0
+),
+kept as materialized (
+  select distinct thread, ns, checkpoint_id from rebuilt
+),
+ended as materialized (
+  select r.thread, r.ns
+  from ranked r
+  join :"schema".checkpoints c on c.thread = r.thread and c.ns = r.ns and c.checkpoint_id = r.checkpoint_id
+  join ranked root on root.thread = r.thread and root.ns = ''
+    and root.checkpoint_id = c.metadata::jsonb -> 'parents' ->> ''
+  left join kept on kept.thread = r.thread and kept.ns = '' and kept.checkpoint_id = root.checkpoint_id
+  where r.age = 1 and not r.whole and r.ns like '%%:%%' and kept.thread is null
+),
+old as materialized (
+  select r.thread, r.ns, r.checkpoint_id
+  from ranked r
+  left join kept on kept.thread = r.thread and kept.ns = r.ns and kept.checkpoint_id = r.checkpoint_id
+  left join ended on ended.thread = r.thread and ended.ns = r.ns
+  where kept.thread is null or ended.thread is not null
+)
+
+-- name: expiring
+-- What would go of a page of threads: whole ones, and of the others older checkpoints, their pending writes, and items
+-- that nothing else refers to.
+with recursive page as materialized (
+  select t.owner, t.thread_id, t.id, greatest(t.updated_at, t.read_at) as used_at, t.lease_until,
+-- include: is_due
+  as whole,
+-- include: keep
+  as keep
+-- include: threads_page
+),
+due as (select id, whole, keep from page),
+-- include: due_checkpoints
+,
+chosen as materialized (
+  select page.* from page where page.whole or page.id in (select thread from old)
+),
+checkpoints as materialized (
+  select c.thread, c.refs, pg_column_size(c.state) + pg_column_size(c.refs) + coalesce(pg_column_size(c.metadata), 0)
+      + coalesce(pg_column_size(c.metadata_value), 0) as bytes,
+    old.thread is not null as goes
+  from chosen join :"schema".checkpoints c on c.thread = chosen.id
+  left join old on old.thread = c.thread and old.ns = c.ns and old.checkpoint_id = c.checkpoint_id
+),
+written as materialized (
+  select w.thread, w.refs, pg_column_size(w.value) + pg_column_size(w.refs) as bytes,
+    chosen.whole or old.thread is not null as goes
+  from chosen join :"schema".writes w on w.thread = chosen.id
+  left join old on old.thread = w.thread and old.ns = w.ns and old.checkpoint_id = w.checkpoint_id
+),
+referred as materialized (
+  select r.thread, range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1])) as positions
+  from (
+    -- A long array is compressed; subscripting it would unpack it whole for every element.
+    select thread, refs || '{}'::int[] as refs from checkpoints where not goes
+    union all
+    select thread, refs || '{}'::int[] from written where not goes
+    offset 0
+  ) r, generate_series(1, cardinality(r.refs), 2) i
+  group by r.thread
+),
+going as (
+  select thread, 1 as checkpoint, bytes from checkpoints where goes
+  union all
+  select thread, 0, bytes from written where goes
+  union all
+  select i.thread, 0, coalesce(pg_column_size(i.message), 0) + coalesce(pg_column_size(i.value), 0)
+  from chosen join :"schema".items i on i.thread = chosen.id left join referred on referred.thread = i.thread
+  where not (i.position <@ coalesce(referred.positions, '{}'::int4multirange))
+)
+select t.owner, t.thread_id, t.id, t.used_at, t.whole, coalesce(sum(going.checkpoint), 0)::bigint as checkpoints,
+  count(going.thread) + t.whole::int as rows, coalesce(sum(going.bytes), 0)::bigint as bytes,
+  case
+    when :"schema".held(t.id) then 'legal hold'
+    when t.lease_until > clock_timestamp() then 'a run is going'
+  end as blocked
+from chosen t left join going on going.thread = t.id
+group by t.owner, t.thread_id, t.id, t.used_at, t.whole, t.lease_until
+order by t.owner, t.thread_id
+
+-- name: lock_expiring
+-- A statement of its own, so that those after it see what earlier holders of the locks committed.
+select t.id from :"schema".threads t where
+-- include: is_named
+order by t.id for update
+
+-- name: delete_expired
+delete from :"schema".threads t where
+-- include: is_named
+and
+-- include: is_due
+and
+-- include: is_free
+returning t.id
+
+-- name: prune_expired
+with recursive due as (
+  select t.id, false as whole,
+-- include: keep
+  as keep
+  from :"schema".threads t where
+-- include: is_named
+  and
+-- include: is_free
+),
+-- include: due_checkpoints
+,
+unwritten as (
+  delete from :"schema".writes w using old
+  where w.thread = old.thread and w.ns = old.ns and w.checkpoint_id = old.checkpoint_id
+),
+gone as (
+  delete from :"schema".checkpoints c using old
+  where c.thread = old.thread and c.ns = old.ns and c.checkpoint_id = old.checkpoint_id
+  returning c.thread
+)
+select distinct thread from gone
+
+-- name: cut_expired_parents
+-- A checkpoint whose parent is gone begins the history.
+update :"schema".checkpoints c set parent_id = null
+from :"schema".threads t
+where t.id = c.thread and not :"schema".held(t.id) and c.parent_id is not null and not exists (
+  select from :"schema".checkpoints p where p.thread = c.thread and p.ns = c.ns and p.checkpoint_id = c.parent_id
+) and
+-- include: is_named
+
+-- name: delete_expired_items
+with chosen as materialized (
+  update :"schema".threads t set epoch = t.epoch + 1 where
+-- include: is_named
+  and not :"schema".held(t.id) returning t.id
+),
+-- include: orphan_items

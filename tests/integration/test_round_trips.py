@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.graph import START, MessagesState, StateGraph
 from psycopg.conninfo import make_conninfo
 
-from checkpointer import GovernedPostgresSaver, Principal
+from checkpointer import GovernedPostgresSaver, Principal, Retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def counted(lakehouse: Database, proxy: CountingProxy, person: Principal) -> Iterator[GovernedPostgresSaver]:
     conninfo = make_conninfo(lakehouse.runtime, host="127.0.0.1", port=proxy.port)
-    saver = GovernedPostgresSaver.from_conn_string(conninfo, principal=person, min_size=1, max_size=1)
+    policy = Retention(ttl=timedelta(days=30), refresh_on_read=True)
+    saver = GovernedPostgresSaver.from_conn_string(conninfo, principal=person, retention=policy, min_size=1, max_size=1)
     with saver:
         yield saver
 
@@ -33,7 +35,7 @@ def checkpoint(values: dict[str, Any]) -> Any:
 
 
 def test_every_operation_costs_one_round_trip(counted: GovernedPostgresSaver, proxy: CountingProxy) -> None:
-    thread, copy = str(uuid4()), str(uuid4())
+    thread, copy, policy = str(uuid4()), str(uuid4()), Retention(keep_last=1)
     config: Any = {"configurable": {"thread_id": thread, "checkpoint_ns": ""}}
     first = checkpoint({"messages": [HumanMessage("hello", id="1")]})
     stored = counted.put(config, first, {"run_id": "r"}, {"messages": 1})
@@ -47,6 +49,8 @@ def test_every_operation_costs_one_round_trip(counted: GovernedPostgresSaver, pr
         "copy_thread": lambda: counted.copy_thread(thread, copy),
         "sessions": lambda: counted.sessions(),
         "rename": lambda: counted.rename(copy, "A copy"),
+        "set_retention": lambda: counted.set_retention(copy, policy),
+        "a dry expire": lambda: counted.expire(dry_run=True),
         "delete_thread": lambda: counted.delete_thread(copy),
     }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 INITIAL = "checkpointer/sql/migrations/0001_initial.sql"
 FUNCTIONS = "checkpointer/sql/migrations/0004_functions.sql"
+RETENTION = "checkpointer/sql/migrations/0005_retention.sql"
 QUERIES = "checkpointer/sql/queries.sql"
 
 ISOLATION = "tests/security/test_isolation.py"
@@ -20,6 +21,9 @@ SAVER = "tests/integration/test_saver.py"
 LEASES = "tests/integration/test_leases.py"
 LOST = "tests/chaos/test_lost_connections.py"
 CANCELLED = "tests/chaos/test_cancelled.py"
+HOLDS = "tests/security/test_legal_holds.py"
+DELETED = "tests/integration/test_deleted_threads.py"
+KEPT = "tests/integration/test_retention.py"
 CONTRACT = "tests/differential/test_contract.py"
 
 
@@ -62,6 +66,19 @@ def _tables() -> list[Mutant]:
             ),
         ]
     return mutants
+
+
+def _holds() -> list[Mutant]:
+    return [
+        Mutant(
+            f"a hold keeps {table}",
+            RETENTION,
+            f'create trigger keep_held after delete on :"schema".{table}\n',
+            f'create trigger keep_held after update on :"schema".{table}\n',
+            (HOLDS,),
+        )
+        for table in ("items", "checkpoints", "writes")
+    ]
 
 
 MUTANTS = [
@@ -242,5 +259,91 @@ MUTANTS = [
         "            if not conn.broken:\n                await conn.close()\n",
         "",
         (CANCELLED,),
+    ),
+    # --- what stays and what goes ---------------------------------------------------------------------------------
+    *_holds(),
+    Mutant(
+        "a hold keeps threads",
+        RETENTION,
+        'for each row execute function :"schema".keep_held_thread();',
+        'for each row when (false) execute function :"schema".keep_held_thread();',
+        (HOLDS,),
+    ),
+    Mutant(
+        "a hold keeps what checkpoints say",
+        RETENTION,
+        'before update on :"schema".checkpoints\n  for each row when (old.* is distinct from new.*)',
+        'before update on :"schema".checkpoints\n  for each row when (false)',
+        (HOLDS,),
+    ),
+    Mutant(
+        "a hold keeps what tasks wrote",
+        RETENTION,
+        "      old.idx >= 0\n",
+        "      false\n",
+        (HOLDS,),
+    ),
+    Mutant(
+        "only the schema's owner administers",
+        RETENTION,
+        'create policy administrator on :"schema".threads to current_user',
+        'create policy administrator on :"schema".threads',
+        (HOLDS,),
+    ),
+    Mutant(
+        "nobody else learns of a hold",
+        RETENTION,
+        "      and (h.owner =",
+        "      and (true or h.owner =",
+        (HOLDS,),
+    ),
+    Mutant(
+        "a run's late write does not bring a thread back",
+        "checkpointer/operations.py",
+        "    if where.incarnation is not None and where.incarnation.thread is not None:\n",
+        "    if where.incarnation is not None and where.incarnation.thread == -1:\n",
+        (DELETED,),
+    ),
+    Mutant(
+        "nor does a late write outside of a run",
+        "checkpointer/operations.py",
+        '    return ctx.memory.thread_of(where.thread, (where.ns or "", where.checkpoint_id))',
+        "    return None",
+        (DELETED,),
+    ),
+    Mutant(
+        "nor does a subgraph of a run",
+        "checkpointer/runs.py",
+        "outer.incarnation if outer else Incarnation()",
+        "Incarnation()",
+        (DELETED,),
+    ),
+    Mutant(
+        "a late write does not end up in a new conversation",
+        "checkpointer/operations.py",
+        "    memo = ctx.memory.get(where.thread, thread)\n    if memo is not None or",
+        "    memo = ctx.memory.get(where.thread)\n    if memo is not None or",
+        (DELETED,),
+    ),
+    Mutant(
+        "a thread that was used meanwhile does not expire",
+        QUERIES,
+        "-- include: is_due\nand\n-- include: is_free\nreturning",
+        "-- include: is_free\nreturning",
+        (KEPT,),
+    ),
+    Mutant(
+        "the last checkpoints stay with what they are rebuilt from",
+        QUERIES,
+        "  where rebuilt.steps > 0\n",
+        "  where false\n",
+        (KEPT,),
+    ),
+    Mutant(
+        "a read is a use only where that is asked for",
+        RETENTION,
+        "coalesce(t.refresh_on_read, p_refresh)",
+        "true",
+        (KEPT,),
     ),
 ]
