@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-class ToolUse(BaseModel):
+class Schema(BaseModel):
+    """What all models share: lone surrogates, which no encoding knows, become U+FFFD."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _encodable(cls, data: Any) -> Any:
+        return _encodable(data)
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    return value
+
+
+class ToolUse(Schema):
     """One tool call of a turn."""
 
     id: str | None = Field(default=None, description="Its result in a session is the message with this tool_call_id.")
@@ -19,7 +41,7 @@ class ToolUse(BaseModel):
     status: Literal["success", "error", "pending"] = "success"
 
 
-class Answer(BaseModel):
+class Answer(Schema):
     """The answer to one question."""
 
     session: str = Field(description="The thread id; pass it as --session to go on.")
@@ -28,7 +50,7 @@ class Answer(BaseModel):
     sources: list[str] = Field(description="Tables that the answer was derived from, over the whole prompt.")
 
 
-class SessionInfo(BaseModel):
+class SessionInfo(Schema):
     """A session in a listing."""
 
     session: str
@@ -38,7 +60,7 @@ class SessionInfo(BaseModel):
     checkpoints: int
 
 
-class PrunedSession(BaseModel):
+class PrunedSession(Schema):
     """What a pruning deletes of a session, or would."""
 
     owner: str
@@ -51,7 +73,7 @@ class PrunedSession(BaseModel):
     blocked: Literal["legal hold", "a run is going"] | None = Field(description="Why it stays; null when it goes.")
 
 
-class HoldInfo(BaseModel):
+class HoldInfo(Schema):
     """A legal hold."""
 
     owner: str
@@ -61,7 +83,7 @@ class HoldInfo(BaseModel):
     placed_by: str = Field(description="The administrator's role.")
 
 
-class Message(BaseModel):
+class Message(Schema):
     """One message of a session."""
 
     id: str | None
@@ -73,7 +95,7 @@ class Message(BaseModel):
     sources: list[str] = []
 
 
-class Transcript(BaseModel):
+class Transcript(Schema):
     """A session with all of its messages, oldest first."""
 
     session: str
@@ -84,7 +106,7 @@ class Transcript(BaseModel):
     messages: list[Message]
 
 
-class Check(BaseModel):
+class Check(Schema):
     """One line of `mooring doctor`."""
 
     name: str
@@ -93,7 +115,7 @@ class Check(BaseModel):
     remedy: str | None = None
 
 
-class DatabaseStatus(BaseModel):
+class DatabaseStatus(Schema):
     """The embedded database, as `mooring db status` shows it."""
 
     running: bool
@@ -106,7 +128,7 @@ class DatabaseStatus(BaseModel):
     bytes: int = Field(description="Size of the data folder.")
 
 
-class RefusedThread(BaseModel):
+class RefusedThread(Schema):
     """A thread that `mooring db import` did not import."""
 
     thread: str
@@ -115,7 +137,7 @@ class RefusedThread(BaseModel):
     allow: list[str] = Field(default=[], description="Classes that --allow would let through, as module:Class.")
 
 
-class ImportReport(BaseModel):
+class ImportReport(Schema):
     """What `mooring db import` did."""
 
     dry_run: bool

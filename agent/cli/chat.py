@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from agent.cli.options import Format
+from agent.cli.output import print_json
 from agent.cli.runtime import open_conversation
 from agent.cli.screen import Screen
 from agent.conversation import Answered
@@ -49,7 +50,7 @@ def run_ask(
     with open_conversation(user, session, continue_, model) as conversation:
         try:
             if output is Format.JSON:
-                typer.echo(_answer(conversation, question).model_dump_json())
+                print_json(_answer(conversation, question))
                 return
             screen = Screen()
             screen.show(conversation.ask(question))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.cli.options import As, DryRun, Format, KeepLast, OlderThan, Output
+from agent.cli.output import print_json
 
 if TYPE_CHECKING:
     from agent.settings import Settings
@@ -167,8 +168,6 @@ def holds(output: Output = Format.TEXT) -> None:
 
 
 def _show_holds(found: list[Hold], output: Format) -> None:
-    from pydantic import TypeAdapter
-
     from agent.cli.screen import Screen
     from agent.schemas import HoldInfo
 
@@ -177,7 +176,7 @@ def _show_holds(found: list[Hold], output: Format) -> None:
         for h in found
     ]
     if output is Format.JSON:
-        typer.echo(TypeAdapter(list[HoldInfo]).dump_json(infos))
+        print_json(infos)
         return
     screen = Screen()
     for info in infos:
@@ -214,7 +213,7 @@ def _status(settings: Settings, output: Format) -> None:
         bytes=found.size,
     )
     if output is Format.JSON:
-        typer.echo(info.model_dump_json())
+        print_json(info)
         return
     how = "until `mooring db stop`" if info.kept else "while it is used"
     typer.echo(f"running {how} on 127.0.0.1:{info.port}, process {info.pid}" if info.running else "not running")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from agent.cli.options import Format
+from agent.cli.output import print_json
 
 if TYPE_CHECKING:
     from agent.schemas import Check
@@ -14,15 +15,12 @@ if TYPE_CHECKING:
 
 def run_doctor(user: str | None, model: str | None, output: Format) -> None:
     """Print every check; exit with 1 when one failed."""
-    from pydantic import TypeAdapter
-
     from agent.diagnosis import diagnose
-    from agent.schemas import Check
     from agent.settings import Settings
 
     checks = list(diagnose(Settings(), user, model))
     if output is Format.JSON:
-        typer.echo(TypeAdapter(list[Check]).dump_json(checks))
+        print_json(checks)
     else:
         _show(checks)
     if not all(check.ok for check in checks):

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from agent.cli.options import Format
+from agent.cli.output import print_json
 from agent.cli.screen import printable
 from agent.database import open_database
 from agent.errors import MooringError
@@ -45,7 +46,10 @@ def run_import(
     ):
         threads = import_threads(source, saver, owner_of=metadata_key(owner_from), owners=owners, dry_run=dry_run)
         report = _report(_followed(threads, count_threads(source)), dry_run)
-    typer.echo(report.model_dump_json() if output is Format.JSON else printable(_text(report)))
+    if output is Format.JSON:
+        print_json(report)
+    else:
+        typer.echo(printable(_text(report)))
     if report.refused:
         raise typer.Exit(1)
 

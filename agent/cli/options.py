@@ -17,6 +17,7 @@ class Format(StrEnum):
     JSON = "json"
 
 
+_TITLE = 200
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -28,18 +29,37 @@ def age(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def session_name(text: str) -> str:
+    """Read the name of a session that may begin with it."""
+    if text != text.strip() or not text.isprintable() or not text:
+        raise typer.BadParameter("a name is printable text without spaces around it")
+    return text
+
+
+def title(text: str) -> str:
+    """Read a title."""
+    line = " ".join(text.split())
+    if not line or not line.isprintable() or len(line) > _TITLE:
+        raise typer.BadParameter(f"write it in 1 to {_TITLE} printable characters")
+    return line
+
+
 As = Annotated[
     str | None,
     typer.Option("--as", metavar="NAME", help="Whose login to use (MOORING_USER); alice on the embedded sample."),
 ]
 Output = Annotated[Format, typer.Option("--output", "-o", help="text for people, json for programs.")]
-SessionName = Annotated[str | None, typer.Option("--session", "-s", metavar="NAME", help="The session to go on with.")]
+SessionName = Annotated[
+    str | None,
+    typer.Option("--session", "-s", metavar="NAME", parser=session_name, help="The session to begin or go on with."),
+]
 Continue = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the session used last.")]
 Model = Annotated[
     str | None,
     typer.Option("--model", "-m", metavar="NAME", help="offline, openai:..., databricks:... (MOORING_MODEL)."),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The session.")]
+Title = Annotated[str, typer.Argument(metavar="TITLE", parser=title, help="One line of at most 200 characters.")]
 OlderThan = Annotated[
     timedelta | None,
     typer.Option(metavar="AGE", parser=age, help="Delete sessions not used for so long: 12h, 30d, 8w."),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from agent.cli.options import Format
+from agent.cli.output import print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,14 +16,11 @@ if TYPE_CHECKING:
 
 def show_pruned(expired: Iterable[Expired], output: Format, *, dry_run: bool, owners: bool) -> None:
     """Print one line a session as it goes, or one JSON array."""
-    from pydantic import TypeAdapter
-
     from agent.cli.screen import Screen
-    from agent.schemas import PrunedSession
 
     infos = (_info(each) for each in expired)
     if output is Format.JSON:
-        typer.echo(TypeAdapter(list[PrunedSession]).dump_json(list(infos)))
+        print_json(list(infos))
         return
     screen, count = Screen(), 0
     for count, info in enumerate(infos, 1):  # noqa: B007 - the number of the last is told

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from agent.cli.options import As, DryRun, Format, KeepLast, Name, OlderThan, Output
+from agent.cli.options import As, DryRun, Format, KeepLast, Name, OlderThan, Output, Title
+from agent.cli.output import print_json
 
 if TYPE_CHECKING:
     from agent.cli.runtime import Memory
@@ -18,8 +19,6 @@ sessions = typer.Typer(help="Your sessions: list, show, rename, delete, prune, e
 @sessions.command("list")
 def list_(as_: As = None, output: Output = Format.TEXT) -> None:
     """List your sessions, the one used last first."""
-    from pydantic import TypeAdapter
-
     from agent.cli.runtime import open_memory
     from agent.cli.screen import Screen
     from agent.schemas import SessionInfo
@@ -36,7 +35,7 @@ def list_(as_: As = None, output: Output = Format.TEXT) -> None:
             for s in memory.saver.sessions()
         ]
     if output is Format.JSON:
-        typer.echo(TypeAdapter(list[SessionInfo]).dump_json(found))
+        print_json(found)
         return
     screen = Screen()
     for info in found:
@@ -58,7 +57,7 @@ def export(name: Name, as_: As = None, output: Output = Format.JSON) -> None:
 
 
 @sessions.command()
-def rename(name: Name, title: Annotated[str, typer.Argument(metavar="TITLE")], as_: As = None) -> None:
+def rename(name: Name, title: Title, as_: As = None) -> None:
     """Give a session another title; its name stays."""
     from agent.cli.runtime import open_memory
 
@@ -103,7 +102,7 @@ def _print(name: str, user: str | None, output: Format) -> None:
     with open_memory(user) as memory:
         transcript = _transcript(memory, name)
     if output is Format.JSON:
-        typer.echo(transcript.model_dump_json(indent=2))
+        print_json(transcript, indent=2)
     else:
         _show(transcript)
 
