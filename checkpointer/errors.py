@@ -46,7 +46,8 @@ class ThreadNotFoundError(CheckpointerError):
     """The principal, or the named owner, has no such thread."""
 
     def __init__(self, thread_id: str, owner: str | None = None) -> None:
-        super().__init__(f"{'You have' if owner is None else f'{owner!r} has'} no thread {thread_id!r}.")
+        who, listed = ("You have", "; `mooring sessions list` shows yours") if owner is None else (f"{owner!r} has", "")
+        super().__init__(f"{who} no thread {thread_id!r}{listed}.")
 
 
 class ThreadBusyError(CheckpointerError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -10,6 +11,8 @@ def main() -> None:
     """Run the command line; every failure is one line on stderr and a non-zero exit code."""
     from agent.cli.app import app
 
+    # What libraries warn of is told once, by the error that comes of it, and may quote what is not for a terminal.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         app()
     except KeyboardInterrupt:

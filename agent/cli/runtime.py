@@ -68,6 +68,8 @@ def open_conversation(
     user: str | None, session: str | None, continue_: bool, model: str | None
 ) -> Iterator[Conversation]:
     """Open a session of the caller: the named one, the one used last, or a new one."""
+    if session is not None and continue_:
+        raise MooringError("--session and --continue name two sessions", "give one of them")
     settings = Settings()
     chat_model = load_model(settings.model if model is None else model)
     hidden = (settings.sessions_schema,)

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 if TYPE_CHECKING:
     from agent.database import Database
@@ -151,6 +152,11 @@ class TestSessions:
         gone = mooring("sessions", "show", name)
         assert (gone.returncode, gone.stdout) == (1, "")
 
+    def test_what_no_encoding_knows_is_replaced(self, name: str) -> None:
+        answer("how many suppliers are there? \udcff", "--session", name)
+        exported = json.loads(mooring("sessions", "export", name).stdout)
+        assert exported["messages"][0]["content"] == "how many suppliers are there? \ufffd"
+
     def test_the_same_name_is_another_session_for_somebody_else(self, name: str, lakehouse: Database) -> None:
         answer("how many suppliers are there?", "--session", name)
         for command in (("show", name), ("export", name), ("rename", name, "x"), ("delete", name)):
@@ -174,7 +180,13 @@ class TestFailures:
             (("ask", "hello", "--as", ""), "no login ''"),
             (("ask", "hello", "--model", "nonsense"), "model"),
             (("chat", "--model", ""), "model"),
-            (("sessions", "show", "no-such-session"), "no-such-session"),
+            (("sessions", "show", "no-such-session"), "sessions list"),
+            (("ask", "hello", "--session", "here", "--continue"), "two sessions"),
+            (("ask", "hello", "--session", ""), "printable"),
+            (("chat", "--session", " here"), "printable"),
+            (("chat", "--session", "he\nre"), "printable"),
+            (("sessions", "rename", "here", " "), "200"),
+            (("sessions", "rename", "here", "x" * 201), "200"),
             (("db", "url", "--as", "mallory"), "mallory"),
             (("bogus",), "bogus"),
         ],
@@ -190,6 +202,15 @@ class TestFailures:
         failed = mooring("ask", "hello", MOORING_DATABASE_URL=lakehouse.runtime)
         assert (failed.returncode, failed.stdout) == (1, "")
         assert "--as" in failed.stderr
+
+    def test_a_server_that_is_not_there_is_told_from_a_wrong_password(self, lakehouse: Database) -> None:
+        away = make_conninfo(lakehouse.runtime, port=1)
+        assert "cannot be reached" in mooring("ask", "hello", "--as", "alice", MOORING_DATABASE_URL=away).stderr
+        stranger = mooring("ask", "hello", "--as", "mallory", MOORING_DATABASE_URL=lakehouse.runtime)
+        assert "mallory" in stranger.stderr
+        wrong = make_conninfo(lakehouse.runtime, password="wrong")
+        locked_out = mooring("ask", "hello", "--as", "alice", MOORING_DATABASE_URL=wrong)
+        assert len(locked_out.stderr.splitlines()) == 1, locked_out.stderr
 
     def test_a_container_without_a_database_refuses_to_start(self) -> None:
         for variable in ("DATABRICKS_APP_NAME", "IS_IN_DB_MODEL_SERVING_ENV"):
