@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from checkpointer.addresses import Address
+    from checkpointer.messages import MessageMould
 
 
 def steps_since_snapshot(metadata: Mapping[str, Any]) -> int:
@@ -118,7 +119,9 @@ def _histories(
     serde: SerializerProtocol, found: Sequence[_Found], parts: Sequence[tuple[Any, ...]]
 ) -> dict[str, DeltaChannelHistory]:
     rows = [_PartRow._make(part) for part in parts]
-    items = {row.n: Item(row.kind, row.text, row.body, row.more) for row in rows if row.part == "i"}
+    items: dict[int, Item | MessageMould] = {
+        row.n: Item(row.kind, row.text, row.body, row.more) for row in rows if row.part == "i"
+    }
     writes = sorted(
         (row for row in rows if row.part == "w"), key=lambda w: writes_sort_key(w.more.decode(), w.kind, w.n)
     )

@@ -18,7 +18,7 @@ pending write, is referred to instead of written again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import groupby
@@ -60,6 +60,11 @@ class Item(NamedTuple):
     digest: bytes
     lane: int = 1
 
+    @property
+    def size(self) -> int:
+        """Characters or bytes of its content."""
+        return len(self.message or self.value or b"")
+
     @classmethod
     def of(cls, kind: str, content: str | bytes, lane: int = 1) -> Item:
         """Make an item; the digest tells equal content."""
@@ -75,7 +80,7 @@ class Encoder:
 
     serde: SerializerProtocol
     known: Mapping[bytes, int]
-    digests: dict[tuple[Any, ...], bytes] = field(default_factory=dict)
+    digests: dict[tuple[Any, ...] | None, bytes] = field(default_factory=dict)
     refs: list[int] = field(default_factory=list)
     fresh: list[Item] = field(default_factory=list)
     _numbers: dict[bytes, int] = field(default_factory=dict)
@@ -85,7 +90,7 @@ class Encoder:
         if _is_small(value):
             return [INLINE, dump(self.serde, value)]
         if type(value) is list and value:
-            return [LIST, self._refer(self._elements(value))]
+            return [LIST, self._list(value)]
         if type(value) is dict and value and all(type(key) is str for key in value):
             return self._dict(value)
         if type(value) is _DeltaSnapshot:
@@ -101,6 +106,27 @@ class Encoder:
             else:
                 parts.append(self._refer(self._packed(ENTRIES, list(entries), lambda entry: entry[1])))
         return [DICT, parts]
+
+    def _list(self, values: list[object]) -> int:
+        """Add references to the elements and return the number of runs; most are messages that are stored already."""
+        start = len(self.refs)
+        new: list[object] = []
+        for value in values:
+            position = self._position(value) if isinstance(value, BaseMessage) else None
+            if position is None:
+                new.append(value)
+                continue
+            if new:
+                self._refer(self._elements(new), start)
+                new = []
+            self._point(position, start)
+        if new:
+            self._refer(self._elements(new), start)
+        return (len(self.refs) - start) // 2
+
+    def _position(self, message: BaseMessage) -> int | None:
+        digest = self.digests.get(fingerprint(message))
+        return None if digest is None else self.known.get(digest)
 
     def _elements(self, values: list[object]) -> list[Item]:
         items: list[Item] = []
@@ -151,9 +177,12 @@ class Encoder:
                 return item
         return Item.of(VALUE, dump(self.serde, value))
 
-    def _refer(self, items: list[Item]) -> int:
-        """Add references to the items and return the number of runs. A fresh item's position is -(its number)."""
-        start = len(self.refs)
+    def _refer(self, items: list[Item], start: int | None = None) -> int:
+        """Add references to the items and return the number of runs since `start`, which may be joined.
+
+        A fresh item's position is -(its number).
+        """
+        start = len(self.refs) if start is None else start
         for item in items:
             position = self.known.get(item.digest)
             if position is None:
@@ -162,17 +191,22 @@ class Encoder:
                     self.fresh.append(item)
                     number = self._numbers[item.digest] = len(self.fresh)
                 self.refs += (-number, 1)
-            elif len(self.refs) > start and self.refs[-2] >= 0 and self.refs[-2] + self.refs[-1] == position:
-                self.refs[-1] += 1
             else:
-                self.refs += (position, 1)
+                self._point(position, start)
         return (len(self.refs) - start) // 2
+
+    def _point(self, position: int, start: int) -> None:
+        refs = self.refs
+        if len(refs) > start and refs[-2] >= 0 and refs[-2] + refs[-1] == position:
+            refs[-1] += 1
+        else:
+            refs += (position, 1)
 
 
 class Marks(Protocol):
     """Digests of stored content, by what tells it from any other in this process, and the positions in there."""
 
-    digests: dict[tuple[Any, ...], bytes]
+    digests: dict[tuple[Any, ...] | None, bytes]
     marked: set[int]
 
 
@@ -181,10 +215,11 @@ class Decoder:
     """Turns nodes back into values, reading references from where the last value stopped."""
 
     serde: SerializerProtocol
-    items: Mapping[int, Item]
+    items: MutableMapping[int, Item | MessageMould]
+    """By position; a message that is read again becomes a mould."""
     refs: Sequence[int]
-    moulds: dict[int, MessageMould] | None = None
-    """Messages that several checkpoints share, by position."""
+    once: Collection[int] | None = None
+    """Positions of messages that are not expected to be read again; None for all."""
     marks: Marks | None = None
     """Where to remember what messages look like, for an encoder to know them again."""
     at: int = 0
@@ -206,7 +241,7 @@ class Decoder:
     def _list(self, runs: int) -> list[Any]:
         values: list[Any] = []
         for position, item in self._next(runs):
-            if item.kind == ELEMENTS:
+            if isinstance(item, Item) and item.kind == ELEMENTS:
                 values.extend(load(self.serde, item.value or b""))
             else:
                 values.append(self._value(position, item))
@@ -217,19 +252,20 @@ class Decoder:
         for part in parts:
             if isinstance(part, int):
                 for _, item in self._next(part):
-                    value.update(load(self.serde, item.value or b""))
+                    value.update(load(self.serde, item.value or b""))  # type: ignore[union-attr]
             else:
                 value[part[0]] = self.decode(part[1])
         return value
 
-    def _value(self, position: int, item: Item) -> Any:
+    def _value(self, position: int, item: Item | MessageMould) -> Any:
+        if isinstance(item, MessageMould):
+            return item.cast()
         if item.kind in MESSAGE_KINDS:
-            if self.moulds is not None:
-                mould = self.moulds.get(position)
-                if mould is None:
-                    mould = self.moulds[position] = MessageMould(item.kind, item.message or "")
-                return mould.cast()
-            message = message_from_json(item.kind, item.message or "")
+            if self.once is None or position in self.once:
+                message = message_from_json(item.kind, item.message or "")
+            else:
+                mould = self.items[position] = MessageMould(item.kind, item.message or "")
+                message = mould.cast()
             if self.marks is not None and position not in self.marks.marked:
                 self.marks.marked.add(position)
                 mark = fingerprint(message)
@@ -238,7 +274,7 @@ class Decoder:
             return message
         return load(self.serde, item.value or b"")
 
-    def _next(self, runs: int) -> list[tuple[int, Item]]:
+    def _next(self, runs: int) -> list[tuple[int, Item | MessageMould]]:
         taken = self.refs[self.at : self.at + 2 * runs]
         self.at += 2 * runs
         runs_taken = zip(taken[::2], taken[1::2], strict=True)

@@ -52,11 +52,12 @@ class Listing:
     def page(self) -> Operation[list[CheckpointTuple]]:
         """Return the next checkpoints that match; sets `done` after the last."""
         size = _PAGE if self._left is None else min(_PAGE, self._left)
-        statements = [Statement("page", {**self._params, "limit": size})]
+        held = self._ctx.memory.held((self._owner, self._params["thread_id"] or ""))
+        statements = [Statement("page", {**self._params, **held.params, "limit": size})]
         if self._params["thread_id"] is not None and self._params["after_thread"] is None:
             statements += self._touch()
         rows, *_ = yield statements
-        page = read_page(self._ctx.serde, self._ctx.memory, self._owner, rows)
+        page = read_page(self._ctx.serde, self._ctx.memory, self._owner, held, rows)
         if page.last is not None:
             self._params["after_thread"], self._params["after_seq"] = page.last
         found = [t for t in page.tuples if all(t.metadata.get(k) == v for k, v in self._wanted.items())]

@@ -1,17 +1,20 @@
-"""What one process remembers of threads it has touched, so that content it knows to be stored is not sent again.
+"""What one process remembers of threads it has touched, so that content is neither stored nor fetched again.
 
-Only an optimisation: every write says which thread incarnation and epoch it remembers, and the database does nothing
-when that is out of date; the operation then runs again without memory.
+Only an optimisation. Every write says which thread incarnation and epoch it remembers, and the database does nothing
+when that is out of date; the operation then runs again without memory. Every read says which items are held here, and
+the database, which decides what the reader may see, leaves them out of its answer: an item never changes.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from checkpointer.encoding import FIRST_VALUE, Node
+from checkpointer.encoding import FIRST_VALUE, Item, Node
+from checkpointer.messages import MessageMould
 
 _MAX_THREADS = 256
 _MAX_CHECKPOINTS = 16
@@ -19,6 +22,23 @@ _MAX_FORGOTTEN = 4096
 
 ThreadKey = tuple[str, str]  # owner, thread_id
 CheckpointKey = tuple[str, str]  # ns, checkpoint_id
+
+
+class Held(NamedTuple):
+    """Items of one thread that a reader has, by position."""
+
+    thread: int | None
+    items: dict[int, Item | MessageMould]
+    ranges: str
+    """Their positions, as Postgres writes an int4multirange."""
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """What a statement is told of them."""
+        return {"held_of": self.thread, "held": self.ranges}
+
+
+NOTHING_HELD = Held(None, {}, "{}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +58,12 @@ class ThreadMemo:
     epoch: int
     next_positions: tuple[int, int] = (0, FIRST_VALUE)
     positions: dict[bytes, int] = field(default_factory=dict)
-    digests: dict[tuple[Any, ...], bytes] = field(default_factory=dict)
+    digests: dict[tuple[Any, ...] | None, bytes] = field(default_factory=dict)
     marked: set[int] = field(default_factory=set)
     checkpoints: OrderedDict[CheckpointKey, dict[str, StoredChannel]] = field(default_factory=OrderedDict)
+    items: dict[int, Item | MessageMould] = field(default_factory=dict)
+    size: int = 0
+    """Bytes of the items."""
 
     def remember(self, key: CheckpointKey, channels: dict[str, StoredChannel]) -> None:
         """Keep the channels of a checkpoint, forgetting those of the oldest."""
@@ -53,7 +76,9 @@ class ThreadMemo:
 class Memory:
     """Thread memos, least recently used forgotten first. Safe to share between threads and tasks."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._memos: OrderedDict[ThreadKey, ThreadMemo] = OrderedDict()
         # Which thread the checkpoints of forgotten memos were in, so that a late write is known for one.
         self._forgotten: OrderedDict[tuple[ThreadKey, CheckpointKey], int] = OrderedDict()
@@ -85,6 +110,29 @@ class Memory:
             memo.positions.update(positions)
             return memo
 
+    def held(self, key: ThreadKey) -> Held:
+        """Return the items of a thread that are held here; they stay with the caller, whatever is forgotten."""
+        memo = self.get(key)
+        if memo is None or not memo.items:
+            return NOTHING_HELD
+        with self._lock:
+            return Held(memo.thread, memo.items, _ranges(sorted(memo.items)))
+
+    def hold(self, key: ThreadKey, thread: int, items: Mapping[int, Item | MessageMould]) -> None:
+        """Keep items of a thread, forgetting those of the threads used least recently where they are too many."""
+        with self._lock:
+            memo = self._memos.get(key)
+            if memo is None or memo.thread != thread or not self._most_bytes:
+                return
+            size = sum(items[position].size for position in items.keys() - memo.items.keys())
+            memo.items.update(items)
+            memo.size += size
+            self._bytes += size
+            for other in list(self._memos.values()):
+                if self._bytes <= self._most_bytes:
+                    break
+                self._let_go(other)
+
     def remember(self, memo: ThreadMemo, key: CheckpointKey, channels: dict[str, StoredChannel]) -> None:
         """Keep the channels of a checkpoint."""
         with self._lock:
@@ -107,8 +155,23 @@ class Memory:
         memo = self._memos.pop(key, None)
         if memo is None:
             return
+        self._let_go(memo)
         for checkpoint in memo.checkpoints:
             self._forgotten[key, checkpoint] = memo.thread
             self._forgotten.move_to_end((key, checkpoint))
         while len(self._forgotten) > _MAX_FORGOTTEN:
             self._forgotten.popitem(last=False)
+
+    def _let_go(self, memo: ThreadMemo) -> None:
+        self._bytes -= memo.size
+        memo.items, memo.size = {}, 0
+
+
+def _ranges(positions: list[int]) -> str:
+    runs: list[list[int]] = []
+    for position in positions:
+        if runs and runs[-1][1] == position:
+            runs[-1][1] += 1
+        else:
+            runs.append([position, position + 1])
+    return f"{{{','.join(f'[{first},{end})' for first, end in runs)}}}"

@@ -70,6 +70,7 @@ class MessageMould:
 
     def __init__(self, kind: str, text: str) -> None:
         first = _built(kind, _parse(text)[0])
+        self.size = len(text)
         self._cls = type(first)
         self._state = first.__dict__
         self._set = first.__pydantic_fields_set__

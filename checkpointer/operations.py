@@ -91,8 +91,9 @@ def get_tuple(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]
     # A saver without a policy only reads: a statement that may write makes a read a fifth slower.
     policy = ctx.retention
     name = "get_parts" if policy is None else "use_parts"
-    [rows] = yield [Statement(name, {**params, **policy_of(policy)}, binds=True)]
-    page = read_page(ctx.serde, ctx.memory, where.owner, rows)
+    held = ctx.memory.held(where.thread)
+    [rows] = yield [Statement(name, {**params, **held.params, **policy_of(policy)}, binds=True)]
+    page = read_page(ctx.serde, ctx.memory, where.owner, held, rows)
     if page.last is not None and where.incarnation is not None:
         where.incarnation.learn(page.last[0])
     return page.tuples[0] if page.tuples else None
@@ -328,6 +329,7 @@ def _store(
         where.incarnation.learn(thread)
     known = {item.digest: position for item, position in zip(fresh, positions, strict=True)}
     new_memo = ctx.memory.learn(where.thread, thread, epoch, (next_message, next_value), known)
+    ctx.memory.hold(where.thread, thread, dict(zip(positions, fresh, strict=True)))
     starts = [positions[-r - 1] if r < 0 else r for r in refs[::2]]
     return new_memo, [n for run in zip(starts, refs[1::2], strict=True) for n in run]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -19,7 +19,7 @@ from checkpointer.serializer import load
 if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
-    from checkpointer.memo import Memory
+    from checkpointer.memo import Held, Memory
     from checkpointer.messages import MessageMould
 
 
@@ -50,8 +50,10 @@ class Page:
     last: tuple[int, int] | None
 
 
-def read_page(serde: SerializerProtocol, memory: Memory, owner: str, rows: Sequence[tuple[Any, ...]]) -> Page:
-    """Decode a page of rows, remembering what is stored where."""
+def read_page(
+    serde: SerializerProtocol, memory: Memory, owner: str, held: Held, rows: Sequence[tuple[Any, ...]]
+) -> Page:
+    """Decode a page of rows and of what was held when they were asked for, remembering what is stored where."""
     parts: dict[str, list[PartRow]] = defaultdict(list)
     items: dict[int, dict[int, Item]] = defaultdict(dict)
     for raw in rows:
@@ -63,11 +65,14 @@ def read_page(serde: SerializerProtocol, memory: Memory, owner: str, rows: Seque
     for row in parts["w"]:
         writes[row.thread, row.ns, row.checkpoint_id].append(row)
     found = sorted(parts["c"], key=lambda row: (row.thread, row.seq), reverse=True)
-    moulds: dict[int, dict[int, MessageMould]] | None = defaultdict(dict) if len(found) > 1 else None
-    for thread in items:
-        at = next(row for row in found if row.thread == thread)
-        positions = {item.digest: position for position, item in items[thread].items()}
-        memory.learn((owner, at.thread_id), at.thread, at.epoch, (at.n, at.m), positions)
+    pieces: dict[int, dict[int, Item | MessageMould]] = {}
+    for thread, at in {row.thread: row for row in found}.items():
+        fresh = items[thread]
+        positions = {item.digest: position for position, item in fresh.items()}
+        memory.learn((owner, at.thread_id), thread, at.epoch, (at.n, at.m), positions)
+        pieces[thread] = {**held.items, **fresh} if thread == held.thread else {**fresh}
+    # A message that several checkpoints share, or that is read again, is kept as a mould.
+    shared = len(found) > 1
     with paused():
         tuples = [
             _tuple(
@@ -75,12 +80,15 @@ def read_page(serde: SerializerProtocol, memory: Memory, owner: str, rows: Seque
                 memory,
                 owner,
                 row,
-                items[row.thread],
+                pieces[row.thread],
+                () if shared else items[row.thread],
                 writes[row.thread, row.ns, row.checkpoint_id],
-                moulds[row.thread] if moulds is not None else None,
             )
             for row in found
         ]
+    for row in found:
+        if (piece := pieces.pop(row.thread, None)) is not None:
+            memory.hold((owner, row.thread_id), row.thread, piece)
     return Page(tuples, (found[-1].thread, found[-1].seq) if found else None)
 
 
@@ -89,14 +97,14 @@ def _tuple(
     memory: Memory,
     owner: str,
     row: PartRow,
-    items: dict[int, Item],
+    items: dict[int, Item | MessageMould],
+    once: Collection[int],
     writes: list[PartRow],
-    moulds: dict[int, MessageMould] | None,
 ) -> CheckpointTuple:
     state = load(serde, row.body)
     checkpoint, nodes = state["k"], state["c"]
     memo = memory.learn((owner, row.thread_id), row.thread, row.epoch, (row.n, row.m), {})
-    decoder = Decoder(serde, items, row.refs, moulds, memo)
+    decoder = Decoder(serde, items, row.refs, once, memo)
     values: dict[str, Any] = {}
     channels: dict[str, StoredChannel] = {}
     for name, node in nodes.items():
@@ -114,6 +122,8 @@ def _tuple(
     )
 
 
-def _pending(serde: SerializerProtocol, items: dict[int, Item], writes: list[PartRow]) -> list[PendingWrite]:
+def _pending(
+    serde: SerializerProtocol, items: dict[int, Item | MessageMould], writes: list[PartRow]
+) -> list[PendingWrite]:
     ordered = sorted(writes, key=lambda w: writes_sort_key((w.more or b"").decode(), w.extra or "", w.n))
     return [(w.extra or "", w.text or "", Decoder(serde, items, w.refs).decode(load(serde, w.body))) for w in ordered]

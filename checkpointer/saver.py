@@ -63,6 +63,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             a policy, be it `Retention()`, makes reads count as use where a policy asks for that.
         allowed_types: Classes of your graph's state that may be rebuilt from the database, besides LangGraph's and
             LangChain's own.
+        cache_size: Bytes of content kept in this process, at most, so that it is not fetched at every read; the
+            database decides at every read all the same what of it the principal may see.
         min_size: Connections kept open.
         max_size: Connections at most.
         timeout: Seconds to wait for a connection.
@@ -83,6 +85,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         serde: SerializerProtocol | None = None,
         retention: Retention | None = None,
         allowed_types: Iterable[type | tuple[str, str]] = (),
+        cache_size: int = 64_000_000,
         min_size: int = 1,
         max_size: int = 8,
         timeout: float = 30.0,
@@ -94,7 +97,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         self._principal = principal
         self._retention = retention
         self._pool = (min_size, max_size, timeout, stall_timeout)
-        self._memory = Memory()
+        self._memory = Memory(cache_size)
         self._runs = Runs()
         self._renewals = Renewals()
         # Clones made by `with_allowlist` share it, so they are open when the original is.

@@ -1,7 +1,8 @@
 -- People who log in by themselves may read their own sessions with SQL. Variables: schema, login_role.
 grant usage on schema :"schema" to :"login_role";
-grant execute on function :"schema".principal(), :"schema".bind(text), :"schema".get_parts(text, text, text, text),
-  :"schema".touch(text, text, boolean, interval), :"schema".use_parts(text, text, text, text, boolean, interval)
+grant execute on function :"schema".principal(), :"schema".bind(text),
+  :"schema".get_parts(text, text, text, text, bigint, int4multirange), :"schema".touch(text, text, boolean, interval),
+  :"schema".use_parts(text, text, text, text, bigint, int4multirange, boolean, interval)
   to :"login_role";
 grant select on :"schema".migrations, :"schema".threads, :"schema".items, :"schema".checkpoints, :"schema".writes
   to :"login_role";

@@ -11,7 +11,9 @@ select pg_catalog.set_config('mooring.principal', %(principal)s, true),
        pg_catalog.set_config('jit', 'off', true)
 
 -- name: get_parts
-select * from :"schema".get_parts(%(principal)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s)
+select * from :"schema".get_parts(
+  %(principal)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(held_of)s, %(held)s::int4multirange
+)
 
 -- name: page
 -- One page of a listing, newest first, by keyset: a page costs the same wherever it lies, and no connection is held
@@ -36,13 +38,17 @@ with target as materialized (
 -- include: parts
 
 -- name: parts
--- The checkpoints, their pending writes, and every item that either refers to, each item once.
+-- The checkpoints, their pending writes, and every item that either refers to, each item once, but for those that the
+-- caller has.
 pending as materialized (
   select w.* from target join :"schema".writes w
     on w.thread = target.thread and w.ns = target.ns and w.checkpoint_id = target.checkpoint_id
 ),
 spans as materialized (
-  select r.thread, unnest(range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1]))) as span
+  select r.thread, unnest(
+    range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1]))
+    - case r.thread when %(held_of)s::bigint then %(held)s::int4multirange else '{}' end
+  ) as span
   from (
     -- A long array is compressed; subscripting it would unpack it whole for every element.
     select thread, refs || '{}'::int[] as refs from target
@@ -387,7 +393,8 @@ select :"schema".touch(%(principal)s, %(thread_id)s, %(refresh_on_read)s, %(ttl)
 
 -- name: use_parts
 select * from :"schema".use_parts(
-  %(principal)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(refresh_on_read)s, %(ttl)s
+  %(principal)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(held_of)s, %(held)s::int4multirange,
+  %(refresh_on_read)s, %(ttl)s
 )
 
 -- name: set_retention

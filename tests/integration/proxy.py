@@ -69,7 +69,7 @@ class Proxy:
 
 
 class CountingProxy(Proxy):
-    """Counts round trips: the messages after which a client waits for the server's answer.
+    """Counts the bytes of answers, and round trips: the messages after which a client waits for the server's answer.
 
     Those are Query and Sync, and Flush where there is something to answer: right behind a Sync there is not (Postgres
     manual, 54.2). When bytes come says nothing: on a busy machine one request arrives in pieces, with a part of the
@@ -79,6 +79,7 @@ class CountingProxy(Proxy):
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
         self.round_trips = 0
+        self.answered = 0
 
     def passes(self, data: bytes, requests: Requests | None) -> bool:
         """Count, and pass everything on."""
@@ -86,6 +87,9 @@ class CountingProxy(Proxy):
             waits = requests.waits(data)
             with self._lock:
                 self.round_trips += waits
+        else:
+            with self._lock:
+                self.answered += len(data)
         return True
 
 

@@ -12,6 +12,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.graph import START, MessagesState, StateGraph
+from psycopg.conninfo import make_conninfo
 
 from checkpointer import GovernedPostgresSaver, Principal, ThreadExistsError, WrongThreadError, acting_as
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from agent.database import Database
+    from tests.integration.proxy import CountingProxy
 
 
 def echo(state: MessagesState) -> dict[str, Any]:
@@ -93,11 +95,53 @@ def test_a_message_changed_in_place_is_stored_as_changed(saver: GovernedPostgres
 
 def test_values_handed_out_may_be_changed_without_changing_what_is_stored(saver: GovernedPostgresSaver) -> None:
     graph, config = echo_graph(saver), thread()
-    graph.invoke(said("one"), config)
+    given = HumanMessage("one", id="1", additional_kwargs={"marks": ["a", {"b": 1}]})
+    graph.invoke({"messages": [given.model_copy(deep=True)]}, config)
+    for _ in range(4):
+        found = graph.get_state(config).values["messages"][0]
+        assert found == given
+        found.content = "tampered"
+        found.additional_kwargs["marks"][1]["b"] = 2
+        found.additional_kwargs["marks"].append("c")
 
-    graph.get_state(config).values["messages"][0].content = "tampered"
 
-    assert texts(graph, config)[0] == "one"
+def test_what_a_process_holds_is_not_fetched_again(
+    saver: GovernedPostgresSaver, lakehouse: Database, person: Principal, proxy: CountingProxy
+) -> None:
+    graph, config, kilobyte = echo_graph(saver), thread(), 1000
+    for n in range(10):
+        graph.invoke(said(f"{n}" * kilobyte), config, durability="sync")
+    conninfo = make_conninfo(lakehouse.runtime, host="127.0.0.1", port=proxy.port)
+    with GovernedPostgresSaver.from_conn_string(conninfo, principal=person) as other:
+        reader, fetched = echo_graph(other), []
+        for _ in range(2):
+            before = proxy.answered
+            assert texts(reader, config) == texts(graph, config)
+            fetched.append(proxy.answered - before)
+            graph.invoke(said("new" * kilobyte), config, durability="sync")
+        assert fetched[0] > 20 * kilobyte
+        assert 6 * kilobyte < fetched[1] < 10 * kilobyte
+        before = proxy.answered
+        histories = [[s.values for s in g.get_state_history(config)] for g in (reader, graph)]
+        assert histories[0] == histories[1]
+        assert proxy.answered - before < 50 * kilobyte
+
+
+@pytest.mark.parametrize("cache_size", [0, 4000])
+def test_a_process_that_holds_little_reads_the_same(
+    saver: GovernedPostgresSaver, lakehouse: Database, person: Principal, cache_size: int
+) -> None:
+    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, cache_size=cache_size) as frugal:
+        graph, control = echo_graph(frugal), echo_graph(saver)
+        threads = [thread() for _ in range(3)]
+        for n in range(4):
+            for config in threads:
+                graph.invoke(said(f"{n}" * 500), config, durability="sync")
+                assert texts(graph, config) == texts(control, config)
+        for config in threads:
+            histories = [[s.values for s in g.get_state_history(config)] for g in (graph, control)]
+            assert histories[0] == histories[1]
+            assert len(histories[0]) == 12
 
 
 def test_a_fork_keeps_both_branches(saver: GovernedPostgresSaver) -> None:

@@ -192,8 +192,11 @@ end
 $$;
 
 -- A checkpoint, its pending writes, and every item that either refers to, each item once; the latest committed
--- checkpoint of the namespace without an id.
-create function :"schema".get_parts(p_principal text, p_thread_id text, p_ns text, p_checkpoint_id text)
+-- checkpoint of the namespace without an id. Items of the thread `held_of` at the positions `held`, which the caller
+-- says it has, are left out: an item never changes.
+create function :"schema".get_parts(
+  p_principal text, p_thread_id text, p_ns text, p_checkpoint_id text, held_of bigint, held int4multirange
+)
   returns table (
     part text, thread bigint, seq bigint, thread_id text, ns text, checkpoint_id text, extra text, "text" text,
     refs int[], bytes bytea, more bytea, epoch int, n int, m int
@@ -229,7 +232,10 @@ begin
   select 'i'::text, target.thread, 0::bigint, null::text, i.kind, null::text, null::text, i.message, null::int[],
     i.value, i.digest, 0, i.position, 0
   from (
-    select pg_catalog.unnest(pg_catalog.range_agg(pg_catalog.int4range(r.refs[k], r.refs[k] + r.refs[k + 1]))) as span
+    select pg_catalog.unnest(
+      pg_catalog.range_agg(pg_catalog.int4range(r.refs[k], r.refs[k] + r.refs[k + 1]))
+      - case target.thread when held_of then held else '{}' end
+    ) as span
     from (
       -- A long array is compressed; subscripting it would unpack it whole for every element.
       select target.refs || '{}'::int[] as refs

@@ -121,7 +121,8 @@ $$;
 
 -- `get_parts`, as a use of the thread.
 create function :"schema".use_parts(
-  p_principal text, p_thread_id text, p_ns text, p_checkpoint_id text, p_refresh boolean, p_ttl interval
+  p_principal text, p_thread_id text, p_ns text, p_checkpoint_id text, held_of bigint, held int4multirange,
+  p_refresh boolean, p_ttl interval
 )
   returns table (
     part text, thread bigint, seq bigint, thread_id text, ns text, checkpoint_id text, extra text, "text" text,
@@ -129,15 +130,15 @@ create function :"schema".use_parts(
   )
   language plpgsql as $$
 begin
-  return query select * from :"schema".get_parts(p_principal, p_thread_id, p_ns, p_checkpoint_id);
+  return query select * from :"schema".get_parts(p_principal, p_thread_id, p_ns, p_checkpoint_id, held_of, held);
   perform :"schema".touch(p_principal, p_thread_id, p_refresh, p_ttl);
 end
 $$;
 
 revoke all on function :"schema".touch(text, text, boolean, interval),
-  :"schema".use_parts(text, text, text, text, boolean, interval) from public;
+  :"schema".use_parts(text, text, text, text, bigint, int4multirange, boolean, interval) from public;
 grant execute on function :"schema".touch(text, text, boolean, interval),
-  :"schema".use_parts(text, text, text, text, boolean, interval) to :"runtime_role";
+  :"schema".use_parts(text, text, text, text, bigint, int4multirange, boolean, interval) to :"runtime_role";
 
 revoke all on function :"schema".held(bigint), :"schema".refuse_held(bigint), :"schema".keep_held_thread(),
   :"schema".keep_held_row(), :"schema".keep_held_rows() from public;
