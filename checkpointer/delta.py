@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langgraph.checkpoint.base import DeltaChannelHistory, PendingWrite, writes_sort_key
 
-from checkpointer.encoding import DICT, ITEM, LIST, SNAPSHOT, Decoder, Item, Node
+from checkpointer.encoding import DICT, ITEM, LIST, SNAPSHOT, Decoder, Item, Node, Piece
 from checkpointer.operations import COUNTERS, Context, Operation, Statement
 from checkpointer.serializer import load
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from checkpointer.addresses import Address
-    from checkpointer.messages import MessageMould
 
 
 def steps_since_snapshot(metadata: Mapping[str, Any]) -> int:
@@ -119,9 +118,7 @@ def _histories(
     serde: SerializerProtocol, found: Sequence[_Found], parts: Sequence[tuple[Any, ...]]
 ) -> dict[str, DeltaChannelHistory]:
     rows = [_PartRow._make(part) for part in parts]
-    items: dict[int, Item | MessageMould] = {
-        row.n: Item(row.kind, row.text, row.body, row.more) for row in rows if row.part == "i"
-    }
+    items: dict[int, Piece] = {row.n: Item(row.kind, row.text, row.body, row.more) for row in rows if row.part == "i"}
     writes = sorted(
         (row for row in rows if row.part == "w"), key=lambda w: writes_sort_key(w.more.decode(), w.kind, w.n)
     )

@@ -49,6 +49,7 @@ FIRST_VALUE = 1 << 30
 _SMALL_TEXT = 48
 _SCALARS_AN_ITEM = 64
 _SCALARS = (int, float, bool, type(None))
+_CONSTANTS = frozenset({*_SCALARS, str, bytes})
 
 
 class Item(NamedTuple):
@@ -72,6 +73,17 @@ class Item(NamedTuple):
         body = content.encode() if isinstance(content, str) else content
         digest = blake2b(body, digest_size=16, person=kind.encode()[:16]).digest()
         return cls(kind, content if text else None, None if text else body, digest, lane)  # type: ignore[arg-type]
+
+
+class Constants(NamedTuple):
+    """Elements, or entries, that nobody can change: decoded once, for all who read them."""
+
+    values: Sequence[Any]
+    size: int
+
+
+# What a position holds: as it was stored, or made ready to be read again.
+Piece = Item | MessageMould | Constants
 
 
 @dataclass(slots=True)
@@ -215,11 +227,11 @@ class Decoder:
     """Turns nodes back into values, reading references from where the last value stopped."""
 
     serde: SerializerProtocol
-    items: MutableMapping[int, Item | MessageMould]
-    """By position; a message that is read again becomes a mould."""
+    items: MutableMapping[int, Piece]
+    """By position; what is read again is made ready for it."""
     refs: Sequence[int]
     once: Collection[int] | None = None
-    """Positions of messages that are not expected to be read again; None for all."""
+    """Positions that are not expected to be read again; None for all."""
     marks: Marks | None = None
     """Where to remember what messages look like, for an encoder to know them again."""
     at: int = 0
@@ -241,8 +253,10 @@ class Decoder:
     def _list(self, runs: int) -> list[Any]:
         values: list[Any] = []
         for position, item in self._next(runs):
-            if isinstance(item, Item) and item.kind == ELEMENTS:
-                values.extend(load(self.serde, item.value or b""))
+            if isinstance(item, MessageMould):
+                values.append(item.cast())
+            elif isinstance(item, Constants) or item.kind == ELEMENTS:
+                values.extend(self._several(position, item))
             else:
                 values.append(self._value(position, item))
         return values
@@ -251,21 +265,34 @@ class Decoder:
         value: dict[str, Any] = {}
         for part in parts:
             if isinstance(part, int):
-                for _, item in self._next(part):
-                    value.update(load(self.serde, item.value or b""))  # type: ignore[union-attr]
+                for position, item in self._next(part):
+                    value.update(self._several(position, item))
             else:
                 value[part[0]] = self.decode(part[1])
         return value
 
-    def _value(self, position: int, item: Item | MessageMould) -> Any:
+    def _several(self, position: int, item: Piece) -> Sequence[Any]:
+        """Return elements of a list, or entries of a dict."""
+        if isinstance(item, Constants):
+            return item.values
+        assert isinstance(item, Item)
+        values: list[Any] = load(self.serde, item.value or b"")
+        if self._again(position):
+            inner = values if item.kind == ELEMENTS else [value for _, value in values]
+            if all(type(value) in _CONSTANTS for value in inner):
+                self.items[position] = Constants(values, item.size)
+        return values
+
+    def _value(self, position: int, item: Piece) -> Any:
         if isinstance(item, MessageMould):
             return item.cast()
+        assert isinstance(item, Item)
         if item.kind in MESSAGE_KINDS:
-            if self.once is None or position in self.once:
-                message = message_from_json(item.kind, item.message or "")
-            else:
+            if self._again(position):
                 mould = self.items[position] = MessageMould(item.kind, item.message or "")
                 message = mould.cast()
+            else:
+                message = message_from_json(item.kind, item.message or "")
             if self.marks is not None and position not in self.marks.marked:
                 self.marks.marked.add(position)
                 mark = fingerprint(message)
@@ -274,7 +301,10 @@ class Decoder:
             return message
         return load(self.serde, item.value or b"")
 
-    def _next(self, runs: int) -> list[tuple[int, Item | MessageMould]]:
+    def _again(self, position: int) -> bool:
+        return self.once is not None and position not in self.once
+
+    def _next(self, runs: int) -> list[tuple[int, Piece]]:
         taken = self.refs[self.at : self.at + 2 * runs]
         self.at += 2 * runs
         runs_taken = zip(taken[::2], taken[1::2], strict=True)

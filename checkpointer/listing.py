@@ -53,7 +53,7 @@ class Listing:
         """Return the next checkpoints that match; sets `done` after the last."""
         size = _PAGE if self._left is None else min(_PAGE, self._left)
         held = self._ctx.memory.held((self._owner, self._params["thread_id"] or ""))
-        statements = [Statement("page", {**self._params, **held.params, "limit": size})]
+        statements = [Statement("page", {**self._params, **held.params, "limit": size}, held=len(held.items))]
         if self._params["thread_id"] is not None and self._params["after_thread"] is None:
             statements += self._touch()
         rows, *_ = yield statements

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from checkpointer.encoding import FIRST_VALUE, Item, Node
-from checkpointer.messages import MessageMould
+from checkpointer.encoding import FIRST_VALUE, Node, Piece
 
 _MAX_THREADS = 256
 _MAX_CHECKPOINTS = 16
@@ -28,7 +26,7 @@ class Held(NamedTuple):
     """Items of one thread that a reader has, by position."""
 
     thread: int | None
-    items: dict[int, Item | MessageMould]
+    items: dict[int, Piece]
     ranges: str
     """Their positions, as Postgres writes an int4multirange."""
 
@@ -61,7 +59,7 @@ class ThreadMemo:
     digests: dict[tuple[Any, ...] | None, bytes] = field(default_factory=dict)
     marked: set[int] = field(default_factory=set)
     checkpoints: OrderedDict[CheckpointKey, dict[str, StoredChannel]] = field(default_factory=OrderedDict)
-    items: dict[int, Item | MessageMould] = field(default_factory=dict)
+    items: dict[int, Piece] = field(default_factory=dict)
     size: int = 0
     """Bytes of the items."""
 
@@ -118,20 +116,25 @@ class Memory:
         with self._lock:
             return Held(memo.thread, memo.items, _ranges(sorted(memo.items)))
 
-    def hold(self, key: ThreadKey, thread: int, items: Mapping[int, Item | MessageMould]) -> None:
-        """Keep items of a thread, forgetting those of the threads used least recently where they are too many."""
+    def hold(self, key: ThreadKey, thread: int, items: dict[int, Piece]) -> dict[int, Piece]:
+        """Keep items of a thread, and those of the threads used last, as far as there is room.
+
+        Returns them where they are kept, for a reader who makes them ready for the next.
+        """
         with self._lock:
             memo = self._memos.get(key)
-            if memo is None or memo.thread != thread or not self._most_bytes:
-                return
+            if memo is None or memo.thread != thread:
+                return items
             size = sum(items[position].size for position in items.keys() - memo.items.keys())
-            memo.items.update(items)
+            kept = memo.items
+            kept.update(items)
             memo.size += size
             self._bytes += size
             for other in list(self._memos.values()):
                 if self._bytes <= self._most_bytes:
                     break
                 self._let_go(other)
+            return kept
 
     def remember(self, memo: ThreadMemo, key: CheckpointKey, channels: dict[str, StoredChannel]) -> None:
         """Keep the channels of a checkpoint."""

@@ -51,12 +51,14 @@ Row = tuple[Any, ...]
 class Statement(NamedTuple):
     """A query of `queries.sql` by name, and its parameters.
 
-    One that `binds` is a function of the schema that binds the principal itself; it travels alone.
+    One that `binds` is a function of the schema that binds the principal itself; it travels alone. `held` counts what
+    may have to be decoded besides the rows that come.
     """
 
     name: str
     params: Mapping[str, Any]
     binds: bool = False
+    held: int = 0
 
 
 # Yields the statements of one round trip, is sent the rows of each, returns a result.
@@ -92,7 +94,7 @@ def get_tuple(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]
     policy = ctx.retention
     name = "get_parts" if policy is None else "use_parts"
     held = ctx.memory.held(where.thread)
-    [rows] = yield [Statement(name, {**params, **held.params, **policy_of(policy)}, binds=True)]
+    [rows] = yield [Statement(name, {**params, **held.params, **policy_of(policy)}, binds=True, held=len(held.items))]
     page = read_page(ctx.serde, ctx.memory, where.owner, held, rows)
     if page.last is not None and where.incarnation is not None:
         where.incarnation.learn(page.last[0])

@@ -8,11 +8,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from langgraph.checkpoint.base import Checkpoint, CheckpointTuple, PendingWrite, writes_sort_key
+from langgraph.checkpoint.base import (
+    Checkpoint,
+    CheckpointTuple,
+    PendingWrite,
+    writes_sort_key,
+)
 
 from checkpointer.addresses import checkpoint_config
 from checkpointer.collector import paused
-from checkpointer.encoding import Decoder, Item
+from checkpointer.encoding import Decoder, Item, Piece
 from checkpointer.memo import StoredChannel
 from checkpointer.serializer import load
 
@@ -20,7 +25,6 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from checkpointer.memo import Held, Memory
-    from checkpointer.messages import MessageMould
 
 
 class PartRow(NamedTuple):
@@ -65,13 +69,14 @@ def read_page(
     for row in parts["w"]:
         writes[row.thread, row.ns, row.checkpoint_id].append(row)
     found = sorted(parts["c"], key=lambda row: (row.thread, row.seq), reverse=True)
-    pieces: dict[int, dict[int, Item | MessageMould]] = {}
+    pieces: dict[int, dict[int, Piece]] = {}
     for thread, at in {row.thread: row for row in found}.items():
         fresh = items[thread]
         positions = {item.digest: position for position, item in fresh.items()}
         memory.learn((owner, at.thread_id), thread, at.epoch, (at.n, at.m), positions)
-        pieces[thread] = {**held.items, **fresh} if thread == held.thread else {**fresh}
-    # A message that several checkpoints share, or that is read again, is kept as a mould.
+        before = held.items if thread == held.thread else {}
+        pieces[thread] = memory.hold((owner, at.thread_id), thread, {**before, **fresh})
+    # What several checkpoints share, or is read again, is made ready for that.
     shared = len(found) > 1
     with paused():
         tuples = [
@@ -86,9 +91,6 @@ def read_page(
             )
             for row in found
         ]
-    for row in found:
-        if (piece := pieces.pop(row.thread, None)) is not None:
-            memory.hold((owner, row.thread_id), row.thread, piece)
     return Page(tuples, (found[-1].thread, found[-1].seq) if found else None)
 
 
@@ -97,7 +99,7 @@ def _tuple(
     memory: Memory,
     owner: str,
     row: PartRow,
-    items: dict[int, Item | MessageMould],
+    items: dict[int, Piece],
     once: Collection[int],
     writes: list[PartRow],
 ) -> CheckpointTuple:
@@ -122,8 +124,6 @@ def _tuple(
     )
 
 
-def _pending(
-    serde: SerializerProtocol, items: dict[int, Item | MessageMould], writes: list[PartRow]
-) -> list[PendingWrite]:
+def _pending(serde: SerializerProtocol, items: dict[int, Piece], writes: list[PartRow]) -> list[PendingWrite]:
     ordered = sorted(writes, key=lambda w: writes_sort_key((w.more or b"").decode(), w.extra or "", w.n))
     return [(w.extra or "", w.text or "", Decoder(serde, items, w.refs).decode(load(serde, w.body))) for w in ordered]

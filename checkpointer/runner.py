@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 # What the functions of the schema raise.
 _NOT_BELIEVED = "MRG01"
-# Rows that are decoded on the event loop; more of them would keep its other tasks waiting.
+# Rows and items that are decoded on the event loop; more of them would keep its other tasks waiting.
 _MANY_ROWS = 250
 
 _CONNECTION = {
@@ -201,7 +201,7 @@ class AsyncRunner(_Runner):
                 except psycopg.DatabaseError as error:
                     statements = operation.throw(self.passed_on(error, principal))
                 else:
-                    if sum(map(len, results)) < _MANY_ROWS:
+                    if sum(map(len, results)) + sum(s.held for s in statements) < _MANY_ROWS:
                         statements = operation.send(results)
                         continue
                     done, answer = await asyncio.to_thread(_resumed, operation, results)

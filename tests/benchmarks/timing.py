@@ -1,33 +1,21 @@
 """Fair timing on a noisy machine: peers take turns, and the order changes from round to round.
 
-Whatever was alive before is frozen out of the garbage collector's sight, and what one peer left is collected before the
-next one's clock starts; the collector then runs as it would in production, for everybody alike. A peer's turn is a few
-calls in a row: with a collection before every call, each would be measured with cold caches.
+What one peer left is collected before the next one's clock starts; the garbage collector then runs as it would in
+production, for everybody alike. A peer's turn is a few calls in a row: with a collection before every call, each would
+be measured with cold caches.
 """
 
 from __future__ import annotations
 
 import gc
-from contextlib import contextmanager
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 Samples = dict[str, list[float]]
-
-
-@contextmanager
-def steady() -> Iterator[None]:
-    """Freeze everything alive out of garbage collection."""
-    gc.collect()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def timed(call: Callable[[], object]) -> float:
@@ -43,15 +31,14 @@ def interleaved(
     """Time every call so many times a round, after `warm_up` rounds of one call that do not count."""
     names = list(calls)
     samples: Samples = {name: [] for name in names}
-    with steady():
-        for number in range(-warm_up, rounds):
-            shift = number % len(names)
-            for name in names[shift:] + names[:shift]:
-                gc.collect()
-                if number < 0:
-                    calls[name]()
-                else:
-                    samples[name] += [timed(calls[name]) for _ in range(in_a_row)]
+    for number in range(-warm_up, rounds):
+        shift = number % len(names)
+        for name in names[shift:] + names[:shift]:
+            gc.collect()
+            if number < 0:
+                calls[name]()
+            else:
+                samples[name] += [timed(calls[name]) for _ in range(in_a_row)]
     return samples
 
 
