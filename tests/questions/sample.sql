@@ -794,3 +794,9 @@ where (size, country) in (('large', 'Japan'), ('small', 'Germany'))
 
 -- alice: and by country?
 -- refused
+
+-- bob: who is the youngest employee?
+-- refused
+
+-- bob: oldest employees
+-- refused

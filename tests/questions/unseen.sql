@@ -398,3 +398,53 @@ select count(*) from depot.items where grp = 'tools';
 
 -- hana: how many forklifts do we own?
 -- refused
+
+-- # gallery
+
+-- kofi: how many artists are from Spain?
+-- from: gallery.artists
+select count(*) from gallery.artists where country = 'Spain';
+
+-- kofi: artists born after 1950
+-- from: gallery.artists
+select name from gallery.artists where birth_year > 1950;
+
+-- kofi: how many artists were born before 1930?
+select count(*) from gallery.artists where birth_year < 1930;
+
+-- kofi: how many artists died before 1990?
+select count(*) from gallery.artists where death_year < 1990;
+
+-- kofi: average asking price of works by artists born since 1960
+select a.name, avg(asking_price) from gallery.works join gallery.artists a using (artist_id) where birth_year >= 1960
+group by 1;
+-- or
+select avg(asking_price) from gallery.works join gallery.artists using (artist_id) where birth_year >= 1960;
+
+-- kofi: works made after 1990
+select title from gallery.works where year > 1990;
+
+-- kofi: youngest artist
+select name, birth_year from gallery.artists order by birth_year desc limit 1;
+
+-- kofi: who is the oldest artist from Mexico?
+select name, birth_year from gallery.artists where country = 'Mexico' order by birth_year limit 1;
+
+-- kofi: the 3 youngest artists
+-- then: from Japan
+select name, birth_year from gallery.artists where country = 'Japan' order by birth_year desc limit 3;
+
+-- kofi: when was Mei Haddad born?
+select birth_year from gallery.artists where name = 'Mei Haddad';
+
+-- kofi: what is the earliest birth year?
+select min(birth_year) from gallery.artists;
+
+-- kofi: artists after 1950
+-- refused
+
+-- kofi: artists born in March 1950
+-- refused
+
+-- kofi: youngest customer
+-- refused

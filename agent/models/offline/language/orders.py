@@ -144,7 +144,7 @@ class Orders(Numbers):
         self._only_rank(item)
         number = self._take("number")
         limit = limit_of(number) or limit
-        self.draft.rank = Rank("recent", item.word, limit or self._number_before())
+        self.draft.rank = Rank("recent", item.word, limit or self._number_before(), word=item.text.casefold())
         if name := self._noun():
             self.last = name
             if self.draft.subject is None and not self.draft.wanted:

@@ -83,6 +83,7 @@ _PAST = {
     "kept": "keep",
     "held": "hold",
     "born": "birth",
+    "died": "death",
     "built": "build",
     "left": "leave",
     "lent": "lend",

@@ -10,7 +10,7 @@ from agent.models.offline.meaning.conditions import Conditions
 from agent.models.offline.meaning.measures import default_agg
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.query import Group, Measure
-from agent.models.offline.schema import plain
+from agent.models.offline.schema import Column, plain
 
 _PLENTY = 10
 
@@ -48,13 +48,30 @@ class Ranks(Conditions):
     def _recent(self) -> None:
         rank, hints = self.draft.rank, self.draft.hints
         assert rank is not None
-        column = self.places.date_column([*hints, *self._dated()])
+        asked = self.draft.subject
+        if asked and not asked.tables and rank.limit is None and (own := self._own_dates(asked)):
+            # "The latest order date" is the date alone.
+            self._set(measures=(Measure("max" if rank.direction == "desc" else "min", own[0]),), groups=())
+            self.draft = replace(self.draft, rank=None)
+            return
+        column = self._age() if rank.word in {"youngest", "oldest"} else None
+        column = column or self.places.date_column([*hints, *self._dated()])
         if self.draft.asks == "when" and column.table == self.base:
             self._set(measures=(Measure("max" if rank.direction == "desc" else "min", column),), subject=None)
             return
         if self.query_.measures:
             raise NotUnderstoodError("I cannot tell what the latest or earliest of a figure is; name a period instead.")
         self._set(order=rank.direction, ordered=column)
+
+    def _own_dates(self, item: Item) -> list[Column]:
+        return [c for c in item.columns if c.table == self.base and (c.kind == "date" or c.is_year)]
+
+    def _age(self) -> Column | None:
+        """Return what "youngest" and "oldest" go by: people are not as old as what else is noted of them."""
+        born = [c for c in self.table.columns if c.is_birth]
+        if not born and self._is_people(self.base):
+            raise NotUnderstoodError(f"{plain(self.base)} holds no dates of birth.")
+        return born[0] if len(born) == 1 else None
 
     def _common(self) -> None:
         rank = self.draft.rank

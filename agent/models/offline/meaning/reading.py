@@ -6,12 +6,15 @@ from dataclasses import replace
 
 from agent.models.offline.language.draft import Draft
 from agent.models.offline.language.lexicon import Item
-from agent.models.offline.language.words import same
+from agent.models.offline.language.words import head_of, same
 from agent.models.offline.meaning.places import NotUnderstoodError, Places
 from agent.models.offline.query import Group, Query
 from agent.models.offline.schema import Column, Schema, plain
 
-_PEOPLE = ("person", "employee", "user", "customer", "member", "student", "patient", "author", "teacher", "doctor")
+_PEOPLE = (
+    *("person", "employee", "worker", "owner", "user", "customer", "client", "member", "visitor", "guest", "passenger"),
+    *("student", "teacher", "trainer", "patient", "doctor", "nurse", "author", "artist", "actor", "player", "driver"),
+)
 
 
 class Reading:
@@ -58,11 +61,11 @@ class Reading:
         return (column,)
 
     def _dated(self) -> list[Item]:
-        return [i for i in self.draft.mentioned if any(c.kind == "date" for c in i.columns)]
+        return [i for i in self.draft.mentioned if any(c.kind == "date" or c.is_year for c in i.columns)]
 
     def _is_people(self, table: str) -> bool:
         about = self.schema.tables[table]
-        words = {*about.words, *(about.comment or "").casefold().split()}
+        words = {*about.words, *head_of(about.comment)}
         return bool(about.labels) and any(same(w, p) for w in words for p in _PEOPLE)
 
     def _by_key(self, key: Column) -> Group:

@@ -111,8 +111,14 @@ def _bases(draft: Draft, schema: Schema) -> Iterator[str]:
         first += [c.table for hint in draft.hints for c in hint.columns]
     first = list(dict.fromkeys(first))
     yield from first
-    # Where something is not reached from these, it may be from the rows that point to them.
-    yield from schema.dependents(first)
+    # Where something is not reached from these, it may be from the rows that point to them, if they are spoken of.
+    yield from (table for table in schema.dependents(first) if _speaks_of(draft, table))
+
+
+def _speaks_of(draft: Draft, table: str) -> bool:
+    said = [*draft.items, *draft.hints]
+    columns = [c for item in said for c in (*item.columns, *(v.column for v in item.values))]
+    return any(table in item.tables for item in said) or any(c.table == table for c in columns)
 
 
 class Resolver(Groups):
