@@ -800,3 +800,46 @@ where (size, country) in (('large', 'Japan'), ('small', 'Germany'))
 
 -- bob: oldest employees
 -- refused
+
+-- alice: top 3 franchises by revenue
+-- then: their ratings?
+-- refused
+
+-- alice: which franchise has the highest revenue?
+-- then: how many reviews does it have?
+-- refused
+
+-- alice: which franchises have more than 7 reviews?
+-- then: and revenue?
+-- refused
+
+-- alice: franchises in Germany
+-- then: and their revenue?
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany';
+
+-- alice: how many shops are in Japan?
+-- then: what is their revenue in 2025?
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Japan' and sold_at >= '2025-01-01' and sold_at < '2026-01-01';
+
+-- alice: how many shops are in Japan and what is their average rating?
+select count(*) from bakehouse.franchises where country = 'Japan';
+select avg(rating) from bakehouse.reviews join bakehouse.franchises using (franchise_id) where country = 'Japan';
+
+-- alice: list the franchises in France and their cities
+select name, city from bakehouse.franchises where country = 'France';
+
+-- alice: revenue by country
+-- then: revenue by moon phase
+-- then: only in Germany
+-- refused
+
+-- alice: which manager is the youngest?
+-- then: in Germany
+-- refused
+
+-- alice: revenue by country
+-- then: revenue by moon phase
+-- then: revenue by payment method
+select payment_method, sum(total_price) from bakehouse.transactions group by payment_method;

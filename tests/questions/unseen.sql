@@ -448,3 +448,7 @@ select min(birth_year) from gallery.artists;
 
 -- kofi: youngest customer
 -- refused
+
+-- kofi: artists from Japan
+-- then: their works after 1990
+select title from gallery.works join gallery.artists using (artist_id) where country = 'Japan' and year > 1990;

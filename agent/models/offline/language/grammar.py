@@ -65,10 +65,12 @@ _LEARNT = (
     ("and", "and", "and|as well as|&|along with|together with|plus"),
     ("or", "or", "or"),
     ("when", "when", "when|since when|on which day|on what date|on which date|what date|which date|which day"),
-    ("lean", "weak", "only|just|now|also|instead|too|then|only for|again|it|ones"),
+    ("lean", "weak", "only|just|now|also|instead|too|then|only for|again|ones"),
     ("lean", "strong", "what about|how about|same|same for|the same for|and what about|and how about|same question"),
     ("lean", "strong", "same thing for|same but|the same|the same thing|same thing|same again|the same again"),
     ("lean", "strong", "do the same for"),
+    ("lean", "refer", "it|they|theirs|he|she"),
+    ("lean", "own", "its|their|his|her"),
     ("lean", "refer", "of those|of these|of them|among those|among them|those|these|them|of which|among these"),
     ("meta", "tables", "tables|table|datasets|dataset|data sets"),
     ("meta", "columns", "columns|column|fields|field|schema|structure"),
@@ -117,7 +119,7 @@ VERBS = {"earn": "salary", "cost": "price", "weigh": "weight"}
 # Words that select nothing, and the questions that have nothing else say hello.
 _SELECT_NOTHING = """
     the a an of in on at from for to with where is are was were be been being do does did has have had having there
-    their its they me us our we i you your please can could would my that than as this all any some ok okay so but rows
+    me us our we i you your please can could would my that than as this all any some ok okay so but rows
     row records record entries entry located based come comes came made exist exists if live lives lived living placed
     go goes went gone take takes took split broken limit value values got belong belongs many much whole entire hi
     hello hey thanks thank kindly currently data need access available want know see both respectively within make

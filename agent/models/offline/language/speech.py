@@ -78,7 +78,10 @@ class Speech(Orders):
         self.draft.asks = "when"
 
     def _lean(self, item: Item) -> None:
-        if item.word != "weak" or not self.draft.lean:
+        if item.word == "own":
+            # "Their cities" leans on the question before, "the shops and their cities" does not.
+            self.draft.lean = self.draft.lean if self.draft.items else "refer"
+        elif item.word != "weak" or not self.draft.lean:
             self.draft.lean = item.word
 
     def _total(self, item: Item) -> None:

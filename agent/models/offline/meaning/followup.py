@@ -14,17 +14,21 @@ from agent.models.offline.query import Measure, Query
 from agent.models.offline.schema import Schema
 
 
-def follow(drafts: Sequence[Draft], schema: Schema, previous: Sequence[Query]) -> list[Query]:
+def follow(
+    drafts: Sequence[Draft], schema: Schema, previous: Sequence[Query], *, unanswered: bool = False
+) -> list[Query]:
     """Resolve the clauses of a question, where needed with the help of what was asked before.
 
     Raises:
         NotUnderstoodError: It cannot be answered; the message says why.
     """
-    drafts = [*drafts]
-    if len(drafts) > 1:
-        drafts = _share(drafts)
-        return [query for draft in drafts for query in _one(draft, schema, previous)]
-    return _one(drafts[0], schema, previous) if drafts else []
+    if unanswered and drafts and _leans(drafts[0]):
+        raise NotUnderstoodError("I did not answer the question before, so ask this one as a whole.")
+    found: list[Query] = []
+    for draft in _share([*drafts]):
+        # "How many shops are in Japan, and what is their revenue?" goes on from its own first clause.
+        found += _one(draft, schema, found if found and draft.lean == "refer" else previous)
+    return found
 
 
 def _one(draft: Draft, schema: Schema, previous: Sequence[Query]) -> list[Query]:
@@ -41,6 +45,8 @@ def _one(draft: Draft, schema: Schema, previous: Sequence[Query]) -> list[Query]
 
 def _share(drafts: list[Draft]) -> list[Draft]:
     """Let a first clause without conditions have those of the last: "how many A and B are there in France"."""
+    if len(drafts) < 2:
+        return drafts
     last = drafts[-1]
     shared = []
     for draft in drafts[:-1]:
@@ -88,8 +94,8 @@ class _Leaning(Resolver):
             raise NotUnderstoodError(f"I do not know what “{self.draft.lost[0]}” means here.")
         if any(t not in self.schema.tables for t in self.before.tables):
             raise NotUnderstoodError("What you asked before is no longer there; ask the whole question again.")
-        if self.draft.lean == "refer" and self.before.limit is not None:
-            raise NotUnderstoodError("I cannot go on with the first rows only; ask the whole question again.")
+        if self._refers() and (self.before.limit is not None or self.before.having):
+            raise NotUnderstoodError("I cannot go on with only the rows that were shown; ask the whole question again.")
         self._dated_months()
         moved = self._moved()
         if moved is not None:
@@ -102,6 +108,8 @@ class _Leaning(Resolver):
         self._hints()
         self._listing()
         self._sound()
+        if self.before.having and self.query_.measures[:1] != self.before.measures[:1]:
+            raise NotUnderstoodError("I cannot go on from groups that were held against a figure; ask as a whole.")
         if self.query_ == self.before:
             raise NotUnderstoodError("I cannot tell what to change about the question before.")
         return self.query_
@@ -136,7 +144,14 @@ class _Leaning(Resolver):
         draft = replace(self.draft, wanted=wanted, subject=None if counting else items[0], mentioned=[], lean="")
         [query] = resolve(draft, self.schema)
         kept = [f for f in self.before.filters if self.schema.path(query.base, f.column.table) is not None]
+        if self._refers():
+            if len(kept) < len(self.before.filters) or self.before.missing:
+                raise NotUnderstoodError("I cannot ask that of the rows before; ask the whole question again.")
+            return replace(query, filters=tuple(kept)).filtered(query.filters)
         return query.filtered(tuple(kept)) if kept and not query.filters else query
+
+    def _refers(self) -> bool:
+        return self.draft.lean == "refer"
 
     def _new_measures(self) -> None:
         wanted = list(self.draft.wanted)
@@ -145,7 +160,12 @@ class _Leaning(Resolver):
         if not wanted and subject and any(c.measures for c in subject.columns) and not self.draft.rank:
             bare.insert(0, subject)
             self.used.add(id(subject))
-        if not wanted and bare and not self.draft.rank and (self.before.measures or self.draft.groups):
+        if (
+            not wanted
+            and bare
+            and not self.draft.rank
+            and (self.before.measures or self.draft.groups or self._refers())
+        ):
             self.used.update(id(i) for i in bare)
             self._rebase([Wanted("", i) for i in bare])
             return
@@ -203,7 +223,8 @@ class _Leaning(Resolver):
         groups = self.before.groups
         if base != self.before.base and any(g.entity == base for g in groups):
             groups = ()
-        self._set(base=base, measures=tuple(measures), groups=groups, shown=(), subject=None, ordered=None)
+        order = self.before.order if self.before.ordered is None else None
+        self._set(base=base, measures=tuple(measures), groups=groups, shown=(), subject=None, order=order, ordered=None)
 
     def _new_groups(self) -> None:
         groups = [self.group(item) for item in self.draft.groups]
