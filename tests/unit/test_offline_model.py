@@ -150,3 +150,26 @@ def test_a_listing_that_was_cut_off_does_not_say_how_many_there_are() -> None:
     text = messages[-1].text
     assert text.startswith("Goods:")
     assert "200" not in text
+
+
+@pytest.mark.parametrize(
+    ("prices", "said"),
+    [
+        ([9, 8, 7], ""),
+        ([9, 8, 7, 7], "1 other has the same price as the last one shown."),
+        ([9, 8, 7, 7, 7], "2 others have the same price as the last one shown."),
+    ],
+)
+def test_what_is_tied_with_the_last_one_is_told(prices: list[int], said: str) -> None:
+    rows: list[list[Any]] = [[name, price, "2025-01-01"] for name, price in zip("edcba", prices, strict=False)]
+    [query], answer = talk("top 3 goods by price", rows)
+    assert query.endswith("order by g.price desc nulls last fetch first 3 rows with ties")
+    shown = [line.split(" | ")[0] for line in answer.splitlines() if "2025-01-01" in line]
+    # The tied ones are in the same order each time, whichever of them came first.
+    assert shown == ["| e", "| d", f"| {'edcba'[len(prices) - 1]}"]
+    assert answer.endswith(said or "2025-01-01 |")
+
+
+def test_first_rows_without_an_order_have_no_ties() -> None:
+    [query], _ = talk("list 2 goods", [["a", 1, "2025-01-01"]] * 2)
+    assert query.endswith(" limit 2")

@@ -89,6 +89,11 @@ class Query:
         others = [g.entity for g in self.groups] + [c.table for c in self.columns] + [self.subject]
         return list(dict.fromkeys(t for t in (self.base, *others) if t))
 
+    @property
+    def ranked(self) -> bool:
+        """Whether it asks for the first rows of an order."""
+        return self.limit is not None and self.order is not None and bool(self.ordered or self.measures)
+
     def filtered(self, more: tuple[Filter, ...]) -> Query:
         """Add conditions; a new one takes the place of those on the same column."""
         columns = {f.column for f in more}

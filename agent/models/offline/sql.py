@@ -93,7 +93,7 @@ class _Writer:
             f"where {' and '.join(where)}" if where else "",
             f"group by {', '.join(group)}{having}" if group else "",
             f"order by {', '.join(order)}" if order else "",
-            f"limit {query.limit}" if query.limit is not None else "",
+            _limited(query),
         ]
         return " ".join(part for part in parts if part)
 
@@ -169,7 +169,8 @@ class _Writer:
             if times and query.order is None:
                 return [str(n + 1) for n in range(width - len(query.measures))]
             place = width - len(query.measures) + 1
-            return [f"{place} {direction or 'desc'} nulls last", "1"]
+            ranked = f"{place} {direction or 'desc'} nulls last"
+            return [ranked] if query.ranked else [ranked, "1"]
         if query.groups:
             return [f"1 {direction}".strip()]
         if query.subject:
@@ -196,6 +197,13 @@ class _Writer:
         alias = next(a for a in (letter, *(f"{letter}{n}" for n in range(2, 99))) if a not in taken)
         self.aliases[table] = alias
         return alias
+
+
+def _limited(query: Query) -> str:
+    """Those that are tied with the last one come as well, so that they can be told of."""
+    if query.limit is None:
+        return ""
+    return f"fetch first {query.limit} rows with ties" if query.ranked else f"limit {query.limit}"
 
 
 def alias_of(measure: Measure) -> str:
