@@ -843,3 +843,61 @@ select name, city from bakehouse.franchises where country = 'France';
 -- then: revenue by moon phase
 -- then: revenue by payment method
 select payment_method, sum(total_price) from bakehouse.transactions group by payment_method;
+
+-- # the highest and lowest
+
+-- bob: lowest salary
+select min(amount) from hr.salaries;
+
+-- bob: the highest salary in Finance in 2024
+select max(amount) from hr.salaries join hr.employees using (employee_id) where department = 'Finance' and year = 2024;
+
+-- bob: lowest salary by department
+select department, min(amount) from hr.salaries join hr.employees using (employee_id) group by department;
+
+-- bob: lowest salary
+-- then: and the highest?
+select max(amount) from hr.salaries;
+
+-- bob: lowest salary
+-- then: and by department?
+select department, min(amount) from hr.salaries join hr.employees using (employee_id) group by department;
+
+-- bob: who has the lowest salary?
+select name, amount from hr.salaries join hr.employees using (employee_id) order by amount limit 1;
+
+-- bob: the 3 highest salaries in 2025
+select amount from hr.salaries where year = 2025 order by amount desc limit 3;
+
+-- alice: largest transaction
+select total_price, sold_at from bakehouse.transactions order by total_price desc limit 1;
+
+-- alice: biggest sale in Paris in 2025
+select total_price, sold_at from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where city = 'Paris' and sold_at >= '2025-01-01' order by total_price desc limit 1;
+
+-- alice: largest franchise
+-- refused
+
+-- alice: largest review
+-- refused
+
+-- alice: average, highest and lowest unit price
+select avg(unit_price), max(unit_price), min(unit_price) from bakehouse.transactions;
+
+-- alice: highest, lowest and average rating by country
+select country, max(rating), min(rating), avg(rating)
+from bakehouse.reviews join bakehouse.franchises using (franchise_id) group by country;
+
+-- alice: highest rating per country
+select country, max(rating) from bakehouse.reviews join bakehouse.franchises using (franchise_id) group by country;
+
+-- alice: highest unit price
+-- then: and the lowest?
+-- then: only in Germany
+select min(unit_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany';
+
+-- alice: revenue in 2024
+-- then: and the highest?
+-- refused

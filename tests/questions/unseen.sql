@@ -452,3 +452,10 @@ select min(birth_year) from gallery.artists;
 -- kofi: artists from Japan
 -- then: their works after 1990
 select title from gallery.works join gallery.artists using (artist_id) where country = 'Japan' and year > 1990;
+
+-- kofi: who has the most works?
+select a.name, count(*) from gallery.works join gallery.artists a using (artist_id) group by 1 order by 2 desc limit 1;
+
+-- kofi: largest order of 2024
+select amount, ordered_on from gallery.orders where ordered_on >= '2024-01-01' and ordered_on < '2025-01-01'
+order by amount desc limit 1;

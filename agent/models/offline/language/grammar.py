@@ -107,13 +107,15 @@ _GRADED = (
 GRADED: dict[str, tuple[str, str]] = {}
 NOUNS: dict[str, tuple[str, ...]] = {
     "price": ("price", "cost", "fee", "rate", "amount"),
-    "length": ("length", "duration", "minutes", "hours", "seconds"),
+    "length": ("length", "duration", "runtime", "minutes", "hours", "seconds"),
     "weight": ("weight", "mass"),
     "height": ("height",),
     "rating": ("rating", "score", "stars"),
     "salary": ("salary", "pay", "wage"),
     "stock": ("stock", "quantity"),
 }
+# Degrees that compute where others are listed beside them: "the average, highest and lowest price".
+EXTREMES = {"highest": "max", "largest": "max", "biggest": "max", "lowest": "min", "smallest": "min"}
 # Verbs, by their stem, and the nouns that they are about.
 VERBS = {"earn": "salary", "cost": "price", "weigh": "weight"}
 # Words that select nothing, and the questions that have nothing else say hello.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.models.offline.language.draft import Condition, Rank
+from agent.models.offline.language.draft import Condition, Rank, Wanted
+from agent.models.offline.language.grammar import EXTREMES
 from agent.models.offline.language.lexicon import Item
 
 if TYPE_CHECKING:
@@ -78,10 +79,38 @@ class Numbers(Cursor):
         return Condition(op if len(numbers) == 1 else ("not in" if op == "<>" else "in"), tuple(numbers), target, after)
 
 
+def _aggregate(item: Item) -> str:
+    return item.word if item.kind == "agg" else EXTREMES.get(item.text.casefold(), "")
+
+
 class Orders(Numbers):
     """Reads what is ranked, and by what."""
 
+    def _aggregates(self, item: Item) -> list[str]:
+        """Take the aggregates that are listed from this one on: "average, highest and lowest"."""
+        aggs = [_aggregate(item)]
+        while True:
+            joined = self._peek("and", "or")
+            other = self._peek("agg", "rank", ahead=1 if joined else 0)
+            if not aggs[0] or not other or not _aggregate(other) or not (joined or "," in other.gap):
+                return aggs
+            self.at += 2 if joined else 1
+            aggs.append(_aggregate(other))
+
+    def _compute(self, aggs: list[str]) -> None:
+        distinct = self._take("distinct") is not None
+        target = self._noun()
+        self.draft.wanted.extend(Wanted(agg, target, distinct) for agg in aggs)
+        self.last = target
+        while target and self._peek("and") and (other := self._peek("name", ahead=1)) and self._measures(other):
+            self.at += 2
+            self.draft.wanted.extend(Wanted(agg, self._qualified(other) or other) for agg in aggs)
+
     def _rank(self, item: Item) -> None:
+        aggs = self._aggregates(item)
+        if len(aggs) > 1:
+            self._compute(aggs)
+            return
         self._only_rank(item)
         graded = item.columns
         number = self._take("number")
@@ -102,7 +131,7 @@ class Orders(Numbers):
             self._rank_said_before(rank)
             return
         self.last = target
-        named = target.soft and self._peek("by")
+        named = target.soft and self._ranks_next()
         if (self._measures(target) and not named) or item.text.casefold() in {"most", "fewest", "least"}:
             rank.target = target
             self._ranked_subject()
@@ -110,6 +139,12 @@ class Orders(Numbers):
             self.draft.subject = target
         else:
             self.draft.mentioned.append(target)
+
+    def _ranks_next(self) -> bool:
+        """Tell whether it is said next by what to rank: "top salaries by amount"."""
+        measured = self._peek("name", ahead=1)
+        computed = self._peek("agg", "count", ahead=1)
+        return self._peek("by") is not None and bool(computed or (measured and self._measures(measured)))
 
     def _only_rank(self, item: Item) -> None:
         if self.draft.rank is not None:

@@ -131,25 +131,16 @@ class Speech(Orders):
         if following and following.kind == "count" and (pages := self._peek("name", ahead=1)) and self._measures(pages):
             self.at += 1  # "the average number of pages", where pages are a column
             following = None
-        if following and not (item.word == "sum" and following.kind == "count"):
+        aggs = self._aggregates(item)
+        if following and len(aggs) == 1 and not (item.word == "sum" and following.kind == "count"):
             self.draft.lost.append(f"{item.text} {following.text}")
             return
-        if following:
+        if following and len(aggs) == 1:
             return
-        aggs = [item.word]
-        while self._peek("and", "or") and self._peek("agg", ahead=1):
-            aggs.append(self.items[self.at + 1].word)
-            self.at += 2
-        distinct = self._take("distinct") is not None
-        target = self._noun()
-        if target is None and item.named:
+        if item.named and not self._peek("name", "value", "hint", "distinct"):
             self._name(item)
             return
-        self.draft.wanted.extend(Wanted(agg, target, distinct) for agg in aggs)
-        self.last = target
-        while target and self._peek("and") and (other := self._peek("name", ahead=1)) and self._measures(other):
-            self.at += 2
-            self.draft.wanted.extend(Wanted(agg, self._qualified(other) or other) for agg in aggs)
+        self._compute(aggs)
 
     def _after(self, item: Item) -> None:
         """Read "on average", which stands behind what it is about."""
@@ -181,7 +172,8 @@ class Speech(Orders):
             if any(c.kind == "date" for c in name.columns) and (unit := self._peek("unit")) and not unit.gap:
                 self.draft.mentioned.append(name)  # "by hire year"
                 continue
-            if ranked and ranked.target is None and first and self._measures(name) and name.kind != "unit":
+            same = ranked and ranked.target and set(ranked.target.columns) & set(name.columns)
+            if ranked and (ranked.target is None or same) and first and self._measures(name) and name.kind != "unit":
                 ranked.target = self._qualified(name) or name
             else:
                 self.draft.groups.append(self._qualified(name) or name)

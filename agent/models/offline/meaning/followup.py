@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from agent.models.offline.language.dates import month_of
 from agent.models.offline.language.draft import Draft, Wanted
+from agent.models.offline.language.grammar import EXTREMES
 from agent.models.offline.meaning.measures import default_agg
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.meaning.resolve import Resolver, resolve
@@ -257,6 +258,17 @@ class _Leaning(Resolver):
         self._set(filters=kept)
         self.query_ = self.query_.filtered(new)
 
+    def _other_extreme(self) -> bool:
+        """Compute the highest or lowest of the same column: "and the lowest?" after the highest or average price."""
+        rank, measures = self.draft.rank, self.query_.measures
+        assert rank is not None
+        extremes = {"min", "max"} if self.query_.groups else {"min", "max", "avg", "median"}
+        computed = {m.agg for m in measures} <= extremes and all(m.column for m in measures)
+        if not measures or not computed or self.before.limit or rank.limit or rank.target or rank.word not in EXTREMES:
+            return False
+        self._set(measures=tuple(dict.fromkeys(replace(m, agg=EXTREMES[rank.word]) for m in measures)))
+        return True
+
     def _new_order(self) -> None:
         rank = self.draft.rank
         if rank is not None:
@@ -264,6 +276,8 @@ class _Leaning(Resolver):
                 self._ranked_by(rank.target)
             elif rank.kind == "recent":
                 self._recent()
+            if self._other_extreme():
+                return
             if not self.query_.groups and self.query_.measures and rank.kind == "measure":
                 raise NotUnderstoodError("I cannot tell what to rank.")
             limit = rank.limit or (self.before.limit if self.before.order else None) or 1
