@@ -901,3 +901,62 @@ where country = 'Germany';
 -- alice: revenue in 2024
 -- then: and the highest?
 -- refused
+
+-- # groups held against a figure
+
+-- alice: franchises with more than 7 reviews
+select name, count(*) from bakehouse.reviews join bakehouse.franchises using (franchise_id) group by name
+having count(*) > 7;
+
+-- alice: shops in Japan with 3 or more reviews
+select name, count(*) from bakehouse.reviews join bakehouse.franchises using (franchise_id) where country = 'Japan'
+group by name having count(*) >= 3;
+
+-- alice: products with more than 2000 sales
+select product, count(*) from bakehouse.transactions group by product having count(*) > 2000;
+
+-- bob: departments with an average salary above 60000 in 2025
+select department, avg(amount) from hr.salaries join hr.employees using (employee_id) where year = 2025
+group by department having avg(amount) > 60000;
+
+-- alice: franchises with an average rating above 4
+select name, avg(rating) from bakehouse.reviews join bakehouse.franchises using (franchise_id) group by name
+having avg(rating) > 4;
+
+-- alice: countries with revenue above 20000
+select country, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+group by country having sum(total_price) > 20000;
+
+-- alice: revenue by country
+-- then: above 20000
+select country, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+group by country having sum(total_price) > 20000;
+
+-- alice: sales by country with a quantity above 5
+select country, count(*) from bakehouse.transactions join bakehouse.franchises using (franchise_id) where quantity > 5
+group by country;
+
+-- alice: countries with a quantity above 6000
+-- refused
+
+-- alice: average rating above 4
+-- refused
+
+-- # numbers and what is beyond
+
+-- alice: how many transactions with quantity 3 or more?
+select count(*) from bakehouse.transactions where quantity >= 3;
+
+-- alice: how many reviews have 4 stars or more?
+select count(*) from bakehouse.reviews where rating >= 4;
+
+-- alice: reviews with 2 stars or less by country
+select country, count(*) from bakehouse.reviews join bakehouse.franchises using (franchise_id) where rating <= 2
+group by country;
+
+-- alice: reviews with 1 or 3 stars by country
+select country, count(*) from bakehouse.reviews join bakehouse.franchises using (franchise_id) where rating in (1, 3)
+group by country;
+
+-- alice: how many sales do not have a quantity of 3 or more?
+select count(*) from bakehouse.transactions where quantity < 3;

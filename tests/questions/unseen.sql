@@ -459,3 +459,9 @@ select a.name, count(*) from gallery.works join gallery.artists a using (artist_
 -- kofi: largest order of 2024
 select amount, ordered_on from gallery.orders where ordered_on >= '2024-01-01' and ordered_on < '2025-01-01'
 order by amount desc limit 1;
+
+-- kofi: artists whose birth year is above 1950
+select name from gallery.artists where birth_year > 1950;
+
+-- kofi: customers with an amount above 5000
+-- refused

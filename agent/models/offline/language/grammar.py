@@ -38,6 +38,8 @@ _LEARNT = (
     ("compare", "<", "less than|lower than|smaller than|fewer than|below|under|<"),
     ("compare", ">=", "at least|no less than|>=|not less than|no fewer than|minimum of|a minimum of"),
     ("compare", "<=", "at most|no more than|up to|<=|not more than|not over|maximum of|a maximum of"),
+    ("bound", ">=", "or more|or greater|or higher|or above|or over|or larger|and up"),
+    ("bound", "<=", "or less|or fewer|or lower|or below|or under|or smaller|and down"),
     ("compare", "=", "equal to|equals|equal|=|exactly"),
     ("compare", "<>", "not equal to|!=|<>"),
     ("compare", "between", "between"),

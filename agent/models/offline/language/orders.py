@@ -35,9 +35,7 @@ class Numbers(Cursor):
         self._compared(item.word, tuple(numbers))
 
     def _compared(self, op: str, numbers: tuple[str, ...]) -> None:
-        if self.negated:
-            op = {">": "<=", "<": ">=", ">=": "<", "<=": ">", "=": "<>", "<>": "="}.get(op, "lost")
-            self.negated = False
+        op = self._negated(op)
         after = self._peek("name")
         if after:
             close = not after.gap or after.gap in (("of",), ("in",))
@@ -54,14 +52,27 @@ class Numbers(Cursor):
     def _number(self, item: Item) -> None:
         if self._peek("rank", "recent", "common"):
             return
+        if bound := self._take("bound"):  # "3 or more", "8 or more reviews"
+            self._compared(bound.word, (item.number or "",))
+            return
         self._take("distinct")
-        last, following = self.last, self._peek("name")
+        last, before, start = self.last, self._before(), self.at
+        numbers = self._numbers(item)
+        following, bound = self._peek("name"), self._peek("bound", ahead=1)
         if following and not following.gap and self._measures(following) and not self.draft.rank:
             self.at += 1
-            self.draft.conditions.append(self._equal(item, None, following))
-        elif last and self._before() is last and any(c.kind == "number" for c in last.columns):
-            self.draft.conditions.append(self._equal(item, last, None))
-        elif following and self.draft.limit is None and (self.draft.asks == "list" or self._rank_ahead()):
+            if bound and len(numbers) == 1:  # "4 stars or more"
+                self.at += 1
+                self.draft.conditions.append(Condition(self._negated(bound.word), numbers, None, following))
+                return
+            self.draft.conditions.append(self._equal(numbers, None, following))
+            return
+        if last and before is last and any(c.kind == "number" for c in last.columns):
+            self.draft.conditions.append(self._equal(numbers, last, None))
+            return
+        self.at = start
+        following = self._peek("name")
+        if following and self.draft.limit is None and (self.draft.asks == "list" or self._rank_ahead()):
             self.draft.limit = limit_of(item)
         else:
             self.draft.lost.append(item.text)
@@ -69,14 +80,23 @@ class Numbers(Cursor):
     def _rank_ahead(self) -> bool:
         return any(item.kind in {"rank", "recent", "common"} for item in self.items[self.at :])
 
-    def _equal(self, item: Item, target: Item | None, after: Item | None) -> Condition:
-        op = "<>" if self.negated else "="
-        self.negated = False
+    def _equal(self, numbers: tuple[str, ...], target: Item | None, after: Item | None) -> Condition:
+        op = self._negated("=")
+        return Condition(op if len(numbers) == 1 else ("not in" if op == "<>" else "in"), numbers, target, after)
+
+    def _numbers(self, item: Item) -> tuple[str, ...]:
+        """Take the numbers that are listed from this one on: "1 or 2 stars"."""
         numbers = [item.number or ""]
         while self._peek("or", "and") and self._peek("number", ahead=1):
             numbers.append(self.items[self.at + 1].number or "")
             self.at += 2
-        return Condition(op if len(numbers) == 1 else ("not in" if op == "<>" else "in"), tuple(numbers), target, after)
+        return tuple(numbers)
+
+    def _negated(self, op: str) -> str:
+        if self.negated:
+            op = {">": "<=", "<": ">=", ">=": "<", "<=": ">", "=": "<>", "<>": "="}.get(op, "lost")
+            self.negated = False
+        return op
 
 
 def _aggregate(item: Item) -> str:

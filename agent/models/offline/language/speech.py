@@ -64,7 +64,8 @@ class Speech(Orders):
         """Words after the last item select nothing."""
 
     def _which(self, item: Item) -> None:
-        self.draft.asks = self.draft.asks or "which"
+        if item.text.casefold() != "whose" or self.last is None:  # "artists whose birth year is above 1950"
+            self.draft.asks = self.draft.asks or "which"
 
     def _list(self, item: Item) -> None:
         if item.named and self.draft.asks:
@@ -224,7 +225,9 @@ class Speech(Orders):
             return
         item = self._qualified(item) or item
         self.last = item
-        if self.negated:
+        if self.negated and self._measures(item) and self._peek("number", "compare"):
+            self.draft.mentioned.append(item)  # "without a quantity above 3": it is the comparison that is negated
+        elif self.negated:
             self.negated = False
             if any(c.kind == "bool" for c in item.columns):
                 self.draft.chosen.append(Chosen(item, negated=True))

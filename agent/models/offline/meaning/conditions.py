@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from agent.models.offline.language.draft import Chosen, Condition
 from agent.models.offline.language.lexicon import Item
-from agent.models.offline.meaning.measures import Measures, default_agg
+from agent.models.offline.meaning.measures import Measures, default_agg, is_revenue
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.query import Filter, Having, Measure, Missing
 from agent.models.offline.schema import Column, plain
@@ -73,6 +73,8 @@ class Conditions(Measures):
         whole = self.query_.subject or any(m.counted for m in self.query_.measures)
         if not self.query_.measures and not self.query_.groups:
             whole = whole or any(i.tables and self.base not in i.tables for i in self.draft.mentioned)
+            named = [i for i in self.draft.mentioned if not self._numeric(i)]
+            whole = whole or (bool(named) and all(self.base not in i.tables for i in self.draft.items))
         return bool(whole) and column.table == self.base and column.measures and default_agg(column) == "sum"
 
     def _compared(self, condition: Condition) -> Column:
@@ -93,14 +95,28 @@ class Conditions(Measures):
     def _is_having(self, condition: Condition) -> bool:
         """Whether it is about a figure of each group: "shops with more than 500 sales", "average rating above 4"."""
         after, target = condition.after, condition.target
+        if self.query_.measures and self.query_.groups and not self._numeric(after) and not self._numeric(target):
+            return True
+        if self._is_sum(condition):
+            return True
         if after and after.tables and not any(c.measures for c in after.columns):
             return True
         if after and after.tables and self.base in after.tables and self.draft.subject:
             return True
-        return bool(target and any(w.target is target and w.agg for w in self.draft.wanted)) and (
-            (bool(self.draft.subject or self.draft.groups) and not any(w.agg == "count" for w in self.draft.wanted))
-            or bool(target and target.tables and self.draft.subject)
-        )
+        if not target or not any(w.target is target and w.agg for w in self.draft.wanted):
+            return False
+        return not any(w.agg == "count" for w in self.draft.wanted) or bool(target.tables and self.draft.subject)
+
+    def _numeric(self, item: Item | None) -> bool:
+        return item is not None and (bool(item.tables) or any(c.kind == "number" for c in item.columns))
+
+    def _is_sum(self, condition: Condition) -> bool:
+        """Whether it is about what they made together: "countries with revenue above 20000"."""
+        target = condition.target
+        if not target or condition.after or self.draft.wanted or self.draft.rank or not is_revenue(target.text):
+            return False
+        others = [i for i in (self.draft.subject, *self.draft.mentioned) if i and i is not target]
+        return bool(self._own_measures(target)) and bool(others) and all(self.base not in i.tables for i in others)
 
     def _have(self, condition: Condition) -> None:
         if self.query_.having:
@@ -112,6 +128,9 @@ class Conditions(Measures):
             if self.draft.wanted:
                 raise NotUnderstoodError("I cannot count what was counted; ask which they are instead.")
             self._set(measures=(self._count(condition.after, distinct=False),))
+        elif self._is_sum(condition) and condition.target:
+            self.used.add(id(condition.target))
+            self._set(measures=(Measure("sum", self._own_measures(condition.target)[0]),))
         if not self.query_.groups:
             raise NotUnderstoodError("I cannot tell for each of what to count.")
         self._set(having=Having(condition.op, condition.numbers), order=self.query_.order or "desc", subject=None)

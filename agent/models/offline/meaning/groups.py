@@ -16,6 +16,11 @@ class Groups(Ranks):
 
     def _subject(self) -> None:
         subject = self.draft.subject
+        if subject is None and not self.draft.groups and self._having_asked():
+            # "Shops with more than 7 reviews" are groups, as "which shops have more than 7 reviews" are.
+            held = [c.after or c.target for c in self.draft.conditions]
+            named = [i for i in self.draft.mentioned if id(i) not in self.used and all(i is not h for h in held)]
+            subject = named[0] if len(named) == 1 else None
         if subject is None or id(subject) in self.used:
             if self.draft.asks == "who":
                 self._who()

@@ -144,9 +144,14 @@ class Measures(Reading):
         return any(c.table == self.base for c in named) or default_agg(columns[0]) == "max"
 
 
+def is_revenue(asked: str) -> bool:
+    """Tell whether a word is one for what is made altogether."""
+    return any(same(asked, word) for word in ("revenue", *synonyms("revenue")))
+
+
 def default_agg(column: Column, asked: str = "") -> str:
     """Say how a column of numbers is put together where a question does not."""
-    if any(same(asked, word) for word in ("revenue", *synonyms("revenue"))):
+    if is_revenue(asked):
         return "sum"
     words = {*column.words, *(column.comment or "").casefold().replace(",", " ").split()[:2]}
     if any(same(w, h) for w in words for h in _HELD):
