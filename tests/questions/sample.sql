@@ -960,3 +960,28 @@ group by country;
 
 -- alice: how many sales do not have a quantity of 3 or more?
 select count(*) from bakehouse.transactions where quantity < 3;
+
+-- # several months
+
+-- alice: revenue from May to July 2025
+select sum(total_price) from bakehouse.transactions where sold_at >= '2025-05-01' and sold_at < '2025-08-01';
+
+-- alice: revenue in January and March 2025 by country
+select country, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where to_char(sold_at, 'YYYY-MM') in ('2025-01', '2025-03') group by country;
+
+-- alice: revenue before June
+-- refused
+
+-- alice: revenue in 2025
+-- then: and before June?
+select sum(total_price) from bakehouse.transactions where sold_at >= '2025-01-01' and sold_at < '2025-06-01';
+
+-- alice: revenue in January and March 2025
+-- then: and in April?
+select sum(total_price) from bakehouse.transactions where sold_at >= '2025-04-01' and sold_at < '2025-05-01';
+-- or
+-- refused
+
+-- bob: how many employees were hired in 2021 or later?
+select count(*) from hr.employees where hired_on >= '2021-01-01';

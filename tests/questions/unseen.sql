@@ -465,3 +465,9 @@ select name from gallery.artists where birth_year > 1950;
 
 -- kofi: customers with an amount above 5000
 -- refused
+
+-- kofi: artists born in the 1950s
+select name from gallery.artists where birth_year between 1950 and 1959;
+
+-- kofi: how many artists were born in 1950 or later?
+select count(*) from gallery.artists where birth_year >= 1950;

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+from agent.models.offline.language.dates import Period
 from agent.models.offline.query import Filter, Group, Measure, Query
 from agent.models.offline.schema import Column, Schema, Table, parts_of
 
@@ -144,10 +146,8 @@ class _Writer:
         if condition.op == "null":
             return f"{text} is null"
         if condition.op == "period":
-            period = condition.period
-            first = f"{text} >= '{period.first}'" if period and period.first else ""
-            until = f"{text} < '{period.until}'" if period and period.until else ""
-            return " and ".join(filter(None, (first, until)))
+            assert condition.period is not None
+            return _within(text, condition.period)
         return _compared(text, condition.op, condition.values, numbers=condition.column.kind == "number")
 
     def _missing(self) -> list[str]:
@@ -213,6 +213,14 @@ def alias_of(measure: Measure) -> str:
     words = [w for w in measure.column.words if w != agg]
     name = "_".join((agg, *words))
     return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', "") + '"'
+
+
+def _within(text: str, period: Period) -> str:
+    if period.also:
+        return f"({_within(text, replace(period, also=None))} or {_within(text, period.also)})"
+    first = f"{text} >= '{period.first}'" if period.first else ""
+    until = f"{text} < '{period.until}'" if period.until else ""
+    return " and ".join(filter(None, (first, until)))
 
 
 def _compared(text: str, op: str, values: tuple[str, ...], *, numbers: bool = True) -> str:

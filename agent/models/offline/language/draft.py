@@ -74,7 +74,8 @@ class Draft:
     """Whether it leans on the question before: weak, strong, by referring to its rows, or not."""
     total: bool = False
     """Whether it asks for all together."""
-    months: list[Item] = field(default_factory=list)
+    months: list[tuple[Item, str]] = field(default_factory=list)
+    """Months without a year; "before", "after", "since", "until" or nothing."""
     either: bool = False
     absent: list[Item] = field(default_factory=list)
     """Names after a no or without."""

@@ -89,7 +89,14 @@ class Speech(Orders):
         self.draft.total = True
 
     def _month(self, item: Item) -> None:
-        self.draft.months.append(item)
+        self.draft.months.append((item, ""))
+
+    def _edge(self, item: Item) -> None:
+        month = self._take("month")
+        if month:
+            self.draft.months.append((month, item.word))
+        else:
+            self.draft.lost.append(item.text)
 
     def _and(self, item: Item) -> None:
         if self.at == 1:

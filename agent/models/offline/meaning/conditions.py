@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from agent.models.offline.language.dates import month_of
 from agent.models.offline.language.draft import Chosen, Condition
 from agent.models.offline.language.lexicon import Item
 from agent.models.offline.meaning.measures import Measures, default_agg, is_revenue
@@ -136,8 +138,11 @@ class Conditions(Measures):
         self._set(having=Having(condition.op, condition.numbers), order=self.query_.order or "desc", subject=None)
 
     def _periods(self) -> Iterator[Filter]:
+        whole = [i.period.year for i, excluded in self.draft.dates if i.period and i.period.is_year and not excluded]
+        if len(self.draft.dates) == 1 and whole and whole[0]:
+            self._months_of(whole[0], [])  # "in 2025 before June"
         if self.draft.months:
-            raise NotUnderstoodError(f"Please say which year's {self.draft.months[0].text} you mean.")
+            raise NotUnderstoodError(f"Please say which year's {self.draft.months[0][0].text} you mean.")
         if len(self.draft.dates) > 1:
             raise NotUnderstoodError("I can take one period at a time; write it as “from ... to ...”.")
         for item, excluded in self.draft.dates:
@@ -151,6 +156,12 @@ class Conditions(Measures):
                 yield self._years(column, item)
             else:
                 yield Filter(column, "period", period=item.period)
+
+    def _months_of(self, year: int, others: list[tuple[Item, bool]]) -> None:
+        """Take months without a year as those of this one."""
+        months = [(replace(i, period=month_of(year, int(i.word), edge)), False) for i, edge in self.draft.months]
+        if months:
+            self.draft = replace(self.draft, dates=[*others, *months], months=[])
 
     def _years(self, column: Column, item: Item) -> Filter:
         years = item.period.years if item.period else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agent.models.offline.language.dates import month_of
 from agent.models.offline.language.draft import Draft, Wanted
 from agent.models.offline.language.grammar import EXTREMES
 from agent.models.offline.meaning.measures import default_agg
@@ -125,13 +124,9 @@ class _Leaning(Resolver):
 
     def _dated_months(self) -> None:
         """Take the year of a month from the question before: "and in April?"."""
-        periods = [f.period for f in self.before.filters if f.period and f.period.first]
-        if not self.draft.months or not periods:
-            return
-        year = periods[0].first.year if periods[0].first else 0
-        for item in self.draft.months:
-            self.draft.dates.append((replace(item, period=month_of(year, int(item.word))), False))
-        self.draft.months = []
+        years = [f.period.year for f in self.before.filters if f.period]
+        if years and years[0]:
+            self._months_of(years[0], self.draft.dates)
 
     def _moved(self) -> Query | None:
         """A table instead of the one before: "and suppliers?"."""
