@@ -985,3 +985,58 @@ select sum(total_price) from bakehouse.transactions where sold_at >= '2025-04-01
 
 -- bob: how many employees were hired in 2021 or later?
 select count(*) from hr.employees where hired_on >= '2021-01-01';
+
+-- # several figures
+
+-- alice: number of transactions and revenue by country
+select country, count(*), sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+group by country;
+
+-- alice: show revenue, quantity and number of sales per product
+select product, sum(total_price), sum(quantity), count(*) from bakehouse.transactions group by product;
+
+-- alice: number of franchises and revenue by country
+select country, count(*) from bakehouse.franchises group by country;
+select country, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+group by country;
+
+-- alice: average unit price
+-- then: sum it up
+select sum(unit_price) from bakehouse.transactions;
+
+-- alice: revenue by country
+-- then: sum it up
+select sum(total_price) from bakehouse.transactions;
+
+-- alice: average rating by country
+-- then: sum it up
+-- refused
+
+-- alice: top 3 countries by revenue
+-- then: sum it up
+-- refused
+
+-- # by which figure
+
+-- alice: franchises by revenue
+select name, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+group by name order by 2 desc;
+
+-- alice: countries by number of franchises
+select country, count(*) from bakehouse.franchises group by country;
+
+-- alice: reviews by rating
+select rating, count(*) from bakehouse.reviews group by rating;
+
+-- alice: top 3 products by revenue
+-- then: and by quantity?
+select product, sum(quantity) from bakehouse.transactions group by product order by 2 desc limit 3;
+
+-- alice: top 3 countries by revenue
+-- then: and by average rating?
+select country, avg(rating) from bakehouse.reviews join bakehouse.franchises using (franchise_id) group by country
+order by 2 desc limit 3;
+
+-- alice: revenue
+-- then: by number of reviews
+-- refused

@@ -471,3 +471,10 @@ select name from gallery.artists where birth_year between 1950 and 1959;
 
 -- kofi: how many artists were born in 1950 or later?
 select count(*) from gallery.artists where birth_year >= 1950;
+
+-- kofi: customers by number of orders
+select name, count(*) from gallery.orders join gallery.customers using (customer_id) group by customer_id, name;
+
+-- frida: top 2 books by pages
+-- then: and by purchase price?
+select ttl, prc from lib.itm order by prc desc limit 2;

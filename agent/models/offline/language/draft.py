@@ -68,6 +68,8 @@ class Draft:
     """Periods, and whether they are excluded."""
     hints: list[Item] = field(default_factory=list)
     order: tuple[str | None, Item | None] | None = None
+    figured: bool = False
+    """Whether it says by which figure to order: "by number of reviews"."""
     asks: str = ""
     """list, which, who, when or nothing."""
     lean: str = ""

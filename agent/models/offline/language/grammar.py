@@ -9,6 +9,7 @@ _LEARNT = (
     ("count", "count", "how many|number of|count of|count|total number of|total count of|amount of rows|counts of"),
     ("count", "count", "numbers of|how many times|no. of|how often"),
     ("agg", "sum", "total|sum|how much|sum of|total of|combined|total sum of|totals|sum up|add up"),
+    ("agg", "sum", "sum it up|sum them up|sum that up|sum this up|add it up|add them up|add that up|total it up"),
     ("total", "total", "in total|altogether|all together|overall|all in all|in sum|taken together"),
     ("agg", "avg", "average|mean|avg|averages"),
     ("after", "avg", "on average"),

@@ -117,7 +117,15 @@ class Orders(Numbers):
             self.at += 2 if joined else 1
             aggs.append(_aggregate(other))
 
+    def _figures_before(self) -> None:
+        """Take columns that were named before as figures of the same: "revenue and number of sales"."""
+        named = [i for i in (self.draft.subject, *self.draft.mentioned) if i]
+        if named and not self.draft.wanted and not self.draft.conditions and all(map(self._measures, named)):
+            self.draft.wanted.extend(Wanted("", item) for item in named)
+            self.draft.subject, self.draft.mentioned = None, []
+
     def _compute(self, aggs: list[str]) -> None:
+        self._figures_before()
         distinct = self._take("distinct") is not None
         target = self._noun()
         self.draft.wanted.extend(Wanted(agg, target, distinct) for agg in aggs)

@@ -25,7 +25,9 @@ def clauses(items: Sequence[Item]) -> list[list[Item]]:
         opened = item.kind in heads or (item.kind in {"which", "list", "who", "when"} and i + 1 < len(items))
         joined = before.kind == "and" or "," in item.gap
         content = items[starts[-1] : i]
-        whole = any(x.named for x in content) and any(x.kind in heads | {"which", "rank", "list"} for x in content)
+        asked = any(x.kind in heads | {"which", "rank"} for x in content)
+        listed = any(x.kind == "list" for x in content) and any(x.tables for x in content)
+        whole = any(x.named for x in content) and (asked or listed)
         if opened and joined and whole:
             starts.append(i)
     found = [list(items[a:b]) for a, b in zip(starts, [*starts[1:], len(items)], strict=True)]
@@ -121,14 +123,15 @@ class Speech(Orders):
         distinct = self._take("distinct") is not None
         if self._peek("agg", "count"):
             return
+        self._figures_before()
         target = self._noun()
         self.draft.wanted.append(Wanted("count", target, distinct))
         self.last = target
-        while (
-            target and target.tables and self._peek("and") and (other := self._peek("name", ahead=1)) and other.tables
-        ):
+        while target and target.tables and self._peek("and") and (other := self._peek("name", ahead=1)):
+            if not other.tables and not self._measures(other):
+                break
             self.at += 2
-            self.draft.wanted.append(Wanted("count", other))
+            self.draft.wanted.append(Wanted("count" if other.tables else "", other))
 
     def _agg(self, item: Item) -> None:
         if item.word in {"min", "max"} and (number := self._peek("number")):
@@ -165,6 +168,9 @@ class Speech(Orders):
             self.draft.lost.append(item.text)
 
     def _by(self, item: Item) -> None:
+        if self._peek("agg", "count") and not self.draft.rank and not self.draft.wanted:
+            self._by_figure()
+            return
         if self._peek("agg", "count", "rank", "value"):
             return
         if item.text.casefold() in {"each", "every"} and not self._peek("name", "unit"):
@@ -181,7 +187,10 @@ class Speech(Orders):
                 self.draft.mentioned.append(name)  # "by hire year"
                 continue
             same = ranked and ranked.target and set(ranked.target.columns) & set(name.columns)
-            if ranked and (ranked.target is None or same) and first and self._measures(name) and name.kind != "unit":
+            if first and self._is_figure(name):
+                self._by_figure()
+                self.draft.wanted.append(Wanted("", self._qualified(name) or name))
+            elif ranked and (ranked.target is None or same) and first and self._measures(name) and name.kind != "unit":
                 ranked.target = self._qualified(name) or name
             else:
                 self.draft.groups.append(self._qualified(name) or name)
@@ -192,6 +201,28 @@ class Speech(Orders):
         if first:
             unknown = self._peek("unknown")
             self.draft.lost.append(unknown.text if unknown else item.text)
+
+    def _by_figure(self) -> None:
+        """Read "customers by number of orders": of each, the highest first."""
+        named = [i for i in (self.draft.subject, *self.draft.mentioned) if i]
+        if any(map(self._measures, named)):
+            self.draft.lost.append("by")
+        self.draft.figured = True
+        if self.draft.subject is None and len(self.draft.mentioned) == 1:
+            self.draft.subject = self.draft.mentioned.pop()
+        self.draft.order = ("desc", None)
+
+    def _is_figure(self, name: Item) -> bool:
+        """Tell whether the rows of one thing are ordered by a column of another: "countries by revenue"."""
+        named = [i for i in (self.draft.subject, *self.draft.mentioned) if i]
+        if self.draft.rank or self.draft.wanted or len(named) != 1 or not self._measures(name) or name.kind == "unit":
+            return False
+        others = {c.table for c in name.columns}
+        return (
+            not self._measures(named[0])
+            and bool(named[0].columns or named[0].tables)
+            and others.isdisjoint(named[0].tables)
+        )
 
     def _more(self) -> bool:
         """Tell whether the list of groups goes on, and step over what joins it."""

@@ -7,11 +7,14 @@ from dataclasses import replace
 
 from agent.models.offline.language.draft import Draft, Wanted
 from agent.models.offline.language.grammar import EXTREMES
-from agent.models.offline.meaning.measures import default_agg
+from agent.models.offline.language.lexicon import Item
+from agent.models.offline.meaning.measures import check_sum, default_agg
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.meaning.resolve import Resolver, resolve
 from agent.models.offline.query import Measure, Query
-from agent.models.offline.schema import Schema
+from agent.models.offline.schema import Column, Schema
+
+_ONLY_SHOWN = "I cannot go on with only the rows that were shown; ask the whole question again."
 
 
 def follow(
@@ -68,7 +71,7 @@ def _has_head(draft: Draft) -> bool:
 
 
 def _leans(draft: Draft) -> bool:
-    if draft.lean in {"strong", "refer"} or draft.months:
+    if draft.lean in {"strong", "refer"} or draft.months or (draft.figured and not draft.subject):
         return True
     if not _has_head(draft):
         return not any(c.measures for i in draft.mentioned for c in i.columns) or bool(draft.lean)
@@ -95,7 +98,7 @@ class _Leaning(Resolver):
         if any(t not in self.schema.tables for t in self.before.tables):
             raise NotUnderstoodError("What you asked before is no longer there; ask the whole question again.")
         if self._refers() and (self.before.limit is not None or self.before.having):
-            raise NotUnderstoodError("I cannot go on with only the rows that were shown; ask the whole question again.")
+            raise NotUnderstoodError(_ONLY_SHOWN)
         self._dated_months()
         moved = self._moved()
         if moved is not None:
@@ -165,6 +168,11 @@ class _Leaning(Resolver):
             self.used.update(id(i) for i in bare)
             self._rebase([Wanted("", i) for i in bare])
             return
+        summed = self.draft.total or any(w.agg == "sum" and not w.target for w in wanted)
+        if summed and (self.before.limit is not None or self.before.having):
+            raise NotUnderstoodError(_ONLY_SHOWN)
+        if self.draft.figured and not self.before.groups:
+            raise NotUnderstoodError("I cannot tell for each of what to compute that; ask the whole question again.")
         if self.draft.total and not wanted:
             self._set(groups=(), limit=None, order=None, ordered=None, having=None)
         if wanted and wanted[0].target is None:
@@ -186,6 +194,8 @@ class _Leaning(Resolver):
             elif column is None:
                 raise NotUnderstoodError("I cannot tell what to compute; name a column.")
             else:
+                if each.agg == "sum":
+                    check_sum(column)
                 measures.append(Measure(each.agg, column))
         in_total = all(w.agg in {"sum", "count"} for w in wanted) and not self.draft.groups
         groups = () if in_total else self.before.groups
@@ -222,7 +232,23 @@ class _Leaning(Resolver):
         order = self.before.order if self.before.ordered is None else None
         self._set(base=base, measures=tuple(measures), groups=groups, shown=(), subject=None, order=order, ordered=None)
 
+    def _reranked(self) -> bool:
+        """Rank the same by something else: "and by quantity?" after the top 3 by revenue."""
+        named = self.draft.groups
+        if len(named) != 1 or not self.before.ranked or named[0].tables or not self._measured(named[0]):
+            return False
+        if self.before.measures:
+            self._rebase([Wanted("", named[0])])
+        else:
+            self._set(ordered=self.places.column(self._measured(named[0]), named[0].text))
+        return True
+
+    def _measured(self, item: Item) -> list[Column]:
+        return [c for c in item.columns if c.measures]
+
     def _new_groups(self) -> None:
+        if self._reranked():
+            return
         groups = [self.group(item) for item in self.draft.groups]
         if not groups and self.draft.subject and id(self.draft.subject) not in self.used and self.draft.asks == "which":
             self.used.add(id(self.draft.subject))
@@ -277,7 +303,7 @@ class _Leaning(Resolver):
                 raise NotUnderstoodError("I cannot tell what to rank.")
             limit = rank.limit or (self.before.limit if self.before.order else None) or 1
             self._set(order=rank.direction, limit=limit)
-        if self.draft.order is not None:
+        if self.draft.order is not None and not self.draft.figured:
             if self.before.limit is not None:
                 raise NotUnderstoodError("I cannot sort the first rows only; ask the whole question again.")
             self._order()

@@ -56,9 +56,9 @@ class Measures(Reading):
         if column.table != self.base:
             # Each of its rows would count once for each row of the base.
             raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
-        agg = wanted.agg
-        if agg == "sum" and set(_NEVER_ADDED) & set(column.words):
-            raise NotUnderstoodError(f"Adding up “{target.text}” makes no sense; ask for the average.")
+        agg = wanted.agg or default_agg(column, target.text)
+        if agg == "sum":
+            check_sum(column)
         return Measure(agg, column)
 
     def _of_nothing(self, wanted: Wanted) -> Measure:
@@ -142,6 +142,12 @@ class Measures(Reading):
         if not named:
             return False
         return any(c.table == self.base for c in named) or default_agg(columns[0]) == "max"
+
+
+def check_sum(column: Column) -> None:
+    """Refuse to add up what makes no sense in sum."""
+    if set(_NEVER_ADDED) & set(column.words):
+        raise NotUnderstoodError(f"Adding up “{plain(column.name)}” makes no sense; ask for the average.")
 
 
 def is_revenue(asked: str) -> bool:

@@ -42,7 +42,7 @@ def _alone(draft: Draft, wanted: Wanted) -> Draft:
     """Return the draft with one thing to compute. What else is computed says nothing about its values."""
     others = [w.target for w in draft.wanted if w is not wanted]
     chosen = [replace(c, hint=None) if any(c.hint is target for target in others) else c for c in draft.chosen]
-    return replace(draft, wanted=[wanted] if wanted.agg else [], chosen=chosen)
+    return replace(draft, wanted=[wanted] if wanted.target or wanted.agg else [], chosen=chosen)
 
 
 def _refuse_mixed(draft: Draft) -> None:
