@@ -1040,3 +1040,21 @@ order by 2 desc limit 3;
 -- alice: revenue
 -- then: by number of reviews
 -- refused
+
+-- # what there is none of
+
+-- alice: which franchises were never reviewed?
+select name from bakehouse.franchises f
+where not exists (select 1 from bakehouse.reviews r where r.franchise_id = f.franchise_id);
+
+-- alice: how many franchises had no reviews in 2024?
+select count(*) from bakehouse.franchises f where not exists (
+    select 1 from bakehouse.reviews r
+    where r.franchise_id = f.franchise_id and reviewed_on >= '2024-01-01' and reviewed_on < '2025-01-01');
+
+-- alice: franchises without reviews that opened in 2023
+select name from bakehouse.franchises f where opened_on >= '2023-01-01' and opened_on < '2024-01-01'
+and not exists (select 1 from bakehouse.reviews r where r.franchise_id = f.franchise_id);
+
+-- alice: which suppliers have no franchises in Germany?
+-- refused

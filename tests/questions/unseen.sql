@@ -478,3 +478,27 @@ select name, count(*) from gallery.orders join gallery.customers using (customer
 -- frida: top 2 books by pages
 -- then: and by purchase price?
 select ttl, prc from lib.itm order by prc desc limit 2;
+
+-- kofi: how many customers have never ordered anything?
+select count(*) from gallery.customers c
+where not exists (select 1 from gallery.orders o where o.customer_id = c.customer_id);
+
+-- kofi: customers who did not order in 2024
+select name from gallery.customers c where not exists (
+    select 1 from gallery.orders o
+    where o.customer_id = c.customer_id and ordered_on >= '2024-01-01' and ordered_on < '2025-01-01');
+
+-- kofi: how many customers have not ordered in Osaka?
+select count(*) from gallery.customers c where city = 'Osaka'
+and not exists (select 1 from gallery.orders o where o.customer_id = c.customer_id);
+
+-- kofi: artists without orders
+-- refused
+
+-- frida: members who never borrowed a book
+-- refused
+
+-- emil: how many patients had no appointments in 2025?
+select count(*) from clinic.patients p where not exists (
+    select 1 from clinic.appointments a
+    where a.patient_id = p.patient_id and starts_at >= '2025-01-01' and starts_at < '2026-01-01');

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from itertools import groupby
 from typing import Any
@@ -222,6 +223,8 @@ def _where(query: Query, schema: Schema) -> str:
     text = f" where {' and '.join(parts)}" if parts else ""
     if query.missing:
         text += f" without any {_rows(query.missing.table)}"
+        kept = [_condition(f, replace(query, base=query.missing.table)) for f in query.missing.filters]
+        text += f" whose {' and '.join(kept)}" if kept else ""
     if query.having:
         values = " and ".join(query.having.values)
         op = "between" if query.having.op == "between" else _OPS[query.having.op]

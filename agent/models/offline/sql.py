@@ -139,8 +139,8 @@ class _Writer:
             return f"percentile_cont(0.5) within group (order by {text})"
         return f"{_AGGREGATES[measure.agg]}({text})"
 
-    def _condition(self, condition: Filter) -> str:
-        text = self._column(condition.column)
+    def _condition(self, condition: Filter, text: str = "") -> str:
+        text = text or self._column(condition.column)
         if condition.op in {"true", "false"}:
             return text if condition.op == "true" else f"not {text}"
         if condition.op == "null":
@@ -156,8 +156,9 @@ class _Writer:
             return []
         edge = next(e for e in self.schema.edges(missing.table) if e.target.table == missing.entity)
         one = self._column(edge.target)
-        on = f"other.{edge.source.name} = {one}"
-        return [f"not exists (select 1 from {missing.table} as other where {on})"]  # noqa: S608 - names from the catalog
+        parts = [f"other.{edge.source.name} = {one}"]
+        parts += [self._condition(f, f"other.{f.column.name}") for f in missing.filters]
+        return [f"not exists (select 1 from {missing.table} as other where {' and '.join(parts)})"]  # noqa: S608 - names from the catalog
 
     def _order(self, width: int) -> list[str]:
         query = self.query

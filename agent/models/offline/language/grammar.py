@@ -134,7 +134,7 @@ _SELECT_NOTHING = """
     hello hey thanks thank kindly currently data need access available want know see both respectively within make
     makes making bring brings brought generate generates generated among across during into onto let's yes well
     actually exactly will whom recorded registered stored happen happened happens figure figures number named called
-    eur euro euros usd dollar dollars
+    eur euro euros usd dollar dollars ever anything
 """
 _PHRASES_OF_NOTHING = (
     "i want to know|i would like|i'd like|we would like|look like|i would like to know|do you know|in the data|"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from agent.models.offline.language.draft import Chosen, Draft, Wanted
 from agent.models.offline.language.lexicon import PARTLY, Item
-from agent.models.offline.language.words import is_plural
+from agent.models.offline.language.words import is_plural, stem, words_of
+from agent.models.offline.schema import parts_of
 
 if TYPE_CHECKING:
     pass
@@ -255,7 +256,13 @@ class Speech(Orders):
         self.negated = False
 
     def _hint(self, item: Item) -> None:
-        self.draft.hints.append(item)
+        done = tuple(t for t in item.tables if stem(item.text) in map(stem, words_of(parts_of(t)[-1])))
+        if self.negated and done:
+            # "Who never ordered" has no orders, wherever that is said to be.
+            self.negated = False
+            self.draft.absent.append(replace(item, tables=done, columns=()))
+        else:
+            self.draft.hints.append(item)
 
     def _name(self, item: Item) -> None:
         if item.values and (self.draft.wanted or self.draft.subject or item.sure < PARTLY + 1) and self._as_value(item):

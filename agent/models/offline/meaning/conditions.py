@@ -18,7 +18,7 @@ class Conditions(Measures):
     """Resolves which rows count."""
 
     def _filters(self) -> None:
-        filters = [*self._chosen(), *self._conditions(), *self._periods(), *self._absent()]
+        filters = [*self._absent(), *self._chosen(), *self._conditions(), *self._periods()]
         together: dict[tuple[Column, bool], Filter] = {}
         for each in filters:
             key = (each.column, each.op in {"<>", "not in"})
@@ -179,8 +179,11 @@ class Conditions(Measures):
             self.used.add(id(item))
             pointing = [t for t in item.tables if any(e.target.table == self.base for e in self.schema.edges(t))]
             if len(pointing) == 1:
-                self._set(missing=Missing(self.base, pointing[0]))
+                self._set(missing=Missing(self.base, pointing[0], tuple(self._of_absent(item, pointing[0]))))
                 continue
+            named = [i for i in (self.draft.subject, *self.draft.mentioned, *self._counted()) if i and i.tables]
+            if named and all(self.base not in i.tables for i in named):
+                raise NotUnderstoodError(f"I do not know what “no {item.text}” means here.")
             columns = [c for c in item.columns if c.table == self.base]
             keys = [
                 c for t in item.tables for e in self.schema.edges(self.base) if e.target.table == t for c in [e.source]
@@ -188,3 +191,20 @@ class Conditions(Measures):
             if len(columns or keys) != 1:
                 raise NotUnderstoodError(f"I do not know what “no {item.text}” means here.")
             yield Filter((columns or keys)[0], "null")
+
+    def _counted(self) -> list[Item | None]:
+        return [w.target for w in self.draft.wanted]
+
+    def _of_absent(self, item: Item, table: str) -> Iterator[Filter]:
+        """Take the period that is said right after what is absent: "no orders in 2024"."""
+        hints = [*self.draft.hints, *self._dated()]
+        for found, excluded in self.draft.dates:
+            between = [h for h in hints if item.end <= h.start < found.start]
+            if excluded or found.period is None or found.start < item.end or between:
+                continue
+            places = replace(self.places, base=table)
+            column = places.date_column([])
+            if column.table != table or column.is_year:
+                raise NotUnderstoodError(f"I cannot tell what “{found.text}” is about; ask without “no”.")
+            self.draft = replace(self.draft, dates=[d for d in self.draft.dates if d[0] is not found])
+            yield Filter(column, "period", period=found.period)
