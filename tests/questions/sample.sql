@@ -1058,3 +1058,34 @@ and not exists (select 1 from bakehouse.reviews r where r.franchise_id = f.franc
 
 -- alice: which suppliers have no franchises in Germany?
 -- refused
+
+-- # who does it
+
+-- alice: who supplies the shops in Paris?
+select s.name from bakehouse.franchises f join bakehouse.suppliers s using (supplier_id) where f.city = 'Paris';
+
+-- alice: franchises in Germany
+-- then: who supplies them?
+select distinct s.name from bakehouse.franchises f join bakehouse.suppliers s using (supplier_id)
+where f.country = 'Germany';
+
+-- alice: how many franchises are supplied from Italy?
+select count(*) from bakehouse.franchises f join bakehouse.suppliers s using (supplier_id) where s.country = 'Italy';
+
+-- alice: revenue of the shops supplied from Italy
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises f using (franchise_id)
+join bakehouse.suppliers s using (supplier_id) where s.country = 'Italy';
+
+-- alice: who reviewed Harbour Whisk?
+-- refused
+
+-- alice: who runs the shops in Paris?
+-- refused
+
+-- alice: list suppliers
+-- then: from Italy
+-- then: how many are approved?
+select count(*) from bakehouse.suppliers where country = 'Italy' and approved;
+
+-- alice: average revenue per franchise
+-- refused

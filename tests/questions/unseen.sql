@@ -502,3 +502,16 @@ and not exists (select 1 from gallery.orders o where o.customer_id = c.customer_
 select count(*) from clinic.patients p where not exists (
     select 1 from clinic.appointments a
     where a.patient_id = p.patient_id and starts_at >= '2025-01-01' and starts_at < '2026-01-01');
+
+-- kofi: how many living artists are there?
+-- refused
+
+-- kofi: customers living in Osaka
+select name from gallery.customers where city = 'Osaka';
+
+-- kofi: who ordered works of Mei Haddad?
+select distinct c.name from gallery.orders join gallery.customers c using (customer_id)
+join gallery.works using (work_id) join gallery.artists a using (artist_id) where a.name = 'Mei Haddad';
+
+-- ivo: who trains Boxing?
+select t.name from gym.courses c join gym.trainers t on t.id = c.trainer_id where c.title = 'Boxing';

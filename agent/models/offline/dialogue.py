@@ -236,7 +236,7 @@ class Turn:
 
     def _look_up_names(self) -> Steps:
         items = self._items()
-        yield from self._search([i for i in items if i.named or i.kind in {"unknown", "hint"}], items)
+        yield from self._search([i for i in items if i.named or i.kind in {"unknown", "hint", "value"}], items)
 
     def _search(self, wanted: list[Item], items: list[Item]) -> Steps:
         """Look in the described tables' text columns for what words may be values of."""

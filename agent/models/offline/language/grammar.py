@@ -129,9 +129,9 @@ VERBS = {"earn": "salary", "cost": "price", "weigh": "weight"}
 _SELECT_NOTHING = """
     the a an of in on at from for to with where is are was were be been being do does did has have had having there
     me us our we i you your please can could would my that than as this all any some ok okay so but rows
-    row records record entries entry located based come comes came made exist exists if live lives lived living placed
-    go goes went gone take takes took split broken limit value values got belong belongs many much whole entire hi
-    hello hey thanks thank kindly currently data need access available want know see both respectively within make
+    row records record entries entry located based come comes came made exist exists if live lives lived placed
+    go goes went gone take takes took split limit value values got belong belongs many much whole entire hi
+    hello hey thanks thank kindly currently data need access want know see both respectively within make
     makes making bring brings brought generate generates generated among across during into onto let's yes well
     actually exactly will whom recorded registered stored happen happened happens figure figures number named called
     eur euro euros usd dollar dollars ever anything
@@ -139,7 +139,8 @@ _SELECT_NOTHING = """
 _PHRASES_OF_NOTHING = (
     "i want to know|i would like|i'd like|we would like|look like|i would like to know|do you know|in the data|"
     "in the database|i'd like to know|in our data|we have|do we have|are there|is there|can you tell me|"
-    "could you tell me|thank you|for me|i want to see|i would like to see|i'd like to see|on record"
+    "could you tell me|thank you|for me|i want to see|i would like to see|i'd like to see|on record|"
+    "living in"
 )
 SKIP = frozenset((*_SELECT_NOTHING.split(), ","))
 # Those of them that a schema may well use as a name.

@@ -14,6 +14,7 @@ from agent.models.offline.schema import parts_of
 if TYPE_CHECKING:
     pass
 
+from agent.models.offline.language.cursor import is_flag
 from agent.models.offline.language.orders import Orders
 
 
@@ -126,6 +127,9 @@ class Speech(Orders):
             return
         self._figures_before()
         target = self._noun()
+        if target and is_flag(target):
+            self.draft.chosen.append(Chosen(target))  # "how many are approved?"
+            target = None
         self.draft.wanted.append(Wanted("count", target, distinct))
         self.last = target
         while target and target.tables and self._peek("and") and (other := self._peek("name", ahead=1)):
@@ -247,6 +251,8 @@ class Speech(Orders):
     def _value(self, item: Item) -> None:
         before = self._before()
         hint = before if before is not None and before.named and before.kind == "name" else None
+        if before is not None and before.kind == "hint" and "from" in item.gap:
+            hint = before  # "supplied from Italy": where the suppliers are
         self.draft.chosen.append(Chosen(item, self.negated, hint or self._peek("name")))
         if not self._peek("or", "and", "value"):
             self.negated = False

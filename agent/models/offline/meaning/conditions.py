@@ -41,6 +41,9 @@ class Conditions(Measures):
         for chosen in self.draft.chosen:
             if chosen.item.values:
                 value = self.places.value(chosen.item.values, chosen.item.text, chosen.hint)
+                doers = self._doers(chosen.hint) if chosen.hint and chosen.hint.kind == "hint" else ()
+                if doers and value.column.table not in doers:
+                    raise NotUnderstoodError(f"I do not know of “{chosen.item.text}” in {plain(doers[0])}.")
                 yield self._equals(value.column, value.texts, chosen.negated)
                 self._consume_hint(chosen, value.column)
             else:

@@ -124,6 +124,8 @@ class _Leaning(Resolver):
         if counted and self.draft.asks in {"which", "list", "who"} and not asked:
             subject = self.before.measures[0].counted if self.before.measures else None
             self._set(measures=(), subject=subject or self.before.subject)
+            if self.draft.asks == "who" and self.draft.hints:
+                self._who()
 
     def _dated_months(self) -> None:
         """Take the year of a month from the question before: "and in April?"."""

@@ -57,6 +57,9 @@ class Measures(Reading):
             # Each of its rows would count once for each row of the base.
             raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
         agg = wanted.agg or default_agg(column, target.text)
+        if agg == "avg" and self.draft.groups and is_revenue(target.text) and default_agg(column) == "sum":
+            rows, name = plain(column.table).split(".")[-1], plain(column.name)
+            raise NotUnderstoodError(f"Of single {rows}, or of their sums? Ask for the average {name}, or for the sum.")
         if agg == "sum":
             check_sum(column)
         return Measure(agg, column)

@@ -173,7 +173,11 @@ class Resolver(Groups):
         """Every word that only hints at something must be about what the query looks at."""
         tables, columns = set(self.query_.tables), set(self.query_.columns)
         for item in self.draft.hints:
-            if columns.intersection(item.columns) or stem(item.text) == "sell":
+            if (
+                tables.intersection(self._doers(item))
+                or columns.intersection(item.columns)
+                or stem(item.text) == "sell"
+            ):
                 continue
             # Every sale was sold; but not every order was cancelled.
             own = [c for c in item.columns if c.table in tables]
