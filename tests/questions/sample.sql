@@ -1089,3 +1089,15 @@ select count(*) from bakehouse.suppliers where country = 'Italy' and approved;
 
 -- alice: average revenue per franchise
 -- refused
+
+-- # what may be meant of each or of all
+
+-- alice: which shops have a rating above 4?
+-- refused
+
+-- alice: how many reviews does it have?
+-- refused
+
+-- alice: average unit price
+-- then: and the highest total price?
+select max(total_price) from bakehouse.transactions;

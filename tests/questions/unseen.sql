@@ -515,3 +515,10 @@ join gallery.works using (work_id) join gallery.artists a using (artist_id) wher
 
 -- ivo: who trains Boxing?
 select t.name from gym.courses c join gym.trainers t on t.id = c.trainer_id where c.title = 'Boxing';
+
+-- dora: cheapest product
+-- then: and the most expensive?
+select "ProductName" from shop."Products" order by "ListPrice" desc limit 1;
+
+-- juno: youngest director
+-- refused

@@ -67,10 +67,10 @@ class Conditions(Measures):
                 continue
             column = self._compared(condition)
             if self._of_each(column):
-                raise NotUnderstoodError(
-                    f"Each row's {plain(column.name)}, or their total? Ask for instance which have a total "
-                    f"{plain(column.name)} above {condition.numbers[0]}."
-                )
+                name, summed = plain(column.name), default_agg(column) == "sum"
+                other, asked = ("total", f"a total {name}") if summed else ("average", f"an average {name}")
+                example = f"{asked} above {condition.numbers[0]}"
+                raise NotUnderstoodError(f"Each row's {name}, or their {other}? Ask for instance which have {example}.")
             yield Filter(column, condition.op, condition.numbers)
 
     def _of_each(self, column: Column) -> bool:
@@ -80,7 +80,7 @@ class Conditions(Measures):
             whole = whole or any(i.tables and self.base not in i.tables for i in self.draft.mentioned)
             named = [i for i in self.draft.mentioned if not self._numeric(i)]
             whole = whole or (bool(named) and all(self.base not in i.tables for i in self.draft.items))
-        return bool(whole) and column.table == self.base and column.measures and default_agg(column) == "sum"
+        return bool(whole) and column.table == self.base and column.measures and default_agg(column) in {"sum", "avg"}
 
     def _compared(self, condition: Condition) -> Column:
         for item in (condition.after, condition.target):

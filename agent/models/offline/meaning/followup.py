@@ -35,7 +35,7 @@ def follow(
 
 
 def _one(draft: Draft, schema: Schema, previous: Sequence[Query]) -> list[Query]:
-    if not previous and draft.lean and not _has_head(draft) and not draft.mentioned:
+    if not previous and (draft.lean == "refer" or (draft.lean and not _has_head(draft) and not draft.mentioned)):
         raise NotUnderstoodError("I cannot tell which question this goes on from; ask it as a whole.")
     if not previous or not _leans(draft):
         try:
@@ -295,10 +295,15 @@ class _Leaning(Resolver):
     def _new_order(self) -> None:
         rank = self.draft.rank
         if rank is not None:
-            if rank.target is not None:
+            if rank.target is not None and self.before.ordered and self._measured(rank.target):
+                self._set(ordered=self.places.column(self._measured(rank.target), rank.target.text))
+            elif rank.target is not None:
                 self._ranked_by(rank.target)
             elif rank.kind == "recent":
                 self._recent()
+            if self.draft.rank is None:  # a figure of all rows
+                self._set(order=None, ordered=None, limit=None, shown=(), subject=None)
+                return
             if self._other_extreme():
                 return
             if not self.query_.groups and self.query_.measures and rank.kind == "measure":

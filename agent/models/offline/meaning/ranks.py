@@ -72,6 +72,9 @@ class Ranks(Conditions):
 
     def _age(self) -> Column | None:
         """Return what "youngest" and "oldest" go by: people are not as old as what else is noted of them."""
+        asked = self.draft.subject
+        if asked and not asked.tables:
+            raise NotUnderstoodError(f"I do not know the age of “{asked.text}”.")
         born = [c for c in self.table.columns if c.is_birth]
         if not born and self._is_people(self.base):
             raise NotUnderstoodError(f"{plain(self.base)} holds no dates of birth.")
