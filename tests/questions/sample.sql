@@ -1101,3 +1101,21 @@ select count(*) from bakehouse.suppliers where country = 'Italy' and approved;
 -- alice: average unit price
 -- then: and the highest total price?
 select max(total_price) from bakehouse.transactions;
+
+-- # what cannot follow
+
+-- alice: number of distinct cities of franchises
+-- then: and the average?
+-- refused
+
+-- alice: number of distinct cities of franchises
+-- then: sorted by name
+-- refused
+
+-- alice: franchises opened in 2022 or later
+-- then: and the highest?
+-- refused
+
+-- bob: who has the lowest salary?
+-- then: and by quantity?
+-- refused

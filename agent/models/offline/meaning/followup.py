@@ -186,7 +186,7 @@ class _Leaning(Resolver):
 
     def _other_aggregate(self, wanted: Sequence[Wanted]) -> None:
         """Compute something else of the same column: "and the average?"."""
-        column = next((m.column for m in self.before.measures if m.column), None)
+        column = next((m.column for m in self.before.measures if m.column and m.column.kind == "number"), None)
         measures = []
         for each in wanted:
             if each.agg == "count":
@@ -216,8 +216,10 @@ class _Leaning(Resolver):
             self.base = base
             self.table = self.schema.tables[base]
             self.places = replace(self.places, base=base)
-            for column in [*(f.column for f in self.before.filters), *(g.column for g in self.before.groups)]:
-                if column is not None and self.places.steps(column.table) is None:
+            needed = [f.column.table for f in self.before.filters]
+            needed += [table for g in self.before.groups if (table := g.entity or (g.column and g.column.table))]
+            for table in needed:
+                if self.places.steps(table) is None:
                     raise NotUnderstoodError("I cannot ask that of the rows before; ask the whole question again.")
         measures = []
         for each in wanted:
@@ -308,6 +310,8 @@ class _Leaning(Resolver):
                 return
             if not self.query_.groups and self.query_.measures and rank.kind == "measure":
                 raise NotUnderstoodError("I cannot tell what to rank.")
+            if not self.query_.measures and not self.query_.groups and self.query_.ordered is None:
+                raise NotUnderstoodError("I cannot tell by what to rank; say for instance “by” and a column.")
             limit = rank.limit or (self.before.limit if self.before.order else None) or 1
             self._set(order=rank.direction, limit=limit)
         if self.draft.order is not None and not self.draft.figured:

@@ -142,6 +142,8 @@ class Resolver(Groups):
         query = self.query_
         if query.limit is not None and query.measures and not query.groups:
             raise NotUnderstoodError("I cannot compute with the first rows only; ask for them, or for all.")
+        if query.ordered is not None and query.measures and not query.groups:
+            raise NotUnderstoodError("There is only one figure, so nothing to order.")
         together = query.groups or query.subject
         if query.ordered is not None and together and query.ordered not in grouped(query, self.schema):
             raise NotUnderstoodError(f"I cannot order by {plain(query.ordered.name)} here; ask for rows.")
