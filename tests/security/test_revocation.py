@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.types import Send
 
+from agent.conversation import ToolStarted
 from checkpointer import GovernedPostgresSaver, acting_as
 from tests.security.scenes import FIGURE, Scene
 
@@ -274,3 +275,20 @@ def test_a_placeholder_cannot_be_forged_into_what_it_stands_for(scene: Scene) ->
         }
         scene.saver.put(latest.config, forged, {}, {"messages": 99})
         assert FIGURE not in str(scene.everything())
+
+
+def test_a_turn_that_was_interrupted_goes_on_without_what_is_withheld(scene: Scene) -> None:
+    scene.ask(TABLE)
+    with scene.chat() as chat:
+        # when the turn is given up after the model asked for a tool, whose call is stored and not yet run
+        for event in chat.ask(f"select {FIGURE}"):
+            if isinstance(event, ToolStarted):
+                break
+    scene.run("revoke select on {name}.sales from {person}")
+    scene.model.prompts.clear()
+
+    assert "2" in scene.ask("select 2")
+
+    prompt = scene.model.prompts[-1]
+    results = {m.tool_call_id for m in prompt if isinstance(m, ToolMessage)}
+    assert {call["id"] for m in prompt if isinstance(m, AIMessage) for call in m.tool_calls} == results
