@@ -1,4 +1,4 @@
-"""A table of its own, somebody who reads it, and a chat about it with a model that repeats what it is told."""
+"""A table of its own, two people who may read it, and a chat about it with a model that repeats what it is told."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ FIGURE = "73519"
 
 SETTING = (
     "create role {person} login password 'secret' in role mooring_user",
+    "create role {colleague} login password 'secret' in role mooring_user",
     "create role {group}",
     "create schema {name}",
     "create table {name}.sales (amount int, country text, seller text)",
@@ -36,7 +37,11 @@ SETTING = (
     "grant usage on schema {name} to {person}",
     "grant select on {name}.sales to {person}",
 )
-REMOVAL = ("drop schema {name} cascade", "drop owned by {person}", "drop role {person}", "drop role {group}")
+REMOVAL = (
+    "drop schema {name} cascade",
+    "drop owned by {person}, {colleague}",
+    "drop role {person}, {colleague}, {group}",
+)
 
 
 class Parrot(BaseChatModel):
@@ -87,8 +92,18 @@ class Scene:
         return f"{self.name}_reader"
 
     @property
+    def colleague(self) -> str:
+        """Who reads nothing yet."""
+        return f"{self.name}_colleague"
+
+    @property
+    def group(self) -> str:
+        """A role without members."""
+        return f"{self.name}_group"
+
+    @property
     def principal(self) -> Principal:
-        """The same, authenticated."""
+        """Who reads the table, authenticated."""
         return Principal(self.person)
 
     @property
@@ -97,17 +112,21 @@ class Scene:
         return {"configurable": {"thread_id": self.name}}
 
     def run(self, *statements: str) -> None:
-        """Run SQL as a superuser; {name}, {person} and {group} are the scene's."""
+        """Run SQL as a superuser; {name}, {person}, {colleague} and {group} are the scene's."""
         for statement in statements:
-            text = statement.format(name=self.name, person=self.person, group=f"{self.name}_group")
+            text = statement.format(name=self.name, person=self.person, colleague=self.colleague, group=self.group)
             self.admin.execute(text.encode())
 
-    def ask(self, question: str) -> str:
-        """Ask as the person, and return the answer."""
-        conninfo = make_conninfo(self.lakehouse.runtime, user=self.person, password="secret")
-        caller = Caller(self.principal, conninfo)
+    def login(self, who: str) -> str:
+        """Return how one of the two logs in."""
+        return make_conninfo(self.lakehouse.runtime, user=who, password="secret")
+
+    def ask(self, question: str, who: str | None = None, owner: str | None = None) -> str:
+        """Ask as the person, or as their colleague in their session, and return the answer."""
+        who = who or self.person
+        caller = Caller(Principal(who), self.login(who))
         with catalog_of(Settings(), caller) as catalog:
-            chat = Conversation(build_graph(self.model, self.saver), self.saver, caller, catalog, self.name)
+            chat = Conversation(build_graph(self.model, self.saver), self.saver, caller, catalog, self.name, owner)
             *_, last = chat.ask(question.format(name=self.name))
         answer: str = last.answer.answer  # type: ignore[union-attr]
         return answer
@@ -115,8 +134,7 @@ class Scene:
     def everything(self, saver: GovernedPostgresSaver | None = None) -> dict[str, Any]:
         """Return all that the person gets to see of the thread, by the way it is got."""
         saver = saver or self.saver
-        conninfo = make_conninfo(self.lakehouse.runtime, user=self.person, password="secret")
-        with acting_as(self.principal), psycopg.connect(conninfo, autocommit=True) as own:
+        with acting_as(self.principal), psycopg.connect(self.login(self.person), autocommit=True) as own:
             latest = saver.get_tuple(self.config)
             assert latest is not None
             return {
