@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.graph import START, MessagesState, StateGraph
 
@@ -290,7 +291,7 @@ class TestViewer:
         [
             "update mooring.threads set title = 'mine' where id = %(thread)s",
             "update mooring.threads set ttl = '1 day' where id = %(thread)s",
-            "update mooring.checkpoints set parent_id = null where thread = %(thread)s",
+            "update mooring.checkpoints set run_id = 'mine' where thread = %(thread)s",
             "update mooring.writes set channel = 'x' where thread = %(thread)s",
             "delete from mooring.threads where id = %(thread)s",
             "delete from mooring.items where thread = %(thread)s",
@@ -605,6 +606,35 @@ class TestLabels:
         scene.run("grant usage on schema {name} to {colleague}", "grant select on {name}.sales to {colleague}")
         assert FIGURE in self._read_by(scene, scene.config)
 
+    def test_equal_content_of_two_people_is_labelled_for_each(self, scene: Scene) -> None:
+        # given content that is labelled when it is stored, as its writer sees the table
+        scene.run(
+            "grant usage on schema {name} to {colleague}",
+            "grant select on {name}.sales to {colleague}",
+            "alter table {name}.sales enable row level security",
+            "create policy whole on {name}.sales to {person} using (true)",
+            "create policy part on {name}.sales to {colleague} using (country = 'NL')",
+        )
+        config: Any = {"configurable": {"thread_id": scene.name, "checkpoint_ns": ""}}
+        theirs: Any = {"configurable": {**config["configurable"], "thread_owner": scene.person}}
+        text = f"a guess: {FIGURE} {FIGURE} {FIGURE} {FIGURE} {FIGURE} {FIGURE}"
+        source = f"lakehouse.{scene.name}.sales"
+
+        def sources_of(value: Any) -> list[str]:
+            return [source] if FIGURE in str(value) else []
+
+        runtime = scene.lakehouse.runtime
+        with GovernedPostgresSaver.from_conn_string(runtime, sources_of=sources_of) as saver:
+            with acting_as(scene.principal):
+                saver.put(config, state(text), {"step": 0}, {"messages": 1})
+                saver.share(scene.name, scene.colleague, "editor")
+            with acting_as(Principal(scene.colleague)):
+                assert FIGURE not in str(saver.get_tuple(theirs))
+                saver.put(theirs, state(text), {"step": 1}, {"messages": 2})
+                assert FIGURE in str(saver.get_tuple(theirs))
+            with acting_as(scene.principal):
+                assert FIGURE not in str(saver.get_tuple(config))
+
     def _read_by(self, scene: Scene, config: Any) -> str:
         saver, query = scene.saver, "select * from mooring.contents order by thread, position"
         with (
@@ -717,7 +747,12 @@ def test_a_node_that_reaches_into_another_s_thread_of_the_same_name_stays_apart(
     hers: Any = inner.compile(checkpointer=saver)
     named: Any = {"configurable": {"thread_id": plans.name, "thread_owner": "alice"}}
 
-    def reach(_: Any) -> dict[str, Any]:
+    def reach(_: Any, config: RunnableConfig) -> dict[str, Any]:
+        reached: Any = {"configurable": {**config["configurable"], **plans.config["configurable"]}}
+        found = saver.get_tuple(reached)
+        assert found is not None
+        reached["configurable"]["checkpoint_id"] = found.checkpoint["id"]
+        saver.put_writes(reached, [("messages", [AIMessage("reached", id="r")])], "reaching")
         hers.invoke({"messages": [("user", "from outside")]}, named, durability="sync")
         return {"messages": [AIMessage("outer")]}
 

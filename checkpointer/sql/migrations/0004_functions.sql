@@ -79,7 +79,7 @@ begin
     if p_owner is distinct from :"schema".principal() then
       -- It went away since it was asked for.
       perform :"schema".require_editor(p_owner, p_thread_id);
-      continue;
+      raise exception 'no such thread' using errcode = 'MRG04', detail = p_thread_id, hint = p_owner;
     end if;
     insert into :"schema".threads (owner, thread_id) values (p_owner, p_thread_id) on conflict do nothing;
   end loop;
