@@ -74,7 +74,11 @@ Event = ToolStarted | ToolFinished | Token | Answered | Resumed
 
 
 class Conversation:
-    """One session of one caller. Every call is made as them: their login for memory, their login for data."""
+    """One session of one caller. Every call is made as them: their login for memory, their login for data.
+
+    Args:
+        owner: Whose session it is, where somebody shares it with the caller as an editor.
+    """
 
     def __init__(
         self,
@@ -83,15 +87,18 @@ class Conversation:
         caller: Caller,
         catalog: Catalog,
         session: str,
+        owner: str | None = None,
     ) -> None:
         self.session = session
+        self.owner = None if owner == caller.principal.name else owner
         self._graph = graph
         self._saver = saver
         self._caller = caller
         self._context = TurnContext(catalog)
         self._steps: Steps[Any] | None = None
         self._held: Run | None = None
-        self._config: Any = {"configurable": {"thread_id": session}}
+        named = {"thread_id": session} if self.owner is None else {"thread_id": session, "thread_owner": self.owner}
+        self._config: Any = {"configurable": named}
 
     def messages(self) -> list[AnyMessage]:
         """Return the session's messages, oldest first."""
@@ -109,6 +116,7 @@ class Conversation:
 
         Raises:
             ThreadBusyError: Another run holds the session, and did not give it up in time.
+            ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
         with self._turn() as run:
             yield from self._finish(run)
@@ -118,10 +126,11 @@ class Conversation:
 
         Raises:
             ThreadBusyError: Another run holds the session, and did not give it up in time.
+            ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
         with self._turn() as run:
             yield from self._finish(run)
-            title = None if self.messages() else title_of(question)
+            title = None if self.owner or self.messages() else title_of(question)
             for event in self._run(run, {"messages": [HumanMessage(question, id=str(uuid4()))]}):
                 if title is not None:
                     # The first event comes after the first checkpoint, so that there is a session to name.
@@ -185,15 +194,16 @@ class Conversation:
                 yield from _events(mode, payload)
         finally:
             steps.stop()
-        yield Answered(answer_of(self.session, self.messages()))
+        yield Answered(answer_of(self.session, self.messages(), self.owner))
 
 
-def answer_of(session: str, messages: list[AnyMessage]) -> Answer:
+def answer_of(session: str, messages: list[AnyMessage], owner: str | None = None) -> Answer:
     """Return the last turn of a session as an answer."""
     start = max((i for i, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
     turn = messages[start:]
     final = next((m for m in reversed(turn) if isinstance(m, AIMessage)), AIMessage(""))
-    return Answer(session=session, answer=final.text, tools=tool_uses(turn), sources=sources_of([final]))
+    tools, sources = tool_uses(turn), sources_of([final])
+    return Answer(session=session, owner=owner, answer=final.text, tools=tools, sources=sources)
 
 
 def tool_uses(messages: list[AnyMessage]) -> list[ToolUse]:

@@ -21,6 +21,8 @@ class Caller:
 
     principal: Principal
     conninfo: str
+    groups: frozenset[str] = frozenset()
+    """Of which they are a member in the database, which looks by itself at every statement."""
 
 
 _WHO = """
@@ -56,7 +58,7 @@ def log_in(database: Database, user: str) -> Caller:
     if row is None or row[1]:
         msg = f"{user!r} reads past row-level security"
         raise LoginError(msg, "log in as an ordinary role; superusers and roles with BYPASSRLS hold no sessions")
-    return Caller(Principal(row[0], frozenset(row[2])), conninfo)
+    return Caller(Principal(row[0]), conninfo, frozenset(row[2]))
 
 
 def _was_asked(error: psycopg.OperationalError) -> bool:

@@ -45,6 +45,7 @@ class Answer(Schema):
     """The answer to one question."""
 
     session: str = Field(description="The thread id; pass it as --session to go on.")
+    owner: str | None = Field(default=None, description="Whose session it is, if not one's own; pass it as --owner.")
     answer: str
     tools: list[ToolUse]
     sources: list[str] = Field(description="Tables that the answer was derived from, over the whole prompt.")
@@ -58,6 +59,16 @@ class SessionInfo(Schema):
     created_at: datetime
     updated_at: datetime
     checkpoints: int
+
+
+class ShareInfo(Schema):
+    """Whom a session is shared with."""
+
+    session: str
+    owner: str
+    shared_with: str = Field(description="A person's name, or group: and the name of a group.")
+    role: Literal["viewer", "editor"]
+    shared_at: datetime
 
 
 class PrunedSession(Schema):
@@ -99,6 +110,7 @@ class Transcript(Schema):
     """A session with all of its messages, oldest first."""
 
     session: str
+    owner: str | None = Field(default=None, description="Whose session it is, if not one's own.")
     title: str | None
     created_at: datetime
     updated_at: datetime

@@ -19,6 +19,7 @@ from checkpointer.errors import (
     NotAdministratorError,
     NotBelievedError,
     NotOpenError,
+    NotSharedError,
     PrincipalError,
     SchemaError,
     SourceError,
@@ -33,6 +34,7 @@ from checkpointer.errors import (
     UnrebuildableError,
     UnsafeRoleError,
     UnserializableError,
+    ViewerError,
     WrongThreadError,
 )
 from checkpointer.leases import Run
@@ -40,6 +42,7 @@ from checkpointer.principal import Principal, acting_as
 from checkpointer.retention import Expired, Retention
 from checkpointer.saver import GovernedPostgresSaver
 from checkpointer.sessions import Session
+from checkpointer.sharing import Share
 
 __all__ = [
     "BlockedTypeError",
@@ -51,12 +54,14 @@ __all__ = [
     "NotAdministratorError",
     "NotBelievedError",
     "NotOpenError",
+    "NotSharedError",
     "Principal",
     "PrincipalError",
     "Retention",
     "Run",
     "SchemaError",
     "Session",
+    "Share",
     "SourceError",
     "StaleLeaseError",
     "ThreadBusyError",
@@ -69,6 +74,7 @@ __all__ = [
     "UnrebuildableError",
     "UnsafeRoleError",
     "UnserializableError",
+    "ViewerError",
     "WrongThreadError",
     "acting_as",
 ]

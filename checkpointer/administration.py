@@ -28,7 +28,7 @@ from checkpointer.errors import (
     ThreadNotHeldError,
 )
 from checkpointer.migrations import COMMAND
-from checkpointer.operations import Operation, Row, Statement, respecting_holds
+from checkpointer.operations import Operation, Row, Statement, explained
 from checkpointer.queries import queries
 from checkpointer.retention import FOREVER, Expiry
 
@@ -101,7 +101,7 @@ class Administrator:
             yield from self._drive(expiry.page())
 
     def _drive(self, operation: Operation[T]) -> T:
-        operation = respecting_holds(operation)
+        operation = explained(operation)
         try:
             statements = next(operation)
             while True:

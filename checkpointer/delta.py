@@ -129,7 +129,7 @@ def _histories(
         for row in rows
         if row.part == "x"
     }
-    ctx.memory.withhold(where.thread, thread, closed.keys())
+    ctx.memory.withhold(where.memo, thread, closed.keys())
     items.update(closed)
     writes = sorted(
         (row for row in rows if row.part == "w"), key=lambda w: writes_sort_key(w.more.decode(), w.kind, w.n)

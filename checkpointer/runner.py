@@ -14,7 +14,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
-from checkpointer.operations import STALE_LEASE, Operation, Row, Statement
+from checkpointer.operations import A_VIEWER, NO_THREAD, STALE_LEASE, Operation, Row, Statement
 from checkpointer.poolers import Preparing
 from checkpointer.queries import queries
 from checkpointer.stalls import StallWatch, Watched
@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 # What the functions of the schema raise.
 _NOT_BELIEVED = "MRG01"
+_EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD)
 # Rows and items that are decoded on the event loop; more of them would keep its other tasks waiting.
 _MANY_ROWS = 250
 
@@ -56,7 +57,7 @@ class _Runner:
         """Put the binding of the principal before the statements."""
         if principal is None:
             return list(statements)
-        return [Statement("bind", {"principal": principal.name}), *statements]
+        return [Statement("bind", _binding(principal)), *statements]
 
     def check(self, results: list[list[Row]], principal: Principal | None) -> list[list[Row]]:
         """Take the binding's answer off the results.
@@ -75,7 +76,7 @@ class _Runner:
         """Return an error that the operation itself knows how to explain; raise any other."""
         if error.sqlstate == _NOT_BELIEVED and principal is not None:
             raise NotBelievedError(principal.name) from error
-        if isinstance(error, psycopg.IntegrityError) or error.sqlstate == STALE_LEASE:
+        if isinstance(error, psycopg.IntegrityError) or error.sqlstate in _EXPLAINED:
             return error
         raise error
 
@@ -145,7 +146,7 @@ class SyncRunner(_Runner):
     ) -> list[list[Row]]:
         if statements[0].binds and principal is not None:
             [statement] = statements
-            params = {**statement.params, "principal": principal.name}
+            params = {**statement.params, **_binding(principal)}
             try:
                 return [conn.execute(self.queries[statement.name], params, binary=True).fetchall()]
             except BaseException as error:
@@ -252,7 +253,7 @@ class AsyncRunner(_Runner):
     ) -> list[list[Row]]:
         if statements[0].binds and principal is not None:
             [statement] = statements
-            params = {**statement.params, "principal": principal.name}
+            params = {**statement.params, **_binding(principal)}
             try:
                 return [await _fetched(await conn.execute(self.queries[statement.name], params, binary=True))]
             except BaseException as error:
@@ -288,6 +289,10 @@ def _resumed(operation: Operation[Any], results: list[list[Row]]) -> tuple[bool,
         return False, operation.send(results)
     except StopIteration as stop:
         return True, stop.value
+
+
+def _binding(principal: Principal) -> dict[str, Any]:
+    return {"principal": principal.name, "groups": sorted(principal.groups)}
 
 
 def _unavailable() -> DatabaseUnavailableError:

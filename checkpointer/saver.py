@@ -16,9 +16,9 @@ from langgraph.checkpoint.base import (
     DeltaChannelHistory,
 )
 
-from checkpointer import delta, migrations, operations, pruning, sessions
+from checkpointer import delta, migrations, operations, pruning, sessions, sharing
 from checkpointer import retention as retaining
-from checkpointer.addresses import Address, address, valid_thread_id
+from checkpointer.addresses import Address, address, valid_owner, valid_thread_id
 from checkpointer.errors import NotOpenError
 from checkpointer.labels import hook
 from checkpointer.leases import OnBusy, Renewals, Run, current_lease
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from checkpointer.operations import Context, Operation
     from checkpointer.sessions import Session
+    from checkpointer.sharing import Share, ShareRole
 
 T = TypeVar("T")
 
@@ -480,15 +481,19 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     # --- sessions ---------------------------------------------------------------------------------------------
 
-    def sessions(self, *, thread_id: str | None = None, limit: int = 1000) -> Sequence[Session]:
-        """Return the principal's sessions, the one used last first."""
+    def sessions(
+        self, *, thread_id: str | None = None, owner: str | None = None, limit: int = 1000
+    ) -> Sequence[Session]:
+        """Return the principal's sessions, the one used last first; with an owner, those that they share with them."""
         who = current_principal(self._principal)
-        return self._run(sessions.list_sessions(who.name, thread_id, limit), who)
+        return self._run(sessions.list_sessions(valid_owner(owner) or who.name, thread_id, limit), who)
 
-    async def asessions(self, *, thread_id: str | None = None, limit: int = 1000) -> Sequence[Session]:
+    async def asessions(
+        self, *, thread_id: str | None = None, owner: str | None = None, limit: int = 1000
+    ) -> Sequence[Session]:
         """Async version of `sessions`."""
         who = current_principal(self._principal)
-        return await self._arun(sessions.list_sessions(who.name, thread_id, limit), who)
+        return await self._arun(sessions.list_sessions(valid_owner(owner) or who.name, thread_id, limit), who)
 
     def rename(self, thread_id: str, title: str | None) -> None:
         """Give a session a title; its thread id stays.
@@ -504,6 +509,82 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         who = current_principal(self._principal)
         await self._arun(sessions.rename(who.name, valid_thread_id(thread_id), title), who)
 
+    # --- sharing ----------------------------------------------------------------------------------------------
+
+    def share(self, thread_id: str, with_: str, role: ShareRole = "viewer") -> None:
+        """Share a thread of the principal's, which others address by `configurable["thread_owner"]`.
+
+        A viewer reads it, an editor goes on with it, each as themselves: what was derived from tables is shown to those
+        who may read them in the same way.
+
+        Args:
+            thread_id: One's own thread.
+            with_: A principal's name, or `group:` and the name of a group.
+            role: What they may do; who has the thread already gets this role.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such thread.
+            ValueError: The name cannot be one, is the principal's own, or the role is neither.
+        """
+        who = current_principal(self._principal)
+        self._run(sharing.share(who.name, valid_thread_id(thread_id), with_, role), who)
+
+    async def ashare(self, thread_id: str, with_: str, role: ShareRole = "viewer") -> None:
+        """Async version of `share`."""
+        who = current_principal(self._principal)
+        await self._arun(sharing.share(who.name, valid_thread_id(thread_id), with_, role), who)
+
+    def unshare(self, thread_id: str, with_: str) -> None:
+        """Share a thread of the principal's no longer; it is as if it had never been, also for a run that is going.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such thread.
+            NotSharedError: It is not shared with them.
+        """
+        who = current_principal(self._principal)
+        self._run(sharing.unshare(who.name, valid_thread_id(thread_id), with_), who)
+
+    async def aunshare(self, thread_id: str, with_: str) -> None:
+        """Async version of `unshare`."""
+        who = current_principal(self._principal)
+        await self._arun(sharing.unshare(who.name, valid_thread_id(thread_id), with_), who)
+
+    def shares(self, thread_id: str | None = None) -> Sequence[Share]:
+        """Return whom a thread of the principal's is shared with.
+
+        Without one, all shares of theirs, and then the threads of others that are shared with them.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such thread.
+        """
+        who = current_principal(self._principal)
+        named = None if thread_id is None else valid_thread_id(thread_id)
+        return self._run(sharing.list_shares(who.name, named), who)
+
+    async def ashares(self, thread_id: str | None = None) -> Sequence[Share]:
+        """Async version of `shares`."""
+        who = current_principal(self._principal)
+        named = None if thread_id is None else valid_thread_id(thread_id)
+        return await self._arun(sharing.list_shares(who.name, named), who)
+
+    def transfer(self, thread_id: str, to: str) -> None:
+        """Give a thread of the principal's away, with everything in it and its shares. Labels stay what they are.
+
+        Where the other has a thread of that id, which is not told, it gets a number behind it.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such thread.
+            ThreadBusyError, ThreadHeldError: A run is going in it, or it is under legal hold.
+            ValueError: The name cannot be one, or is the principal's own.
+        """
+        who = current_principal(self._principal)
+        self._run(self._transfer(who, thread_id, to), who)
+
+    async def atransfer(self, thread_id: str, to: str) -> None:
+        """Async version of `transfer`."""
+        who = current_principal(self._principal)
+        await self._arun(self._transfer(who, thread_id, to), who)
+
     # --- inside -----------------------------------------------------------------------------------------------
 
     @property
@@ -517,6 +598,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         if run is not None and (not callable(default) or default(config) is None):
             default = run.principal
         who = current_principal(default, config)
+        if run is not None and run.principal.name != who.name:
+            run = None  # somebody else's, which a node acts beside, or that had the same address
         where = address(config, who.name)
         lease = current_lease(where.thread) or (run.lease if run else None)
         return who, replace(where, lease=lease, incarnation=run.incarnation if run else None)
@@ -530,6 +613,9 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     ) -> tuple[Principal, Listing]:
         who = current_principal(self._principal, config)
         where = address(config, who.name) if config is not None else None
+        if config is not None and where is not None and before is not None and limit == 1:
+            # So begins a subgraph of a run that goes back in time.
+            self._runs.started(config, who, current_lease(where.thread))
         return who, Listing(self._context, who.name, where, wanted=wanted, before=before, limit=limit)
 
     def _set_retention(self, who: Principal, thread_id: str, retention: Retention | None) -> Operation[None]:
@@ -539,6 +625,11 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             )
             raise ValueError(msg)
         return retaining.set_retention(who.name, valid_thread_id(thread_id), retention)
+
+    def _transfer(self, who: Principal, thread_id: str, to: str) -> Operation[None]:
+        named = valid_thread_id(thread_id)
+        yield from sharing.transfer(who.name, named, to)
+        self._memory.forget((who.name, named))
 
     def _expiry(
         self, thread_ids: Sequence[str] | None, retention: Retention | None, dry_run: bool
@@ -557,7 +648,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
                 yield found
 
     def _run(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
-        operation = operations.respecting_holds(operation)
+        operation = operations.explained(operation)
         runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, SyncRunner):
             return runner.run(operation, who, thread)
@@ -565,7 +656,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         return asyncio.run_coroutine_threadsafe(runner.run(operation, who, thread), loop).result()
 
     async def _arun(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
-        operation = operations.respecting_holds(operation)
+        operation = operations.explained(operation)
         runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, AsyncRunner):
             return await runner.run(operation, who, thread)

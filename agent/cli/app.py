@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from agent.cli.db import db
-from agent.cli.options import As, Continue, Format, Model, Output, SessionName
+from agent.cli.options import As, Continue, Format, Model, Output, Owner, SessionName
 from agent.cli.sessions import sessions
 
 app = typer.Typer(
@@ -37,11 +37,17 @@ def _root(
 
 
 @app.command()
-def chat(as_: As = None, session: SessionName = None, continue_: Continue = False, model: Model = None) -> None:
+def chat(
+    as_: As = None,
+    session: SessionName = None,
+    owner: Owner = None,
+    continue_: Continue = False,
+    model: Model = None,
+) -> None:
     """Chat about your tables. From a pipe, every line is one question."""
     from agent.cli.chat import run_chat
 
-    run_chat(as_, session, continue_, model)
+    run_chat(as_, session, owner, continue_, model)
 
 
 @app.command()
@@ -49,6 +55,7 @@ def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION")],
     as_: As = None,
     session: SessionName = None,
+    owner: Owner = None,
     continue_: Continue = False,
     model: Model = None,
     output: Output = Format.TEXT,
@@ -56,7 +63,7 @@ def ask(
     """Ask one question and print the answer."""
     from agent.cli.chat import run_ask
 
-    run_ask(question, as_, session, continue_, model, output)
+    run_ask(question, as_, session, owner, continue_, model, output)
 
 
 @app.command()

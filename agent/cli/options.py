@@ -17,6 +17,13 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class ShareRole(StrEnum):
+    """What somebody may do whom a session is shared with."""
+
+    VIEWER = "viewer"
+    EDITOR = "editor"
+
+
 _TITLE = 200
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -53,6 +60,12 @@ SessionName = Annotated[
     str | None,
     typer.Option("--session", "-s", metavar="NAME", parser=session_name, help="The session to begin or go on with."),
 ]
+Owner = Annotated[
+    str | None,
+    typer.Option(
+        "--owner", metavar="OWNER", parser=session_name, help="Whose session it is, where somebody shares theirs."
+    ),
+]
 Continue = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the session used last.")]
 Model = Annotated[
     str | None,
@@ -60,6 +73,13 @@ Model = Annotated[
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The session.")]
 Title = Annotated[str, typer.Argument(metavar="TITLE", parser=title, help="One line of at most 200 characters.")]
+NameOrAll = Annotated[str | None, typer.Argument(metavar="NAME", help="The session; without, all.")]
+With = Annotated[
+    str,
+    typer.Option("--with", metavar="WHO", parser=session_name, help="A person, or group:NAME for a group's members."),
+]
+To = Annotated[str, typer.Option("--to", metavar="NAME", parser=session_name, help="Whose it will be.")]
+Role = Annotated[ShareRole, typer.Option(help="viewer reads, editor goes on with it.")]
 OlderThan = Annotated[
     timedelta | None,
     typer.Option(metavar="AGE", parser=age, help="Delete sessions not used for so long: 12h, 30d, 8w."),

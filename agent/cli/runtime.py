@@ -65,18 +65,20 @@ def open_memory(user: str | None) -> Iterator[Memory]:
 
 @contextmanager
 def open_conversation(
-    user: str | None, session: str | None, continue_: bool, model: str | None
+    user: str | None, session: str | None, continue_: bool, model: str | None, owner: str | None = None
 ) -> Iterator[Conversation]:
-    """Open a session of the caller: the named one, the one used last, or a new one."""
+    """Open a session: the named one, the one used last, or a new one; of the caller, or one that an owner shares."""
     if session is not None and continue_:
         raise MooringError("--session and --continue name two sessions", "give one of them")
+    if owner is not None and session is None and not continue_:
+        raise MooringError("--owner says whose session, and not which", "name one with --session")
     settings = Settings()
     chat_model = load_model(settings.model if model is None else model)
     with open_memory(user) as memory, catalog_of(settings, memory.caller) as catalog:
         if session is None and continue_:
-            latest = memory.saver.sessions(limit=1)
+            latest = memory.saver.sessions(owner=owner, limit=1)
             if not latest:
                 raise NoSessionError
             session = latest[0].thread_id
         graph = build_graph(chat_model, memory.saver)
-        yield Conversation(graph, memory.saver, memory.caller, catalog, session or uuid4().hex[:12])
+        yield Conversation(graph, memory.saver, memory.caller, catalog, session or uuid4().hex[:12], owner)

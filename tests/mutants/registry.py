@@ -12,6 +12,7 @@ INITIAL = "checkpointer/sql/migrations/0001_initial.sql"
 FUNCTIONS = "checkpointer/sql/migrations/0004_functions.sql"
 RETENTION = "checkpointer/sql/migrations/0005_retention.sql"
 LABELS = "checkpointer/sql/migrations/0003_labels.sql"
+SHARING = "checkpointer/sql/migrations/0006_sharing.sql"
 QUERIES = "checkpointer/sql/queries.sql"
 
 ISOLATION = "tests/security/test_isolation.py"
@@ -25,6 +26,7 @@ CANCELLED = "tests/chaos/test_cancelled.py"
 HOLDS = "tests/security/test_legal_holds.py"
 DELETED = "tests/integration/test_deleted_threads.py"
 KEPT = "tests/integration/test_retention.py"
+SHARED = "tests/security/test_sharing.py"
 CONTRACT = "tests/differential/test_contract.py"
 REVOKED = "tests/security/test_revocation.py"
 
@@ -99,6 +101,24 @@ def _fingerprints() -> list[Mutant]:
         ),
     }
     return [Mutant(f"a fingerprint has {name}", LABELS, *change, (REVOKED,)) for name, change in parts.items()]
+
+
+def _shares() -> list[Mutant]:
+    return [
+        Mutant(
+            f"a viewer does not {verb} {table}",
+            SHARING,
+            f'on :"schema".{table} for {verb}{role}\n  {check} (thread = any((select :"schema".shared(true))',
+            f'on :"schema".{table} for {verb}{role}\n  {check} (thread = any((select :"schema".shared(false))',
+            (SHARED,),
+        )
+        for verb, table, role, check in (
+            ("insert", "checkpoints", "", "with check"),
+            ("insert", "writes", "", "with check"),
+            ("update", "checkpoints", "", "using"),
+            ("update", "writes", "", "using"),
+        )
+    ]
 
 
 MUTANTS = [
@@ -220,6 +240,85 @@ MUTANTS = [
         "  unique (thread, seq),\n",
         (f"{ISOLATION}::test_a_child_row_cannot_be_put_under_another_s_thread",),
     ),
+    # --- sharing --------------------------------------------------------------------------------------------------
+    *_shares(),
+    Mutant(
+        "a share is for whom it names",
+        SHARING,
+        "      and s.grantee = any((select",
+        "      and s.grantee is not null or s.grantee = any((select",
+        (SHARED,),
+    ),
+    Mutant(
+        "a group is not a person of its name",
+        SHARING,
+        "      and case when s.is_group then",
+        "      and case when true then true when s.is_group then",
+        (SHARED,),
+    ),
+    Mutant(
+        "a login claims no group",
+        SHARING,
+        "when pg_catalog.pg_has_role(session_user, :'runtime_role'::name, 'MEMBER') and",
+        "when true and",
+        (SHARED,),
+    ),
+    Mutant(
+        "nobody is in no group",
+        SHARING,
+        """'MEMBER') and :"schema".principal() is not null\n""",
+        "'MEMBER')\n",
+        (SHARED,),
+    ),
+    Mutant(
+        "the groups of one are not those of the next",
+        FUNCTIONS,
+        "perform pg_catalog.set_config('mooring.groups', p_groups::text, true);",
+        "perform pg_catalog.set_config('mooring.groups', p_groups::text, false) where p_groups <> '{}';",
+        (SHARED,),
+    ),
+    Mutant(
+        "who writes to another's thread is an editor",
+        SHARING,
+        '  elsif seen <> all (:"schema".shared(true)) then',
+        "  elsif false then",
+        (SHARED,),
+    ),
+    Mutant(
+        "an editor does not rename or keep",
+        SHARING,
+        'create policy edited on :"schema".threads for update to current_user\n',
+        'create policy edited on :"schema".threads for update\n',
+        (SHARED,),
+    ),
+    Mutant(
+        "who shares is the owner",
+        SHARING,
+        """t where t.owner = :"schema".principal() and t.thread_id = p_thread_id and t.next_seq > 0\n  on conflict""",
+        "t where t.thread_id = p_thread_id and t.next_seq > 0\n  on conflict",
+        (SHARED,),
+    ),
+    Mutant(
+        "a run that goes on in it keeps a thread from being given away",
+        SHARING,
+        "  if it.lease_until > clock_timestamp() then",
+        "  if false then",
+        (SHARED,),
+    ),
+    Mutant(
+        "a reader's memory of a thread is not another's",
+        "checkpointer/addresses.py",
+        "return (owner, thread_id) if reader == owner else (owner, thread_id, reader)",
+        "return (owner, thread_id)",
+        (SHARED,),
+    ),
+    Mutant(
+        "another's thread is another run",
+        "checkpointer/runs.py",
+        'return str(configurable.get("thread_id")), str(configurable.get(OWNER) or "")',
+        'return str(configurable.get("thread_id")), ""',
+        (f"{SHARED}::test_a_node_that_reaches_into_another_s_thread_of_the_same_name_stays_apart",),
+    ),
     # --- values ---------------------------------------------------------------------------------------------------
     Mutant(
         "the list of types that may be rebuilt",
@@ -297,9 +396,9 @@ MUTANTS = [
     ),
     Mutant(
         "a lease that is held is refused",
-        QUERIES,
-        "where t.lease_until is null or t.lease_until <= clock_timestamp() or",
-        "where true or",
+        SHARING,
+        "    t.lease_until is null or t.lease_until <= clock_timestamp() or",
+        "    true or",
         (LEASES,),
     ),
     Mutant(
@@ -392,7 +491,7 @@ MUTANTS = [
     Mutant(
         "nor does a late write outside of a run",
         "checkpointer/operations.py",
-        '    return ctx.memory.thread_of(where.thread, (where.ns or "", where.checkpoint_id))',
+        '    return ctx.memory.thread_of(where.memo, (where.ns or "", where.checkpoint_id))',
         "    return None",
         (DELETED,),
     ),
@@ -406,8 +505,8 @@ MUTANTS = [
     Mutant(
         "a late write does not end up in a new conversation",
         "checkpointer/operations.py",
-        "    memo = ctx.memory.get(where.thread, thread)\n    if memo is not None or",
-        "    memo = ctx.memory.get(where.thread)\n    if memo is not None or",
+        "    memo = ctx.memory.get(where.memo, thread)\n    if memo is not None or",
+        "    memo = ctx.memory.get(where.memo)\n    if memo is not None or",
         (DELETED,),
     ),
     Mutant(

@@ -5,11 +5,12 @@
 -- hold in them as anywhere, also in those that run with the owner's rights because nobody else has any on content:
 -- `principal` looks at the login. Each binds its principal first, for its transaction.
 
--- Bind the principal. Refuses (SQLSTATE MRG01) one that the database does not believe this connection about.
-create function :"schema".bind(p_principal text) returns void
+-- Bind the principal and its groups. Refuses (SQLSTATE MRG01) one that the database does not believe this connection about.
+create function :"schema".bind(p_principal text, p_groups text[]) returns void
   language plpgsql as $$
 begin
   perform pg_catalog.set_config('mooring.principal', p_principal, true);
+  perform pg_catalog.set_config('mooring.groups', p_groups::text, true);
   if :"schema".principal() is distinct from p_principal then
     raise exception 'not believed' using errcode = 'MRG01';
   end if;
@@ -22,7 +23,7 @@ $$;
 --
 -- `known_id` and `known_epoch` say what the caller remembers of the thread: out of date, nothing is stored and `id` is
 -- null. Under a lease (`lease_id`, `lease`) that is no longer the latest, SQLSTATE MRG02. Without both, the thread is made
--- where there is none. Positions are counted up by lane, 0 for messages of a conversation, 1 for anything else; an item
+-- where there is none, if it is the principal's. Another's is refused as `require_editor` says. Positions are counted up by lane, 0 for messages of a conversation, 1 for anything else; an item
 -- that another process stored since the caller looked (`since_...`) is found by its digest and not stored twice.
 create function :"schema".keep_items(
   p_owner text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
@@ -40,6 +41,9 @@ declare
   of_messages int := pg_catalog.cardinality(pg_catalog.array_positions(lanes, 0));
   known boolean[];
 begin
+  if p_owner is distinct from :"schema".principal() then
+    perform :"schema".require_editor(p_owner, p_thread_id);
+  end if;
   if label_of <> '{}' then
     for number in 1 .. (select max(l) from unnest(label_of) l) loop
       kept_sets := kept_sets || (
@@ -71,6 +75,11 @@ begin
     end if;
     if known_id is not null then
       return;
+    end if;
+    if p_owner is distinct from :"schema".principal() then
+      -- It went away since it was asked for.
+      perform :"schema".require_editor(p_owner, p_thread_id);
+      raise exception 'no such thread' using errcode = 'MRG04', detail = p_thread_id, hint = p_owner;
     end if;
     insert into :"schema".threads (owner, thread_id) values (p_owner, p_thread_id) on conflict do nothing;
   end loop;
@@ -135,7 +144,7 @@ $$;
 
 -- Store a checkpoint; the same one again replaces it.
 create function :"schema".put(
-  p_principal text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
+  p_principal text, p_groups text[], p_owner text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
   lease_id bigint, lease bigint,
   digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
   envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], p_refs int[], open_at int[],
@@ -146,9 +155,9 @@ create function :"schema".put(
 declare
   place record;
 begin
-  perform :"schema".bind(p_principal);
+  perform :"schema".bind(p_principal, p_groups);
   place := :"schema".keep_items(
-    p_principal, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 1,
+    p_owner, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 1,
     digests, lanes, kinds, messages, "values", envelopes, sets, label_of, label_sources, label_prints,
     null, null
   );
@@ -163,7 +172,7 @@ begin
   insert into :"schema".checkpoints
     (owner, thread, seq, ns, checkpoint_id, parent_id, run_id, metadata, metadata_value, refs, state)
   values (
-    p_principal, put.id, place.seq, p_ns, p_checkpoint_id, p_parent_id, p_run_id, p_metadata, p_metadata_value,
+    p_owner, put.id, place.seq, p_ns, p_checkpoint_id, p_parent_id, p_run_id, p_metadata, p_metadata_value,
     :"schema".closed_refs(p_refs, open_at, put.positions), p_state
   )
   on conflict (thread, ns, checkpoint_id) do update
@@ -175,7 +184,7 @@ $$;
 -- Store what a task wrote, one row a write; `lengths` cuts the references into theirs. A batch of only errors,
 -- interrupts and the like (LangGraph's WRITES_IDX_MAP) `replaces` what was there, any other leaves it.
 create function :"schema".put_writes(
-  p_principal text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
+  p_principal text, p_groups text[], p_owner text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
   lease_id bigint, lease bigint,
   digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
   envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], p_refs int[], open_at int[],
@@ -189,9 +198,9 @@ declare
   closed int[];
   past int := 0;
 begin
-  perform :"schema".bind(p_principal);
+  perform :"schema".bind(p_principal, p_groups);
   place := :"schema".keep_items(
-    p_principal, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 0,
+    p_owner, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 0,
     digests, lanes, kinds, messages, "values", envelopes, sets, label_of, label_sources, label_prints,
     case when inherits then p_ns end, case when inherits then p_checkpoint_id end
   );
@@ -207,13 +216,13 @@ begin
   for n in 1 .. pg_catalog.cardinality(idxs) loop
     if replaces then
       insert into :"schema".writes (owner, thread, ns, checkpoint_id, task_id, idx, channel, task_path, refs, value)
-      values (p_principal, put_writes.id, p_ns, p_checkpoint_id, p_task_id, idxs[n], channels[n], p_task_path,
+      values (p_owner, put_writes.id, p_ns, p_checkpoint_id, p_task_id, idxs[n], channels[n], p_task_path,
         closed[past + 1 : past + lengths[n]], bodies[n])
       on conflict (thread, ns, checkpoint_id, task_id, idx) do update
       set channel = excluded.channel, task_path = excluded.task_path, refs = excluded.refs, value = excluded.value;
     else
       insert into :"schema".writes (owner, thread, ns, checkpoint_id, task_id, idx, channel, task_path, refs, value)
-      values (p_principal, put_writes.id, p_ns, p_checkpoint_id, p_task_id, idxs[n], channels[n], p_task_path,
+      values (p_owner, put_writes.id, p_ns, p_checkpoint_id, p_task_id, idxs[n], channels[n], p_task_path,
         closed[past + 1 : past + lengths[n]], bodies[n])
       on conflict (thread, ns, checkpoint_id, task_id, idx) do nothing;
     end if;
@@ -227,7 +236,8 @@ $$;
 -- says it has, are left out: an item never changes. An item that is withheld is told as a part 'x', held or not: its
 -- envelope, and in `refs` the number of its label set, whose missing sources a part 's' names.
 create function :"schema".get_parts(
-  p_principal text, p_thread_id text, p_ns text, p_checkpoint_id text, held_of bigint, held int4multirange
+  p_principal text, p_groups text[], p_owner text, p_thread_id text, p_ns text, p_checkpoint_id text,
+  held_of bigint, held int4multirange
 )
   returns table (
     part text, thread bigint, seq bigint, thread_id text, ns text, checkpoint_id text, extra text, "text" text,
@@ -242,8 +252,8 @@ declare
   spans int4multirange;
   closed int[] := '{}';
 begin
-  perform :"schema".bind(p_principal);
-  select * from :"schema".threads t where t.owner = p_principal and t.thread_id = p_thread_id into found_thread;
+  perform :"schema".bind(p_principal, p_groups);
+  select * from :"schema".threads t where t.owner = p_owner and t.thread_id = p_thread_id into found_thread;
   if p_checkpoint_id is null then
     select * from :"schema".checkpoints c where c.thread = found_thread.id and c.ns = p_ns
     order by c.seq desc limit 1 into target;
