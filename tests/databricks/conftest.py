@@ -1,0 +1,31 @@
+"""A stand-in workspace over the sample lakehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.databricks.stand_in import StandIn
+from tests.databricks.unity import Unity
+from tests.databricks.warehouse import Warehouse
+from tests.databricks.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agent.database import Database
+
+
+@pytest.fixture
+def login(lakehouse: Database) -> Callable[[str], str]:
+    return lakehouse.login
+
+
+@pytest.fixture
+def stand_in(login: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "databrickscfg"))
+    workspace = Workspace()
+    with workspace.running():
+        yield StandIn(workspace, Warehouse(workspace, login), Unity(workspace, login))
