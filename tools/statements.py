@@ -16,7 +16,7 @@ from sqlglot.tokenizer_core import TokenType
 from tools.errors import QueryRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from sqlglot.dialects import Dialect
     from sqlglot.tokenizer_core import Token
@@ -72,29 +72,26 @@ def parse(sql: str, dialect: Dialect) -> tuple[exp.Query, list[Token]]:
     return statements[0], tokens
 
 
-def calls(tokens: Sequence[Token], folded: Callable[[Token], str]) -> tuple[set[str], set[str]]:
-    """Return the names that stand before a bracket, and those that stand after a dot.
+def calls(tokens: Sequence[Token]) -> list[Token]:
+    """Return the names and words that stand before a bracket.
 
     Tokens are asked and not the tree, which renders different names of a function as one.
 
     Raises:
         QueryRefusedError: A function is called by a schema's name.
     """
-    called, attributes = set(), set()
-    for i, token in enumerate(tokens):
-        before = tokens[i - 1].token_type if i else None
-        after = tokens[i + 1].token_type if i + 1 < len(tokens) else None
-        name = folded(token)
-        if after is TokenType.L_PAREN and (token.token_type in _NAMES or name.replace("_", "").isalpha()):
-            called.add(name)
-            if before is TokenType.DOT:
+    called = []
+    for before, token, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
+        if after.token_type is TokenType.L_PAREN and (
+            token.token_type in _NAMES or token.text.replace("_", "").isalpha()
+        ):
+            called.append(token)
+            if before is not None and before.token_type is TokenType.DOT:
                 raise QueryRefusedError("The query was not run: functions may not be called by a schema's name.")
-        if before is TokenType.DOT and token.token_type is not TokenType.STAR:
-            attributes.add(name)
-    return called, attributes
+    return called
 
 
-def refuse_unknown(called: set[str], known: set[str] | frozenset[str]) -> None:
+def refuse_unknown(called: set[str], known: frozenset[str]) -> None:
     """Refuse a query that calls what is not known.
 
     Raises:

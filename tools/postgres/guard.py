@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -21,6 +22,8 @@ from tools.errors import QueryRefusedError
 from tools.statements import calls, is_text, parse, refuse_unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlglot.tokenizer_core import Token
 
 MAX_NAME = 500
@@ -61,11 +64,10 @@ def check(sql: str, excluded_schemas: tuple[str, ...] = ()) -> Names:
     tree, tokens = parse(sql, Postgres())
     tables = _tables(tree, excluded_schemas)
     aliases = {_folded(alias.this) for alias in tree.find_all(exp.TableAlias) if alias.this and alias.columns}
-    called, attributes = calls(tokens, _name)
-    called |= {node.name.lower() for node in tree.find_all(exp.Anonymous)}
+    called = {_name(token) for token in calls(tokens)} | {node.name.lower() for node in tree.find_all(exp.Anonymous)}
     refuse_unknown(called, _FUNCTIONS | _KEYWORDS | aliases)
     known = called & (_FUNCTIONS | _KEYWORDS)
-    return Names(tables, frozenset(known), frozenset(aliases - known), frozenset(attributes))
+    return Names(tables, frozenset(known), frozenset(aliases - known), _after_dots(tokens))
 
 
 def table_name(text: str) -> list[str]:
@@ -99,6 +101,14 @@ def _tables(tree: exp.Query, excluded: tuple[str, ...]) -> frozenset[tuple[str |
         if schema is not None or name not in queries:
             found.add((schema, name))
     return frozenset(found)
+
+
+def _after_dots(tokens: Sequence[Token]) -> frozenset[str]:
+    return frozenset(
+        _name(token)
+        for dot, token in pairwise(tokens)
+        if dot.token_type is TokenType.DOT and token.token_type is not TokenType.STAR
+    )
 
 
 def _name(token: Token) -> str:
