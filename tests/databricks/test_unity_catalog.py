@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -312,6 +313,15 @@ def test_a_grant_that_went_away_in_between_is_a_refusal(stand_in: StandIn, login
     stand_in.unity.login = lambda _: login("alice")
     with pytest.raises(AccessDeniedError, match="The warehouse refused"):
         catalog(stand_in, "carol").query(REVIEWS)
+
+
+def test_rows_and_queries_are_not_logged(stand_in: StandIn, views: None, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    found = catalog(stand_in, "alice").query("select word from lakehouse.moored.words where word <> 'plugh'")
+    assert found.rows == [["xyzzy"]]
+    assert "POST /api/2.0/sql/statements\n< 200 OK" in caplog.text
+    assert "xyzzy" not in caplog.text
+    assert "plugh" not in caplog.text
 
 
 def test_a_query_that_takes_too_long_is_cancelled(stand_in: StandIn) -> None:

@@ -6,5 +6,8 @@ Its packages are those of the extra `databricks`, so it is not imported by `tool
 from __future__ import annotations
 
 from tools.unity.catalog import UnityCatalog
+from tools.unity.logs import hide_bodies
 
 __all__ = ["UnityCatalog"]
+
+hide_bodies()
