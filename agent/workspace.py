@@ -97,16 +97,24 @@ def default_caller(profile: str | None = None) -> WorkspaceCaller:
     Raises:
         CallerError: There are none, the workspace does not accept them, or they are those of a deployed service.
     """
+    return _verified(default_client(profile))
+
+
+def default_client(profile: str | None = None) -> WorkspaceClient:
+    """Return a client of the default credentials; whose they are is not asked.
+
+    Raises:
+        CallerError: There are none, or they are those of a deployed service.
+    """
     if surface := ephemeral_surface():
         raise CallerError(
             f"On {surface} the default credentials are the service's own", "use those that come with the request"
         )
     try:
-        client = WorkspaceClient(config=Config(profile=profile, retry_timeout_seconds=_RETRY_SECONDS))
+        return WorkspaceClient(config=Config(profile=profile, retry_timeout_seconds=_RETRY_SECONDS))
     except ValueError:
         name = "" if profile is None else f" --profile {profile}"
         raise CallerError("No login to Databricks is configured" + name, f"run `databricks auth login{name}`") from None
-    return _verified(client)
 
 
 def _invokers_token() -> str | None:

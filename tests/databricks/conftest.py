@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.databricks.serving import Serving
 from tests.databricks.stand_in import StandIn
 from tests.databricks.unity import Unity
 from tests.databricks.warehouse import Warehouse
@@ -28,4 +29,4 @@ def stand_in(login: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "databrickscfg"))
     workspace = Workspace()
     with workspace.running():
-        yield StandIn(workspace, Warehouse(workspace, login), Unity(workspace, login))
+        yield StandIn(workspace, Warehouse(workspace, login), Unity(workspace, login), Serving(workspace))

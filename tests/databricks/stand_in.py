@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.config import Config
 
+from tests.databricks.serving import Serving
 from tests.databricks.unity import Unity
 from tests.databricks.warehouse import Warehouse
 from tests.databricks.workspace import Workspace
@@ -19,6 +20,7 @@ class StandIn:
     workspace: Workspace
     warehouse: Warehouse
     unity: Unity
+    serving: Serving
 
     def client(self, user: str, scopes: set[str] | None = None) -> WorkspaceClient:
         """Make a client with a new token of a user, which has these scopes or all."""

@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ class Request:
     body: Any
     user: str | None
     headers: dict[str, str] = field(repr=False)
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass
