@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.databricks.lakebase import Lakebase
 from tests.databricks.serving import Serving
 from tests.databricks.stand_in import StandIn
 from tests.databricks.unity import Unity
@@ -30,3 +31,14 @@ def stand_in(login: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.Mo
     workspace = Workspace()
     with workspace.running():
         yield StandIn(workspace, Warehouse(workspace, login), Unity(workspace, login), Serving(workspace))
+
+
+@pytest.fixture
+def lakebase(stand_in: StandIn, lakehouse: Database, tmp_path: Path) -> Iterator[Lakebase]:
+    """Lakebase of the stand-in: the sample's server, where `service` is the runtime role."""
+
+    def behind(user: str) -> str:
+        return lakehouse.runtime if user == "service" else lakehouse.login(user)
+
+    with Lakebase(stand_in.workspace, behind, tmp_path).running() as front:
+        yield front

@@ -130,7 +130,7 @@ def test_a_refusal_says_what_to_do(
 
 
 def test_a_missing_scope_is_named(stand_in: StandIn, model_of: Callable[..., BaseChatModel]) -> None:
-    with pytest.raises(ModelError, match="was not given the scope model-serving"):
+    with pytest.raises(ModelError, match="was not given the scope model-serving, which"):
         model_of("alice", {"sql"}).invoke("hi")
 
 

@@ -379,11 +379,11 @@ def test_a_query_that_somebody_else_cancelled(stand_in: StandIn) -> None:
 
 def test_a_missing_scope_is_named(stand_in: StandIn) -> None:
     without_sql = UnityCatalog(stand_in.client("alice", {"unity-catalog"}), WAREHOUSE, catalogs=["lakehouse"])
-    with pytest.raises(AccessDeniedError, match="was not given the scope sql"):
+    with pytest.raises(AccessDeniedError, match="was not given the scope sql, which"):
         without_sql.query(REVIEWS)
     without_catalog = UnityCatalog(stand_in.client("alice", {"sql"}), WAREHOUSE, catalogs=["lakehouse"])
     for refused in (without_catalog.list_tables, lambda: without_catalog.query(REVIEWS)):
-        with pytest.raises(AccessDeniedError, match="was not given the scope unity-catalog"):
+        with pytest.raises(AccessDeniedError, match="was not given the scope unity-catalog, which"):
             refused()
 
 

@@ -16,7 +16,7 @@ from tools.errors import (
     TableNotFoundError,
 )
 
-_SCOPES = re.compile(r"required scopes?:?\s*([\w.:-]+(?:\s*,\s*[\w.:-]+)*)", re.IGNORECASE)
+_SCOPES = re.compile(r"required scopes?:?\s*([\w-]+(?:(?:[.:]|\s*,\s*)[\w-]+)*)", re.IGNORECASE)
 _CONDITION = re.compile(r"^\s*\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*")
 _MISSING = {"TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "NO_SUCH_CATALOG_EXCEPTION", "CATALOG_NOT_FOUND"}
 _DENIED = {"INSUFFICIENT_PERMISSIONS", "INSUFFICIENT_PRIVILEGES", "PERMISSION_DENIED", "UNAUTHORIZED_ACCESS"}
