@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.conninfo import conninfo_to_dict
 
+from agent.catalogs import catalog_of
 from agent.database import Database, open_database
 from agent.errors import MooringError
 from agent.identity import log_in
@@ -13,7 +14,7 @@ from agent.memory import saver_of
 from agent.models import load_model
 from agent.schemas import Check
 from checkpointer import CheckpointerError, acting_as
-from tools import CatalogError, PostgresCatalog
+from tools import CatalogError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +83,7 @@ def _own_sessions(settings: Settings, database: Database, caller: Caller) -> Che
 
 def _tables(settings: Settings, caller: Caller) -> Check:
     try:
-        with PostgresCatalog(caller.conninfo, excluded_schemas=(settings.sessions_schema,)) as catalog:
+        with catalog_of(settings, caller) as catalog:
             count = len(catalog.list_tables().tables)
     except CatalogError as error:
         return Check(name="tables", ok=False, detail=str(error))

@@ -19,7 +19,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from agent.provenance import derived_from
+from agent.provenance import derived_from, labelled_calls, run_labelled
 from tools import Catalog, catalog_tools
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def build_graph(
     request's body.
     """
     toolbox = catalog_tools()
-    tools = ToolNode(toolbox)
+    tools = ToolNode(toolbox, wrap_tool_call=run_labelled)
     bound = model.bind_tools(toolbox)
     window = int(_SHARE * ((getattr(model, "profile", None) or {}).get("max_input_tokens") or _DEFAULT_WINDOW))
 
@@ -67,7 +67,7 @@ def build_graph(
 
     def pending_calls(state: MessagesState) -> Sequence[Send] | str:
         last = state["messages"][-1]
-        calls = last.tool_calls if isinstance(last, AIMessage) else []
+        calls = labelled_calls(last) if isinstance(last, AIMessage) else []
         return [Send("tools", [call]) for call in calls] or END
 
     def call_tools(calls: Any, config: RunnableConfig, runtime: Runtime[Any]) -> Any:

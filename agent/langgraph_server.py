@@ -20,6 +20,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph_sdk.auth.types import StudioUser
 from langgraph_sdk.runtime import ServerRuntime
 
+from agent.catalogs import catalog_of
 from agent.database import open_database
 from agent.errors import MooringError
 from agent.graph import build_graph
@@ -28,7 +29,6 @@ from agent.memory import saver_of
 from agent.models import load_model
 from agent.settings import Settings
 from checkpointer import Principal
-from tools import PostgresCatalog
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -105,7 +105,7 @@ async def graph(runtime: ServerRuntime[Any]) -> AsyncIterator[CompiledStateGraph
         if principal is None:
             raise NobodyError
         caller = await asyncio.to_thread(log_in, database, principal.name)
-        opening = PostgresCatalog(caller.conninfo, excluded_schemas=(settings.sessions_schema,))
+        opening = catalog_of(settings, caller)
         catalog = await asyncio.to_thread(stack.enter_context, opening)
         yield await asyncio.to_thread(build_graph, model, None, catalog)
 

@@ -1,16 +1,26 @@
 """Which tables a message was derived from.
 
-A tool result names the tables it was read from. An answer is derived from everything in its prompt, so it carries the
-union: information-flow tracking, conservative on purpose. What people say carries nothing. The names travel in
-`message.response_metadata["sources"]`.
+A tool result names the tables it was read from. An answer is derived from everything in its prompt, and so is what it
+asks a tool for, and what that tool answers: information-flow tracking, conservative on purpose. What people say carries
+nothing.
+
+Sources are for people: `response_metadata["sources"]`, names of tables. Labels are for the store, which withholds what
+their reader may not read any more: `checkpointer.labels`. A placeholder of something withheld carries neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langgraph.types import Command
+
+from checkpointer.labels import KEY, Labels, labelled, labels_of
+
+if TYPE_CHECKING:
+    from langchain_core.messages import ToolCall
+    from langgraph.prebuilt.tool_node import ToolCallRequest
 
 M = TypeVar("M", bound=BaseMessage)
 
@@ -22,5 +32,34 @@ def sources_of(messages: Iterable[BaseMessage]) -> list[str]:
 
 
 def derived_from(answer: M, prompt: Sequence[BaseMessage]) -> M:
-    """Return the answer with the sources of its prompt, whatever the model claimed itself."""
-    return answer.model_copy(update={"response_metadata": {**answer.response_metadata, "sources": sources_of(prompt)}})
+    """Return the answer with the sources and labels of its prompt, whatever the model claimed itself."""
+    metadata = {**answer.response_metadata, "sources": sources_of(prompt)}
+    return _with(answer, metadata, labels_of([m for m in prompt if isinstance(m, AIMessage | ToolMessage)]))
+
+
+def labelled_calls(answer: AIMessage) -> list[ToolCall]:
+    """Return the tool calls of an answer, each with the answer's labels."""
+    marks: Any = {KEY: labelled(labels_of(answer))}
+    return [{**call, **marks} for call in answer.tool_calls]
+
+
+def run_labelled(
+    request: ToolCallRequest, execute: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
+) -> ToolMessage | Command[Any]:
+    """Run a tool call; its result carries the labels of the call besides its own."""
+    asked = labels_of(request.tool_call)
+    result = execute(request)
+    if isinstance(result, ToolMessage):
+        return _with(result, result.response_metadata, labels_of(result) | asked)
+    update = result.update
+    if isinstance(update, dict) and isinstance(update.get("messages"), list):
+        messages = [
+            _with(m, m.response_metadata, labels_of(m) | asked) if isinstance(m, BaseMessage) else m
+            for m in update["messages"]
+        ]
+        return Command(result.graph, {**update, "messages": messages}, result.resume, result.goto)
+    return result
+
+
+def _with(message: M, metadata: dict[str, Any], labels: Labels) -> M:
+    return message.model_copy(update={"response_metadata": {**metadata, KEY: labelled(labels)}})

@@ -7,13 +7,15 @@ checkpoint's metadata the steps since the last snapshot, which tells the databas
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langgraph.checkpoint.base import DeltaChannelHistory, PendingWrite, writes_sort_key
 
-from checkpointer.encoding import DICT, ITEM, LIST, SNAPSHOT, Decoder, Item, Node, Piece
+from checkpointer.encoding import DICT, ITEM, LIST, SNAPSHOT, Closed, Decoder, Item, Node, Piece
+from checkpointer.labels import withholding
 from checkpointer.operations import COUNTERS, Context, Operation, Statement
 from checkpointer.serializer import load
 
@@ -55,7 +57,7 @@ def history(ctx: Context, where: Address, channels: Sequence[str]) -> Operation[
         }
         [parts] = yield [Statement("delta_parts", content)]
         if parts:  # else something of the thread was deleted meanwhile
-            return _histories(ctx.serde, found, parts)
+            return _histories(ctx, where, found, parts)
     return {channel: {"writes": []} for channel in channels}
 
 
@@ -115,10 +117,20 @@ def _runs(node: Node) -> int:
 
 
 def _histories(
-    serde: SerializerProtocol, found: Sequence[_Found], parts: Sequence[tuple[Any, ...]]
+    ctx: Context, where: Address, found: Sequence[_Found], parts: Sequence[tuple[Any, ...]]
 ) -> dict[str, DeltaChannelHistory]:
+    serde = ctx.serde
     rows = [_PartRow._make(part) for part in parts]
     items: dict[int, Piece] = {row.n: Item(row.kind, row.text, row.body, row.more) for row in rows if row.part == "i"}
+    thread = next(int(row.text) for row in rows if row.part == "t")
+    missing = {row.n: tuple(json.loads(row.text or "[]")) for row in rows if row.part == "s"}
+    closed = {
+        row.n: Closed(row.kind, row.text, withholding(missing[row.refs[0]], thread, row.n))
+        for row in rows
+        if row.part == "x"
+    }
+    ctx.memory.withhold(where.thread, thread, closed.keys())
+    items.update(closed)
     writes = sorted(
         (row for row in rows if row.part == "w"), key=lambda w: writes_sort_key(w.more.decode(), w.kind, w.n)
     )

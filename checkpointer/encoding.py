@@ -12,12 +12,16 @@ bytes, editing an entry costs that entry, and reading needs no replay.
     a DeltaChannel's snapshot        as the value inside of it, which shares its elements with the writes before
     anything else                    one item
 
-An item's digest covers its kind and its bytes. An element that the thread holds already, in any channel, input or
-pending write, is referred to instead of written again.
+An item's digest covers its kind, its bytes and its labels. An element that the thread holds already, in any channel,
+input or pending write, is referred to instead of written again.
+
+What carries labels is always an item of its own. Where its reader may not see it, a placeholder is handed out instead,
+and a placeholder that is stored refers to the original.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -28,7 +32,17 @@ from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
-from checkpointer.messages import MESSAGE_KINDS, MessageMould, fingerprint, message_from_json, message_to_json
+from checkpointer.labels import NONE, Labels, LabelsOf, Withheld, labels_of, withheld_in
+from checkpointer.messages import (
+    MESSAGE_KINDS,
+    MessageMould,
+    envelope_of,
+    fingerprint,
+    message_from_json,
+    message_to_json,
+    placeholder,
+    plain_to_json,
+)
 from checkpointer.serializer import dump, load
 
 if TYPE_CHECKING:
@@ -60,6 +74,9 @@ class Item(NamedTuple):
     value: bytes | None
     digest: bytes
     lane: int = 1
+    labels: Labels = NONE
+    envelope: str | None = None
+    """What stays visible when it is withheld: as JSON, a message without content, or an entry's keys."""
 
     @property
     def size(self) -> int:
@@ -67,12 +84,15 @@ class Item(NamedTuple):
         return len(self.message or self.value or b"")
 
     @classmethod
-    def of(cls, kind: str, content: str | bytes, lane: int = 1) -> Item:
-        """Make an item; the digest tells equal content."""
+    def of(
+        cls, kind: str, content: str | bytes, lane: int = 1, labels: Labels = NONE, envelope: str | None = None
+    ) -> Item:
+        """Make an item; the digest tells equal content of equal labels."""
         text = isinstance(content, str)
         body = content.encode() if isinstance(content, str) else content
-        digest = blake2b(body, digest_size=16, person=kind.encode()[:16]).digest()
-        return cls(kind, content if text else None, None if text else body, digest, lane)  # type: ignore[arg-type]
+        key = blake2b(repr(sorted(labels, key=repr)).encode(), digest_size=16).digest() if labels else b""
+        digest = blake2b(body, digest_size=16, key=key, person=kind.encode()[:16]).digest()
+        return cls(kind, content if text else None, None if text else body, digest, lane, labels, envelope)  # type: ignore[arg-type]
 
 
 class Constants(NamedTuple):
@@ -82,8 +102,31 @@ class Constants(NamedTuple):
     size: int
 
 
-# What a position holds: as it was stored, or made ready to be read again.
-Piece = Item | MessageMould | Constants
+class At(NamedTuple):
+    """An item that is stored, by its position."""
+
+    position: int
+
+
+class Closed(NamedTuple):
+    """An item that its reader may not see."""
+
+    kind: str
+    envelope: str | None
+    withheld: Withheld
+
+
+# What a process holds at a position: an item as it was stored, or made ready to be read again.
+Open = Item | MessageMould | Constants
+# And what a reader finds there.
+Piece = Open | Closed
+
+
+class Originals(Protocol):
+    """The items of a thread that placeholders may stand for."""
+
+    thread: int
+    withheld: set[int]
 
 
 @dataclass(slots=True)
@@ -93,13 +136,19 @@ class Encoder:
     serde: SerializerProtocol
     known: Mapping[bytes, int]
     digests: dict[tuple[Any, ...] | None, bytes] = field(default_factory=dict)
+    labels_of: LabelsOf = labels_of
+    originals: Originals | None = None
+    unknown: set[int] = field(default_factory=set)
+    """Items that placeholders stand for and that are not known to be there; nothing may be stored before they are."""
+    apart: bool = False
+    """Whether everything becomes an item, so that labels can be given to it."""
     refs: list[int] = field(default_factory=list)
     fresh: list[Item] = field(default_factory=list)
     _numbers: dict[bytes, int] = field(default_factory=dict)
 
     def encode(self, value: object) -> Node:
         """Return the node of a value; its references follow those of the values before."""
-        if _is_small(value):
+        if self._is_small(value):
             return [INLINE, dump(self.serde, value)]
         if type(value) is list and value:
             return [LIST, self._list(value)]
@@ -124,7 +173,7 @@ class Encoder:
         start = len(self.refs)
         new: list[object] = []
         for value in values:
-            position = self._position(value) if isinstance(value, BaseMessage) else None
+            position = self._position(value) if isinstance(value, BaseMessage | Withheld) else None
             if position is None:
                 new.append(value)
                 continue
@@ -136,12 +185,28 @@ class Encoder:
             self._refer(self._elements(new), start)
         return (len(self.refs) - start) // 2
 
-    def _position(self, message: BaseMessage) -> int | None:
-        digest = self.digests.get(fingerprint(message))
-        return None if digest is None else self.known.get(digest)
+    def _position(self, value: object) -> int | None:
+        """Return where a message is stored, or the original of a placeholder."""
+        if isinstance(value, BaseMessage):
+            digest = self.digests.get(fingerprint(value))
+            if digest is not None:
+                return self.known.get(digest)
+        withheld = withheld_in(value) if isinstance(value, BaseMessage) else value
+        if self.originals is None or not isinstance(withheld, Withheld) or withheld.thread != self.originals.thread:
+            return None
+        if withheld.item not in self.originals.withheld:
+            self.unknown.add(withheld.item)
+        return withheld.item
 
-    def _elements(self, values: list[object]) -> list[Item]:
-        items: list[Item] = []
+    def _is_small(self, value: object) -> bool:
+        if isinstance(value, str | list | dict) and type(value) in (str, list, dict):
+            small = len(value) <= (_SMALL_TEXT if isinstance(value, str) else 0)
+        else:
+            small = type(value) in _SCALARS
+        return small and not self.apart and not self.labels_of(value)
+
+    def _elements(self, values: list[object]) -> list[Item | At]:
+        items: list[Item | At] = []
         for is_message, group in groupby(values, key=lambda value: isinstance(value, BaseMessage)):
             if is_message:
                 items.extend(map(self._item, group))
@@ -149,9 +214,9 @@ class Encoder:
                 items.extend(self._packed(ELEMENTS, list(group), lambda value: value))
         return items
 
-    def _packed(self, kind: str, parts: list[Any], value_of: Any) -> list[Item]:
-        items: list[Item] = []
-        for small, group in groupby(parts, key=lambda part: _is_small(value_of(part))):
+    def _packed(self, kind: str, parts: list[Any], value_of: Any) -> list[Item | At]:
+        items: list[Item | At] = []
+        for small, group in groupby(parts, key=lambda part: self._is_small(value_of(part))):
             run = list(group)
             size = _SCALARS_AN_ITEM if small else 1
             if not small:
@@ -163,41 +228,48 @@ class Encoder:
             )
         return items
 
-    def _part(self, kind: str, part: Any, value: object) -> Item:
-        if type(value) is not str:
-            return Item.of(kind, dump(self.serde, [list(part) if kind == ENTRIES else part]))
-        mark = (kind, part[0] if kind == ENTRIES else None, hash(value), len(value))
+    def _part(self, kind: str, part: Any, value: object) -> Item | At:
+        if isinstance(value, Withheld) and (position := self._position(value)) is not None:
+            return At(position)
+        key = part[0] if kind == ENTRIES else None
+        mark = (kind, key, hash(value), len(value)) if type(value) is str else None
         digest = self.digests.get(mark)
         if digest is not None and digest in self.known:
             return Item("", None, None, digest)
-        item = Item.of(kind, dump(self.serde, [list(part) if kind == ENTRIES else part]))
-        self.digests[mark] = item.digest
+        labels = self.labels_of(value)
+        envelope = plain_to_json([key]) if labels and key is not None else None
+        content = dump(self.serde, [list(part) if kind == ENTRIES else part])
+        item = Item.of(kind, content, labels=labels, envelope=envelope)
+        if mark is not None:
+            self.digests[mark] = item.digest
         return item
 
-    def _item(self, value: object) -> Item:
+    def _item(self, value: object) -> Item | At:
+        if isinstance(value, BaseMessage | Withheld) and (position := self._position(value)) is not None:
+            return At(position)
         # Only the plain serializer leaves messages readable; another one may be there to encrypt.
         if isinstance(value, BaseMessage) and isinstance(self.serde, JsonPlusSerializer):
-            mark = fingerprint(value)
-            digest = self.digests.get(mark) if mark is not None else None
-            if digest is not None and digest in self.known:
-                return Item("", None, None, digest)
             readable = message_to_json(value)
             if readable is not None:
-                item = Item.of(*readable, lane=1 if value.id is None else 0)
+                mark = fingerprint(value)
+                labels = self.labels_of(value)
+                lane = 1 if value.id is None else 0
+                item = Item.of(*readable, lane, labels, envelope_of(value) if labels or self.apart else None)
                 if mark is not None:
                     self.digests[mark] = item.digest
                 return item
-        return Item.of(VALUE, dump(self.serde, value))
+        return Item.of(VALUE, dump(self.serde, value), labels=self.labels_of(value))
 
-    def _refer(self, items: list[Item], start: int | None = None) -> int:
+    def _refer(self, items: list[Item | At], start: int | None = None) -> int:
         """Add references to the items and return the number of runs since `start`, which may be joined.
 
         A fresh item's position is -(its number).
         """
         start = len(self.refs) if start is None else start
         for item in items:
-            position = self.known.get(item.digest)
+            position = item.position if isinstance(item, At) else self.known.get(item.digest)
             if position is None:
+                assert isinstance(item, Item)
                 number = self._numbers.get(item.digest)
                 if number is None:
                     self.fresh.append(item)
@@ -275,6 +347,9 @@ class Decoder:
         """Return elements of a list, or entries of a dict."""
         if isinstance(item, Constants):
             return item.values
+        if isinstance(item, Closed):
+            keys = json.loads(item.envelope) if item.envelope else None
+            return [item.withheld] if keys is None else [(key, item.withheld) for key in keys]
         assert isinstance(item, Item)
         values: list[Any] = load(self.serde, item.value or b"")
         if self._again(position):
@@ -286,6 +361,10 @@ class Decoder:
     def _value(self, position: int, item: Piece) -> Any:
         if isinstance(item, MessageMould):
             return item.cast()
+        if isinstance(item, Closed):
+            if item.kind not in MESSAGE_KINDS:
+                return item.withheld
+            return placeholder(item.kind, item.envelope or "{}", item.withheld)
         assert isinstance(item, Item)
         if item.kind in MESSAGE_KINDS:
             if self._again(position):
@@ -310,9 +389,3 @@ class Decoder:
         runs_taken = zip(taken[::2], taken[1::2], strict=True)
         items = self.items
         return [(n, items[n]) for first, count in runs_taken for n in range(first, first + count)]
-
-
-def _is_small(value: object) -> bool:
-    if isinstance(value, str | list | dict) and type(value) in (str, list, dict):
-        return len(value) <= (_SMALL_TEXT if isinstance(value, str) else 0)
-    return type(value) in _SCALARS

@@ -81,6 +81,15 @@ class ThreadDeletedError(CheckpointerError):
         )
 
 
+class WithheldItemGoneError(CheckpointerError):
+    """A placeholder was to be stored whose original is not in the thread any more. Nothing was stored."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(
+            f"Content of thread {thread_id!r} that is withheld was deleted meanwhile. Read the thread again and go on."
+        )
+
+
 class ThreadHeldError(CheckpointerError):
     """A thread under legal hold can be gone on with, and nothing of it be deleted or changed. Nothing was."""
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from checkpointer.encoding import FIRST_VALUE, Node, Piece
+from checkpointer.encoding import FIRST_VALUE, Node, Open
 
 _MAX_THREADS = 256
 _MAX_CHECKPOINTS = 16
@@ -26,7 +27,7 @@ class Held(NamedTuple):
     """Items of one thread that a reader has, by position."""
 
     thread: int | None
-    items: dict[int, Piece]
+    items: dict[int, Open]
     ranges: str
     """Their positions, as Postgres writes an int4multirange."""
 
@@ -58,8 +59,10 @@ class ThreadMemo:
     positions: dict[bytes, int] = field(default_factory=dict)
     digests: dict[tuple[Any, ...] | None, bytes] = field(default_factory=dict)
     marked: set[int] = field(default_factory=set)
+    withheld: set[int] = field(default_factory=set)
+    """Items that placeholders were handed out for."""
     checkpoints: OrderedDict[CheckpointKey, dict[str, StoredChannel]] = field(default_factory=OrderedDict)
-    items: dict[int, Piece] = field(default_factory=dict)
+    items: dict[int, Open] = field(default_factory=dict)
     size: int = 0
     """Bytes of the items."""
 
@@ -116,7 +119,7 @@ class Memory:
         with self._lock:
             return Held(memo.thread, memo.items, _ranges(sorted(memo.items)))
 
-    def hold(self, key: ThreadKey, thread: int, items: dict[int, Piece]) -> dict[int, Piece]:
+    def hold(self, key: ThreadKey, thread: int, items: dict[int, Open]) -> dict[int, Open]:
         """Keep items of a thread, and those of the threads used last, as far as there is room.
 
         Returns them where they are kept, for a reader who makes them ready for the next.
@@ -135,6 +138,13 @@ class Memory:
                     break
                 self._let_go(other)
             return kept
+
+    def withhold(self, key: ThreadKey, thread: int, items: Iterable[int]) -> None:
+        """Note that placeholders for these items of a thread were handed out."""
+        with self._lock:
+            memo = self._memos.get(key)
+            if memo is not None and memo.thread == thread:
+                memo.withheld.update(items)
 
     def remember(self, memo: ThreadMemo, key: CheckpointKey, channels: dict[str, StoredChannel]) -> None:
         """Keep the channels of a checkpoint."""

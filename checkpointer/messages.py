@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import marshal
+from dataclasses import asdict
 from functools import lru_cache
 from math import isfinite
 from typing import Any
@@ -19,6 +20,8 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+
+from checkpointer.labels import KEY, Withheld
 
 # Exactly these classes. A subclass may carry what JSON cannot, and goes through the serializer.
 _CLASSES: dict[str, type[BaseMessage]] = {
@@ -90,6 +93,30 @@ class MessageMould:
         _set(message, "__pydantic_extra__", _copied(self._extra) if self._extra else {})
         _set(message, "__pydantic_private__", None)
         return message
+
+
+def envelope_of(message: BaseMessage) -> str:
+    """Return what stays visible of a message that is withheld: its id, name and tool calls without arguments."""
+    parts: dict[str, Any] = {"id": message.id, "name": message.name}
+    if isinstance(message, ToolMessage):
+        parts |= {"tool_call_id": message.tool_call_id, "status": message.status}
+    if isinstance(message, AIMessage):
+        parts["tool_calls"] = [{"id": call["id"], "name": call["name"]} for call in message.tool_calls]
+    if isinstance(message, ChatMessage):
+        parts["role"] = message.role
+    return plain_to_json({name: value for name, value in parts.items() if value})
+
+
+def placeholder(kind: str, envelope: str, withheld: Withheld) -> BaseMessage:
+    """Return what stands for a message that is withheld; a model can still be called with it."""
+    parts = _parse(envelope)[0]
+    marks = {**asdict(withheld), "sources": list(withheld.sources)}
+    fields: dict[str, Any] = {"content": withheld.reason, "response_metadata": {KEY: {"withheld": marks}}, **parts}
+    if "tool_calls" in fields:
+        fields["tool_calls"] = [{**call, "args": {}, "type": "tool_call"} for call in fields["tool_calls"]]
+    if kind == "remove":
+        fields["content"] = ""
+    return _built(kind, fields)
 
 
 def fingerprint(message: BaseMessage) -> tuple[Any, ...] | None:

@@ -8,7 +8,7 @@ runner drive the same generators.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from uuid import uuid4
@@ -21,11 +21,19 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
     get_serializable_checkpoint_metadata,
 )
+from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 from psycopg import DatabaseError
 from psycopg.errors import RestrictViolation, UniqueViolation
 
-from checkpointer.encoding import FIRST_VALUE, Encoder
-from checkpointer.errors import StaleLeaseError, ThreadDeletedError, ThreadExistsError, ThreadHeldError
+from checkpointer.encoding import FIRST_VALUE, Encoder, Item
+from checkpointer.errors import (
+    StaleLeaseError,
+    ThreadDeletedError,
+    ThreadExistsError,
+    ThreadHeldError,
+    WithheldItemGoneError,
+)
+from checkpointer.labels import NONE, Labels, LabelsOf, labels_of
 from checkpointer.memo import Memory, StoredChannel, ThreadMemo
 from checkpointer.messages import is_plain, plain_to_json
 from checkpointer.reading import read_page
@@ -71,6 +79,7 @@ class Context:
 
     serde: SerializerProtocol
     memory: Memory
+    labels_of: LabelsOf = labels_of
     retention: Retention | None = None
     """What is done with threads that have no policy of their own."""
 
@@ -124,7 +133,7 @@ def put(
             yield from get_tuple(ctx, where)
             memo = ctx.memory.get(where.thread, thread)
         before = memo.checkpoints.get((ns, where.checkpoint_id or ""), {}) if memo else {}
-        encoder = Encoder(ctx.serde, memo.positions, memo.digests) if memo else Encoder(ctx.serde, {})
+        encoder = _encoder(ctx, memo)
         channels: dict[str, tuple[Any, list[Any], int]] = {}
         for name, version in checkpoint["channel_versions"].items():
             start = len(encoder.refs)
@@ -134,6 +143,9 @@ def put(
                 channels[name] = (version, known.node, start)
             elif name in values:
                 channels[name] = (version, encoder.encode(values[name]), start)
+        if encoder.unknown and memo is not None:
+            yield from _find_originals(ctx, where, memo, encoder.unknown)
+            continue
         rest = {key: value for key, value in checkpoint.items() if key != "channel_values"}
         state = dump(ctx.serde, {"k": rest, "c": {name: node for name, (_, node, _) in channels.items()}})
         params = {
@@ -174,16 +186,22 @@ def put_writes(
     Writes are numbered in order, special ones by their channel, where `idxs` does not say otherwise.
     """
     special = all(channel in WRITES_IDX_MAP for channel, _ in writes)
+    # An error's text and what an interrupt asks about may quote anything that their task saw.
+    inherits = any(channel in (ERROR, INTERRUPT) for channel, _ in writes)
     thread = known_thread(ctx, where)
     while writes:
         memo = yield from _memo(ctx, where, thread)
-        encoder = Encoder(ctx.serde, memo.positions, memo.digests) if memo else Encoder(ctx.serde, {})
+        encoder = _encoder(ctx, memo)
+        encoder.apart = inherits
         bodies: list[bytes] = []
         lengths: list[int] = []
         for _, value in writes:
             start = len(encoder.refs)
             bodies.append(dump(ctx.serde, encoder.encode(value)))
             lengths.append(len(encoder.refs) - start)
+        if encoder.unknown and memo is not None:
+            yield from _find_originals(ctx, where, memo, encoder.unknown)
+            continue
         params = {
             "ns": where.ns or "",
             "checkpoint_id": where.checkpoint_id,
@@ -194,6 +212,7 @@ def put_writes(
             "lengths": lengths,
             "bodies": bodies,
             "replaces": special,
+            "inherits": inherits,
         }
         if (yield from _store(ctx, where, memo, encoder, "put_writes", params)) is not None:
             return
@@ -222,7 +241,7 @@ def copy_thread(owner: str, source: str, target: str) -> Operation[None]:
     """Copy a whole thread, the complete parent chain included."""
     params = {"owner": owner, "source": source, "target": target, "maker": f"copy {uuid4()}"}
     try:
-        yield [Statement(name, params) for name in ("copy_thread", "copy_items", "copy_checkpoints", "copy_writes")]
+        yield [Statement(name, params) for name in ("copy_content", "copy_checkpoints", "copy_writes")]
     except UniqueViolation as error:
         # The copy may be this one: the answer to a first try can get lost.
         [made] = yield [Statement("made_by", params)]
@@ -287,6 +306,26 @@ def _memo(ctx: Context, where: Address, thread: int | None) -> Operation[ThreadM
     return ctx.memory.learn(where.thread, thread, rows[0][0], (0, FIRST_VALUE), {})
 
 
+def _encoder(ctx: Context, memo: ThreadMemo | None) -> Encoder:
+    if memo is None:
+        return Encoder(ctx.serde, {}, labels_of=ctx.labels_of)
+    return Encoder(ctx.serde, memo.positions, memo.digests, ctx.labels_of, memo)
+
+
+def _find_originals(ctx: Context, where: Address, memo: ThreadMemo, items: Iterable[int]) -> Operation[None]:
+    """Find the items that placeholders stand for, which another process may have handed out.
+
+    Raises:
+        WithheldItemGoneError: One of them is not in the thread any more.
+    """
+    wanted = sorted(set(items))
+    [rows] = yield [Statement("present_items", {"owner": where.owner, "thread": memo.thread, "items": wanted})]
+    if len(rows) < len(wanted):
+        raise WithheldItemGoneError(where.thread_id)
+    ctx.memory.withhold(where.thread, memo.thread, wanted)
+    memo.withheld.update(wanted)
+
+
 def _store(
     ctx: Context,
     where: Address,
@@ -313,6 +352,7 @@ def _store(
             "kinds": [item.kind for item in fresh],
             "messages": [item.message for item in fresh],
             "values": [item.value for item in fresh],
+            **_labels(fresh),
             "refs": refs,
             "open_at": [at + 1 for at in range(0, len(refs), 2) if refs[at] < 0],
         },
@@ -334,6 +374,21 @@ def _store(
     ctx.memory.hold(where.thread, thread, dict(zip(positions, fresh, strict=True)))
     starts = [positions[-r - 1] if r < 0 else r for r in refs[::2]]
     return new_memo, [n for run in zip(starts, refs[1::2], strict=True) for n in run]
+
+
+def _labels(fresh: Sequence[Item]) -> dict[str, Any]:
+    """Return the label sets of items: for each item the number of its set, and for each label its set's number."""
+    numbers: dict[Labels, int] = {NONE: 0}
+    for item in fresh:
+        numbers.setdefault(item.labels, len(numbers))
+    labels = [(number, source, fingerprint) for each, number in numbers.items() for source, fingerprint in each]
+    return {
+        "envelopes": [item.envelope for item in fresh],
+        "sets": [numbers[item.labels] for item in fresh],
+        "label_of": [number for number, _, _ in labels],
+        "label_sources": [source for _, source, _ in labels],
+        "label_prints": [fingerprint for _, _, fingerprint in labels],
+    }
 
 
 def _metadata(serde: SerializerProtocol, metadata: dict[str, Any]) -> tuple[str | None, bytes | None]:

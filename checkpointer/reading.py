@@ -17,7 +17,8 @@ from langgraph.checkpoint.base import (
 
 from checkpointer.addresses import checkpoint_config
 from checkpointer.collector import paused
-from checkpointer.encoding import Decoder, Item, Piece
+from checkpointer.encoding import Closed, Decoder, Item, Piece
+from checkpointer.labels import withholding
 from checkpointer.memo import StoredChannel
 from checkpointer.serializer import load
 
@@ -62,9 +63,13 @@ def read_page(
     items: dict[int, dict[int, Item]] = defaultdict(dict)
     for raw in rows:
         if raw[0] == "i":
-            items[raw[1]][raw[12]] = Item(raw[4], raw[7], raw[9], raw[10] or b"")
+            items[raw[1]][raw[12]] = Item(raw[4], raw[7], raw[9], raw[10])
         else:
             parts[raw[0]].append(PartRow._make(raw))
+    missing = {row.n: tuple(json.loads(row.text or "[]")) for row in parts["s"]}
+    closed: dict[int, dict[int, Closed]] = defaultdict(dict)
+    for row in parts["x"]:
+        closed[row.thread][row.n] = Closed(row.ns, row.text, withholding(missing[row.refs[0]], row.thread, row.n))
     writes: dict[tuple[int, str, str], list[PartRow]] = defaultdict(list)
     for row in parts["w"]:
         writes[row.thread, row.ns, row.checkpoint_id].append(row)
@@ -75,7 +80,11 @@ def read_page(
         positions = {item.digest: position for position, item in fresh.items()}
         memory.learn((owner, at.thread_id), thread, at.epoch, (at.n, at.m), positions)
         before = held.items if thread == held.thread else {}
-        pieces[thread] = memory.hold((owner, at.thread_id), thread, {**before, **fresh})
+        pieces[thread] = cast("dict[int, Piece]", memory.hold((owner, at.thread_id), thread, {**before, **fresh}))
+        if thread in closed:
+            # Beside what is held, not in it: when access comes back, so does the content.
+            pieces[thread] = {**pieces[thread], **closed[thread]}
+            memory.withhold((owner, at.thread_id), thread, closed[thread])
     # What several checkpoints share, or is read again, is made ready for that.
     shared = len(found) > 1
     with paused():

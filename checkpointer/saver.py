@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -20,6 +20,7 @@ from checkpointer import delta, migrations, operations, pruning, sessions
 from checkpointer import retention as retaining
 from checkpointer.addresses import Address, address, valid_thread_id
 from checkpointer.errors import NotOpenError
+from checkpointer.labels import hook
 from checkpointer.leases import OnBusy, Renewals, Run, current_lease
 from checkpointer.listing import Listing
 from checkpointer.memo import Memory
@@ -64,6 +65,9 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         serde: A serializer of your own, for instance LangGraph's `EncryptedSerializer`.
         retention: The policy for threads that have none of their own; it takes effect with `expire`. Only a saver with
             a policy, be it `Retention()`, makes reads count as use where a policy asks for that.
+        sources_of: Names the tables, as `catalog.schema.table`, that a value of the state was derived from, besides
+            what it carries itself (see `checkpointer.labels`). It is asked about every element of a list and entry of a
+            dict, and its answer hangs on the value alone. Who may not read one of them now is not shown the value.
         allowed_types: Classes of your graph's state that may be rebuilt from the database, besides LangGraph's and
             LangChain's own.
         cache_size: Bytes of content kept in this process, at most, so that it is not fetched at every read; the
@@ -87,6 +91,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         principal: Principal | PrincipalSource | None = None,
         serde: SerializerProtocol | None = None,
         retention: Retention | None = None,
+        sources_of: Callable[[Any], Iterable[str]] | None = None,
         allowed_types: Iterable[type | tuple[str, str]] = (),
         cache_size: int = 64_000_000,
         min_size: int = 1,
@@ -99,6 +104,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         self._schema = schema
         self._principal = principal
         self._retention = retention
+        self._labels_of = hook(sources_of)
         self._pool = (min_size, max_size, timeout, stall_timeout)
         self._memory = Memory(cache_size)
         self._runs = Runs()
@@ -558,7 +564,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     @property
     def _context(self) -> Context:
-        return operations.Context(self.serde, self._memory, self._retention)
+        return operations.Context(self.serde, self._memory, self._labels_of, self._retention)
 
     def _where(self, config: RunnableConfig, *, starts: bool = False) -> tuple[Principal, Address]:
         # What starts a run has its caller's context, and may have the address of a run of somebody else's that ended.

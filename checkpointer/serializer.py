@@ -11,6 +11,7 @@ from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_ev
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from checkpointer.errors import BlockedTypeError, UnserializableError
+from checkpointer.labels import Withheld
 from checkpointer.messages import is_plain, plain_to_json
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ _blocked = threading.local()
 
 def strict_serializer(allowed_types: Iterable[type | tuple[str, str]] = ()) -> JsonPlusSerializer:
     """Return LangGraph's serializer, rebuilding only its built-in safe types and `allowed_types`."""
-    return JsonPlusSerializer(allowed_msgpack_modules=tuple(allowed_types) or None)
+    return JsonPlusSerializer(allowed_msgpack_modules=(Withheld, *allowed_types))
 
 
 def dump(serde: SerializerProtocol, value: object) -> bytes:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+# What a value was read from, and how its reader saw it: a source, `catalog.schema.table`, and a fingerprint of what the
+# catalog let them see of it, None where nobody took one.
+Labels = frozenset[tuple[str, str | None]]
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -66,6 +70,7 @@ class TableDescription:
     """The planner's estimate; None where it is unknown or where the caller sees part of the rows only."""
     columns: list[Column]
     sources: frozenset[str]
+    labels: Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class QueryResult:
     """Whether there was more."""
     sources: frozenset[str]
     """The tables that it was read from, as `database.schema.table`."""
+    labels: Labels
+    """Those of them that the caller must be able to read to see it again: what stands behind a view is the view's."""
 
 
 class Catalog(Protocol):

@@ -5,13 +5,19 @@ No message quotes a value of a row: messages of a database may, so only those th
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tools.catalog import Labels
+
 
 class CatalogError(Exception):
-    """A catalog could not do what it was asked; `sources` names the tables that the message was derived from."""
+    """A catalog could not do what it was asked; `sources` and `labels` tell what the message was derived from."""
 
-    def __init__(self, message: str, sources: frozenset[str] = frozenset()) -> None:
+    def __init__(self, message: str, sources: frozenset[str] = frozenset(), labels: Labels = frozenset()) -> None:
         super().__init__(message)
         self.sources = sources
+        self.labels = labels
 
 
 class QueryRefusedError(CatalogError):

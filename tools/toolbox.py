@@ -2,7 +2,8 @@
 
 The catalog is not a parameter that a model could fill: it is taken from LangGraph's runtime context, where the turn
 put the one that was opened with the caller's credentials. Every result is a ToolMessage whose content is JSON, or one
-sentence where something was refused, and whose `response_metadata["sources"]` names the tables it was read from.
+sentence where something was refused. Its `response_metadata["sources"]` names the tables it was read from, and
+`response_metadata["mooring"]` holds the labels that it is stored with.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from langchain_core.messages import ToolMessage
 from langchain_core.tools import BaseTool, tool
 from langgraph.prebuilt import ToolRuntime
 
-from tools.catalog import Catalog, QueryResult, TableDescription, TableList
+from tools.catalog import Catalog, Labels, QueryResult, TableDescription, TableList
 from tools.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def describe_table(table: str, runtime: ToolRuntime[HasCatalog, Any]) -> ToolMes
     def run(catalog: Catalog) -> tuple[dict[str, Any], dict[str, Any]]:
         found: TableDescription = catalog.describe_table(table)
         content = asdict(found)
-        del content["sources"]
-        return content, {"sources": sorted(found.sources)}
+        del content["sources"], content["labels"]
+        return content, _read(found.sources, found.labels)
 
     return _message("describe_table", runtime, run)
 
@@ -82,7 +83,7 @@ def query(sql: str, runtime: ToolRuntime[HasCatalog, Any]) -> ToolMessage:
             "row_count": len(found.rows),
             "truncated": found.truncated,
         }
-        return content, {"sources": sorted(found.sources), "rows": len(found.rows)}
+        return content, {**_read(found.sources, found.labels), "rows": len(found.rows)}
 
     return _message("query", runtime, run)
 
@@ -96,7 +97,12 @@ def _message(
     try:
         content, metadata = run(runtime.context.catalog)
     except CatalogError as error:
-        refused = {"sources": sorted(error.sources)}
+        refused = _read(error.sources, error.labels)
         return ToolMessage(str(error), name=name, tool_call_id=call_id, status="error", response_metadata=refused)
     text = json.dumps(content, ensure_ascii=False)
     return ToolMessage(text, name=name, tool_call_id=call_id, response_metadata=metadata)
+
+
+def _read(sources: frozenset[str], labels: Labels) -> dict[str, Any]:
+    carried = [list(label) for label in sorted(labels, key=str)]
+    return {"sources": sorted(sources), "mooring": {"labels": carried}}

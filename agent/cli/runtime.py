@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from agent.catalogs import catalog_of
 from agent.conversation import Conversation
 from agent.database import open_database
 from agent.errors import MooringError
@@ -16,7 +17,6 @@ from agent.memory import saver_of
 from agent.models import load_model
 from agent.settings import Settings
 from checkpointer import acting_as
-from tools import PostgresCatalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +72,7 @@ def open_conversation(
         raise MooringError("--session and --continue name two sessions", "give one of them")
     settings = Settings()
     chat_model = load_model(settings.model if model is None else model)
-    hidden = (settings.sessions_schema,)
-    with open_memory(user) as memory, PostgresCatalog(memory.caller.conninfo, excluded_schemas=hidden) as catalog:
+    with open_memory(user) as memory, catalog_of(settings, memory.caller) as catalog:
         if session is None and continue_:
             latest = memory.saver.sessions(limit=1)
             if not latest:

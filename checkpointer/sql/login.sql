@@ -4,5 +4,7 @@ grant execute on function :"schema".principal(), :"schema".bind(text),
   :"schema".get_parts(text, text, text, text, bigint, int4multirange), :"schema".touch(text, text, boolean, interval),
   :"schema".use_parts(text, text, text, text, bigint, int4multirange, boolean, interval)
   to :"login_role";
-grant select on :"schema".migrations, :"schema".threads, :"schema".items, :"schema".checkpoints, :"schema".writes
+grant execute on function :"schema".readable_sets(), :"schema".missing_sources(int) to :"login_role";
+grant select on :"schema".migrations, :"schema".threads, :"schema".contents, :"schema".checkpoints, :"schema".writes
   to :"login_role";
+grant select (owner, thread, position, kind, label_set, envelope) on :"schema".items to :"login_role";

@@ -19,7 +19,7 @@ select * from :"schema".get_parts(
 -- One page of a listing, newest first, by keyset: a page costs the same wherever it lies, and no connection is held
 -- between pages. `filter` is only a sieve, the caller compares again: metadata that JSON cannot hold passes.
 with target as materialized (
-  select c.*, t.thread_id, t.epoch, t.next_message, t.next_value
+  select c.*, t.thread_id, t.epoch, t.next_message, t.next_value, t.label_sets
   from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
   where t.owner = %(owner)s and c.owner = %(owner)s
     and (%(thread_id)s::text is null or t.thread_id = %(thread_id)s)
@@ -39,7 +39,7 @@ with target as materialized (
 
 -- name: parts
 -- The checkpoints, their pending writes, and every item that either refers to, each item once, but for those that the
--- caller has.
+-- caller has of a thread without labels; 'x' and 's' as `get_parts` tells what is withheld.
 pending as materialized (
   select w.* from target join :"schema".writes w
     on w.thread = target.thread and w.ns = target.ns and w.checkpoint_id = target.checkpoint_id
@@ -47,7 +47,10 @@ pending as materialized (
 spans as materialized (
   select r.thread, unnest(
     range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1]))
-    - case r.thread when %(held_of)s::bigint then %(held)s::int4multirange else '{}' end
+    - case
+      when r.thread = %(held_of)s::bigint and not exists (select from target where label_sets <> '{}')
+      then %(held)s::int4multirange else '{}'
+    end
   ) as span
   from (
     -- A long array is compressed; subscripting it would unpack it whole for every element.
@@ -55,6 +58,14 @@ spans as materialized (
     union all select thread, refs || '{}'::int[] from pending offset 0
   ) r, generate_series(1, cardinality(r.refs), 2) i
   group by r.thread
+),
+content as materialized (
+  select i.* from spans s, lateral (
+    -- One range of the key for each span, whatever the planner thinks of their number.
+    select * from :"schema".contents i
+    where i.thread = s.thread and i.position >= lower(s.span) and i.position < upper(s.span)
+    offset 0
+  ) i
 )
 select 'c' as part, thread, seq, thread_id, ns, checkpoint_id, parent_id as extra, metadata as text, refs, state as bytes,
        metadata_value as more, epoch, next_message as n, next_value as m
@@ -63,26 +74,29 @@ union all
 select 'w', thread, 0, null, ns, checkpoint_id, task_id, channel, refs, value, convert_to(task_path, 'UTF8'), 0, idx, 0
 from pending
 union all
-select 'i', s.thread, 0, null, i.kind, null, null, i.message, null, i.value, i.digest, 0, i.position, 0
-from spans s, lateral (
-  -- One range of the key for each span, whatever the planner thinks of their number.
-  select * from :"schema".items i
-  where i.thread = s.thread and i.position >= lower(s.span) and i.position < upper(s.span)
-  offset 0
-) i
+select 'i', thread, 0, null, kind, null, null, message, null, value, digest, 0, position, label_set
+from content where digest is not null
+union all
+select 'x', thread, 0, null, kind, null, null, envelope, array[label_set], null, null, 0, position, 0
+from content where digest is null
+union all
+select 's', 0, 0, null, null, null, null, array_to_json(:"schema".missing_sources(label_set))::text, null, null, null, 0, label_set, 0
+from content where digest is null group by label_set
 
 -- name: put
 select * from :"schema".put(
   %(principal)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
-  %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s, %(refs)s, %(open_at)s,
+  %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s,
+  %(envelopes)s, %(sets)s, %(label_of)s, %(label_sources)s, %(label_prints)s, %(refs)s, %(open_at)s,
   %(ns)s, %(checkpoint_id)s, %(parent_id)s, %(run_id)s, %(metadata)s, %(metadata_value)s, %(state)s
 )
 
 -- name: put_writes
 select * from :"schema".put_writes(
   %(principal)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
-  %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s, %(refs)s, %(open_at)s,
-  %(ns)s, %(checkpoint_id)s, %(task_id)s, %(task_path)s, %(idxs)s, %(channels)s, %(lengths)s, %(bodies)s, %(replaces)s
+  %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s,
+  %(envelopes)s, %(sets)s, %(label_of)s, %(label_sources)s, %(label_prints)s, %(refs)s, %(open_at)s,
+  %(ns)s, %(checkpoint_id)s, %(task_id)s, %(task_path)s, %(idxs)s, %(channels)s, %(lengths)s, %(bodies)s, %(replaces)s, %(inherits)s
 )
 
 -- name: delete_threads
@@ -182,20 +196,14 @@ kept as materialized (
 delete from :"schema".items i using chosen left join kept on kept.thread = chosen.id
 where i.thread = chosen.id and not (i.position <@ coalesce(kept.positions, '{}'::int4multirange))
 
--- name: copy_thread
--- `holder` tells this copy from a thread that was there before, until a lease is taken.
-insert into :"schema".threads (owner, thread_id, title, next_seq, next_message, next_value, holder)
-select owner, %(target)s, title, next_seq, next_message, next_value, %(maker)s from :"schema".threads
-where owner = %(owner)s and thread_id = %(source)s
+-- name: present_items
+select position from :"schema".items where owner = %(owner)s and thread = %(thread)s and position = any(%(items)s)
+
+-- name: copy_content
+select :"schema".copy_content(%(owner)s, %(source)s, %(target)s, %(maker)s)
 
 -- name: made_by
 select 1 from :"schema".threads where owner = %(owner)s and thread_id = %(target)s and holder = %(maker)s
-
--- name: copy_items
-insert into :"schema".items (owner, thread, position, digest, kind, message, value)
-select %(owner)s, target.id, i.position, i.digest, i.kind, i.message, i.value
--- include: copied
-join :"schema".items i on i.thread = source.id
 
 -- name: copy_checkpoints
 insert into :"schema".checkpoints
@@ -324,16 +332,23 @@ pending as materialized (
 spans as materialized (
   select unnest(range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1]))) as span
   from (select refs from pending union all select %(refs)s::int[]) r, generate_series(1, cardinality(r.refs), 2) i
+),
+content as materialized (
+  select i.* from place cross join spans s join :"schema".contents i
+    on i.thread = place.id and i.position >= lower(s.span) and i.position < upper(s.span)
 )
-select 't' as part, null as checkpoint_id, null as kind, null as "text", null::int[] as refs, null::bytea as bytes,
+select 't' as part, null as checkpoint_id, null as kind, id::text as "text", null::int[] as refs, null::bytea as bytes,
   null::bytea as more, 0 as n
 from place
 union all
 select 'w', checkpoint_id, task_id, channel, refs, value, convert_to(task_path, 'UTF8'), idx from pending
 union all
-select 'i', null, i.kind, i.message, null, i.value, i.digest, i.position
-from place cross join spans s join :"schema".items i
-  on i.thread = place.id and i.position >= lower(s.span) and i.position < upper(s.span)
+select 'i', null, kind, message, null, value, digest, position from content where digest is not null
+union all
+select 'x', null, kind, envelope, array[label_set], null, null, position from content where digest is null
+union all
+select 's', null, null, array_to_json(:"schema".missing_sources(label_set))::text, null, null, null, label_set
+from content where digest is null group by label_set
 
 -- name: outline_checkpoints
 select c.ns, c.checkpoint_id, c.parent_id
@@ -527,8 +542,8 @@ going as (
   union all
   select thread, 0, bytes from written where goes
   union all
-  select i.thread, 0, coalesce(pg_column_size(i.message), 0) + coalesce(pg_column_size(i.value), 0)
-  from chosen join :"schema".items i on i.thread = chosen.id left join referred on referred.thread = i.thread
+  select i.thread, 0, i.size
+  from chosen join :"schema".contents i on i.thread = chosen.id left join referred on referred.thread = i.thread
   where not (i.position <@ coalesce(referred.positions, '{}'::int4multirange))
 )
 select t.owner, t.thread_id, t.id, t.used_at, t.whole, coalesce(sum(going.checkpoint), 0)::bigint as checkpoints,

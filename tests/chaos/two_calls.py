@@ -13,10 +13,11 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 
+from agent.catalogs import catalog_of
 from agent.cli.runtime import open_memory
 from agent.conversation import Answered, Conversation
 from agent.graph import build_graph
-from tools import PostgresCatalog
+from agent.settings import Settings
 
 
 class TwoCalls(BaseChatModel):
@@ -42,7 +43,7 @@ class TwoCalls(BaseChatModel):
 
 
 def main(session: str, question: str, *queries: str) -> None:
-    with open_memory("alice") as memory, PostgresCatalog(memory.caller.conninfo) as catalog:
+    with open_memory("alice") as memory, catalog_of(Settings(), memory.caller) as catalog:
         graph = build_graph(TwoCalls(queries=list(queries)), memory.saver)
         conversation = Conversation(graph, memory.saver, memory.caller, catalog, session)
         try:

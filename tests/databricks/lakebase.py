@@ -149,7 +149,7 @@ class Lakebase:
         try:
             yield self
         finally:
-            server.close()
+            self._loop.call_soon_threadsafe(server.close)
             self.cut()
             self._loop.call_soon_threadsafe(self._loop.stop)
             thread.join()
@@ -219,13 +219,14 @@ class Lakebase:
         fields = f"SFATAL\0C28P01\0M{why}\0\0".encode()
         writer.write(b"E" + struct.pack("!I", len(fields) + 4) + fields)
 
+    def _behind(self, user: str, name: str) -> psycopg.Connection[Any]:
+        return psycopg.connect(self._login(user), application_name=name)
+
     async def _pass_on(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, user: str, given: dict[bytes, bytes]
     ) -> None:
         name = given.get(b"application_name", b"").decode()
-        with await asyncio.to_thread(
-            psycopg.connect, self._login(user), autocommit=True, application_name=name
-        ) as conn:
+        with await asyncio.to_thread(self._behind, user, name) as conn:
             behind = socket.socket(fileno=os.dup(conn.pgconn.socket))
             behind.setblocking(False)
             from_server, to_server = await asyncio.open_connection(sock=behind)

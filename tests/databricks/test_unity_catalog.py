@@ -245,6 +245,34 @@ def test_sources_are_the_tables_that_views_read(stand_in: StandIn, views: None) 
     assert sources(exists) == ["bakehouse.suppliers"]
 
 
+def test_labels_are_how_the_caller_sees_the_tables_that_are_named(stand_in: StandIn, views: None) -> None:
+    def labels(user: str, sql: str) -> dict[str, str | None]:
+        return dict(catalog(stand_in, user).query(sql).labels)
+
+    def seen(user: str, table: str) -> str | None:
+        return catalog(stand_in, user).fingerprint(f"lakehouse.{table}")
+
+    whole, own = labels("alice", REVIEWS)["lakehouse.bakehouse.reviews"], seen("bob", "bakehouse.reviews")
+    assert whole is not None
+    assert whole == seen("alice", "bakehouse.reviews")
+    assert not whole.endswith("~")
+    assert own is not None
+    assert own.startswith(whole)
+    assert own.endswith("~")
+    assert labels("bob", REVIEWS) == {"lakehouse.bakehouse.reviews": own}
+    assert seen("carol", "bakehouse.reviews") is None
+    assert seen("alice", "bakehouse.nothing") is None
+    assert catalog(stand_in, "alice").fingerprint("no table") is None
+    through = labels("alice", "select name from lakehouse.moored.shops")
+    assert list(through) == ["lakehouse.moored.shops"]
+    assert str(through["lakehouse.moored.shops"]).endswith("~")
+    mask = {"columns": [{"name": "review", "mask": {"function_name": "lakehouse.bakehouse.hidden"}}]}
+    stand_in.unity.changes["lakehouse.bakehouse.reviews"] = mask
+    assert seen("alice", "bakehouse.reviews") not in (whole, own)
+    described = catalog(stand_in, "alice").describe_table("lakehouse.bakehouse.reviews")
+    assert described.labels == {("lakehouse.bakehouse.reviews", seen("alice", "bakehouse.reviews"))}
+
+
 def test_a_table_below_a_view_is_named_even_if_the_caller_may_not_see_it(stand_in: StandIn, views: None) -> None:
     below = {"view_dependencies": {"dependencies": [{"table": {"table_full_name": "lakehouse.hr.salaries"}}]}}
     stand_in.unity.changes["lakehouse.moored.fives"] = below
@@ -277,6 +305,7 @@ def test_failures_while_it_runs_quote_no_value(stand_in: StandIn, views: None) -
     assert "CAST_INVALID_INPUT" in str(failed.value)
     assert "xyzzy" not in str(failed.value)
     assert failed.value.sources == {"lakehouse.moored.words"}
+    assert dict(failed.value.labels).keys() == failed.value.sources
     with pytest.raises(QueryFailedError, match="DIVIDE_BY_ZERO"):
         catalog(stand_in, "alice").query("select 1 / (id - id) from lakehouse.moored.words")
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _TABLE = """
 select c.oid, c.relkind::text, obj_description(c.oid, 'pg_class'),
   has_schema_privilege(n.oid, 'USAGE') and has_table_privilege(c.oid, 'SELECT'),
-  row_security_active(c.oid)
+  row_security_active(c.oid) and exists (select from pg_policy where polrelid = c.oid
+    and polroles && array(select oid from pg_roles where pg_has_role(oid, 'MEMBER'))
+    and pg_get_expr(polqual, polrelid) <> 'true')
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = %s and c.relname = %s and c.relkind in ('r', 'p', 'v', 'm')
 """
@@ -93,6 +95,7 @@ class Unity:
             "catalog_name": catalog,
             "schema_name": schema,
             "full_name": full_name,
+            "table_id": str(oid),
             "table_type": _KINDS[kind],
             "comment": comment,
             "columns": [
@@ -107,6 +110,7 @@ class Unity:
             told["row_filter"] = {"function_name": f"{catalog}.{schema}.own_rows", "input_column_names": columns}
         if kind == "v":
             below = [f"{catalog}.{s}.{t}" for s, t in self._ask(user, _BELOW, oid)]
+            told["view_definition"] = self._ask(user, "select pg_get_viewdef(%s::oid)", oid)[0][0]
             told["view_dependencies"] = {"dependencies": [{"table": {"table_full_name": each}} for each in below]}
         return told | self.changes.get(full_name, {})
 

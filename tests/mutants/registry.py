@@ -139,7 +139,7 @@ MUTANTS = [
     Mutant(
         "the list of types that may be rebuilt",
         "checkpointer/serializer.py",
-        "allowed_msgpack_modules=tuple(allowed_types) or None",
+        "allowed_msgpack_modules=(Withheld, *allowed_types)",
         "allowed_msgpack_modules=True",
         ("tests/integration/test_lossless.py",),
     ),

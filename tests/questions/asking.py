@@ -83,7 +83,9 @@ class Asker:
     def catalog(self, persona: str) -> PostgresCatalog:
         """Open a catalog that logs in as the person."""
         if persona not in self._catalogs:
-            opened = self._opened.enter_context(PostgresCatalog(self._caller_of(persona).conninfo))
+            opened = self._opened.enter_context(
+                PostgresCatalog(self._caller_of(persona).conninfo, labelled_by="mooring")
+            )
             self._catalogs[persona] = opened
         return self._catalogs[persona]
 

@@ -794,3 +794,328 @@ where (size, country) in (('large', 'Japan'), ('small', 'Germany'))
 
 -- alice: and by country?
 -- refused
+
+-- bob: who is the youngest employee?
+-- refused
+
+-- bob: oldest employees
+-- refused
+
+-- alice: top 3 franchises by revenue
+-- then: their ratings?
+-- refused
+
+-- alice: which franchise has the highest revenue?
+-- then: how many reviews does it have?
+-- refused
+
+-- alice: which franchises have more than 7 reviews?
+-- then: and revenue?
+-- refused
+
+-- alice: franchises in Germany
+-- then: and their revenue?
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany';
+
+-- alice: how many shops are in Japan?
+-- then: what is their revenue in 2025?
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Japan' and sold_at >= '2025-01-01' and sold_at < '2026-01-01';
+
+-- alice: how many shops are in Japan and what is their average rating?
+select count(*) from bakehouse.franchises where country = 'Japan';
+select avg(rating) from bakehouse.reviews join bakehouse.franchises using (franchise_id) where country = 'Japan';
+
+-- alice: list the franchises in France and their cities
+select name, city from bakehouse.franchises where country = 'France';
+
+-- alice: revenue by country
+-- then: revenue by moon phase
+-- then: only in Germany
+-- refused
+
+-- alice: which manager is the youngest?
+-- then: in Germany
+-- refused
+
+-- alice: revenue by country
+-- then: revenue by moon phase
+-- then: revenue by payment method
+select payment_method, sum(total_price) from bakehouse.transactions group by payment_method;
+
+-- # the highest and lowest
+
+-- bob: lowest salary
+select min(amount) from hr.salaries;
+
+-- bob: the highest salary in Finance in 2024
+select max(amount) from hr.salaries join hr.employees using (employee_id) where department = 'Finance' and year = 2024;
+
+-- bob: lowest salary by department
+select department, min(amount) from hr.salaries join hr.employees using (employee_id) group by department;
+
+-- bob: lowest salary
+-- then: and the highest?
+select max(amount) from hr.salaries;
+
+-- bob: lowest salary
+-- then: and by department?
+select department, min(amount) from hr.salaries join hr.employees using (employee_id) group by department;
+
+-- bob: who has the lowest salary?
+select name, amount from hr.salaries join hr.employees using (employee_id) order by amount limit 1;
+
+-- bob: the 3 highest salaries in 2025
+select amount from hr.salaries where year = 2025 order by amount desc limit 3;
+
+-- alice: largest transaction
+select total_price, sold_at from bakehouse.transactions order by total_price desc limit 1;
+
+-- alice: biggest sale in Paris in 2025
+select total_price, sold_at from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where city = 'Paris' and sold_at >= '2025-01-01' order by total_price desc limit 1;
+
+-- alice: largest franchise
+-- refused
+
+-- alice: largest review
+-- refused
+
+-- alice: average, highest and lowest unit price
+select avg(unit_price), max(unit_price), min(unit_price) from bakehouse.transactions;
+
+-- alice: highest, lowest and average rating by country
+select country, max(rating), min(rating), avg(rating)
+from bakehouse.reviews join bakehouse.franchises using (franchise_id) group by country;
+
+-- alice: highest rating per country
+select country, max(rating) from bakehouse.reviews join bakehouse.franchises using (franchise_id) group by country;
+
+-- alice: highest unit price
+-- then: and the lowest?
+-- then: only in Germany
+select min(unit_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany';
+
+-- alice: revenue in 2024
+-- then: and the highest?
+-- refused
+
+-- # groups held against a figure
+
+-- alice: franchises with more than 7 reviews
+select name, count(*) from bakehouse.reviews join bakehouse.franchises using (franchise_id) group by name
+having count(*) > 7;
+
+-- alice: shops in Japan with 3 or more reviews
+select name, count(*) from bakehouse.reviews join bakehouse.franchises using (franchise_id) where country = 'Japan'
+group by name having count(*) >= 3;
+
+-- alice: products with more than 2000 sales
+select product, count(*) from bakehouse.transactions group by product having count(*) > 2000;
+
+-- bob: departments with an average salary above 60000 in 2025
+select department, avg(amount) from hr.salaries join hr.employees using (employee_id) where year = 2025
+group by department having avg(amount) > 60000;
+
+-- alice: franchises with an average rating above 4
+select name, avg(rating) from bakehouse.reviews join bakehouse.franchises using (franchise_id) group by name
+having avg(rating) > 4;
+
+-- alice: countries with revenue above 20000
+select country, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+group by country having sum(total_price) > 20000;
+
+-- alice: revenue by country
+-- then: above 20000
+select country, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+group by country having sum(total_price) > 20000;
+
+-- alice: sales by country with a quantity above 5
+select country, count(*) from bakehouse.transactions join bakehouse.franchises using (franchise_id) where quantity > 5
+group by country;
+
+-- alice: countries with a quantity above 6000
+-- refused
+
+-- alice: average rating above 4
+-- refused
+
+-- # numbers and what is beyond
+
+-- alice: how many transactions with quantity 3 or more?
+select count(*) from bakehouse.transactions where quantity >= 3;
+
+-- alice: how many reviews have 4 stars or more?
+select count(*) from bakehouse.reviews where rating >= 4;
+
+-- alice: reviews with 2 stars or less by country
+select country, count(*) from bakehouse.reviews join bakehouse.franchises using (franchise_id) where rating <= 2
+group by country;
+
+-- alice: reviews with 1 or 3 stars by country
+select country, count(*) from bakehouse.reviews join bakehouse.franchises using (franchise_id) where rating in (1, 3)
+group by country;
+
+-- alice: how many sales do not have a quantity of 3 or more?
+select count(*) from bakehouse.transactions where quantity < 3;
+
+-- # several months
+
+-- alice: revenue from May to July 2025
+select sum(total_price) from bakehouse.transactions where sold_at >= '2025-05-01' and sold_at < '2025-08-01';
+
+-- alice: revenue in January and March 2025 by country
+select country, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where to_char(sold_at, 'YYYY-MM') in ('2025-01', '2025-03') group by country;
+
+-- alice: revenue before June
+-- refused
+
+-- alice: revenue in 2025
+-- then: and before June?
+select sum(total_price) from bakehouse.transactions where sold_at >= '2025-01-01' and sold_at < '2025-06-01';
+
+-- alice: revenue in January and March 2025
+-- then: and in April?
+select sum(total_price) from bakehouse.transactions where sold_at >= '2025-04-01' and sold_at < '2025-05-01';
+-- or
+-- refused
+
+-- bob: how many employees were hired in 2021 or later?
+select count(*) from hr.employees where hired_on >= '2021-01-01';
+
+-- # several figures
+
+-- alice: number of transactions and revenue by country
+select country, count(*), sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+group by country;
+
+-- alice: show revenue, quantity and number of sales per product
+select product, sum(total_price), sum(quantity), count(*) from bakehouse.transactions group by product;
+
+-- alice: number of franchises and revenue by country
+select country, count(*) from bakehouse.franchises group by country;
+select country, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+group by country;
+
+-- alice: average unit price
+-- then: sum it up
+select sum(unit_price) from bakehouse.transactions;
+
+-- alice: revenue by country
+-- then: sum it up
+select sum(total_price) from bakehouse.transactions;
+
+-- alice: average rating by country
+-- then: sum it up
+-- refused
+
+-- alice: top 3 countries by revenue
+-- then: sum it up
+-- refused
+
+-- # by which figure
+
+-- alice: franchises by revenue
+select name, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+group by name order by 2 desc;
+
+-- alice: countries by number of franchises
+select country, count(*) from bakehouse.franchises group by country;
+
+-- alice: reviews by rating
+select rating, count(*) from bakehouse.reviews group by rating;
+
+-- alice: top 3 products by revenue
+-- then: and by quantity?
+select product, sum(quantity) from bakehouse.transactions group by product order by 2 desc limit 3;
+
+-- alice: top 3 countries by revenue
+-- then: and by average rating?
+select country, avg(rating) from bakehouse.reviews join bakehouse.franchises using (franchise_id) group by country
+order by 2 desc limit 3;
+
+-- alice: revenue
+-- then: by number of reviews
+-- refused
+
+-- # what there is none of
+
+-- alice: which franchises were never reviewed?
+select name from bakehouse.franchises f
+where not exists (select 1 from bakehouse.reviews r where r.franchise_id = f.franchise_id);
+
+-- alice: how many franchises had no reviews in 2024?
+select count(*) from bakehouse.franchises f where not exists (
+    select 1 from bakehouse.reviews r
+    where r.franchise_id = f.franchise_id and reviewed_on >= '2024-01-01' and reviewed_on < '2025-01-01');
+
+-- alice: franchises without reviews that opened in 2023
+select name from bakehouse.franchises f where opened_on >= '2023-01-01' and opened_on < '2024-01-01'
+and not exists (select 1 from bakehouse.reviews r where r.franchise_id = f.franchise_id);
+
+-- alice: which suppliers have no franchises in Germany?
+-- refused
+
+-- # who does it
+
+-- alice: who supplies the shops in Paris?
+select s.name from bakehouse.franchises f join bakehouse.suppliers s using (supplier_id) where f.city = 'Paris';
+
+-- alice: franchises in Germany
+-- then: who supplies them?
+select distinct s.name from bakehouse.franchises f join bakehouse.suppliers s using (supplier_id)
+where f.country = 'Germany';
+
+-- alice: how many franchises are supplied from Italy?
+select count(*) from bakehouse.franchises f join bakehouse.suppliers s using (supplier_id) where s.country = 'Italy';
+
+-- alice: revenue of the shops supplied from Italy
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises f using (franchise_id)
+join bakehouse.suppliers s using (supplier_id) where s.country = 'Italy';
+
+-- alice: who reviewed Harbour Whisk?
+-- refused
+
+-- alice: who runs the shops in Paris?
+-- refused
+
+-- alice: list suppliers
+-- then: from Italy
+-- then: how many are approved?
+select count(*) from bakehouse.suppliers where country = 'Italy' and approved;
+
+-- alice: average revenue per franchise
+-- refused
+
+-- # what may be meant of each or of all
+
+-- alice: which shops have a rating above 4?
+-- refused
+
+-- alice: how many reviews does it have?
+-- refused
+
+-- alice: average unit price
+-- then: and the highest total price?
+select max(total_price) from bakehouse.transactions;
+
+-- # what cannot follow
+
+-- alice: number of distinct cities of franchises
+-- then: and the average?
+-- refused
+
+-- alice: number of distinct cities of franchises
+-- then: sorted by name
+-- refused
+
+-- alice: franchises opened in 2022 or later
+-- then: and the highest?
+-- refused
+
+-- bob: who has the lowest salary?
+-- then: and by quantity?
+-- refused

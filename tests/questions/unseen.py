@@ -30,6 +30,7 @@ READERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "hana": ("depot", ("depot", "archive")),
     "ivo": ("gym", ("gym",)),
     "juno": ("cinema", ("cinema",)),
+    "kofi": ("gallery", ("gallery",)),
 }
 
 _FOLDER = Path(__file__).with_name("schemas")

@@ -398,3 +398,127 @@ select count(*) from depot.items where grp = 'tools';
 
 -- hana: how many forklifts do we own?
 -- refused
+
+-- # gallery
+
+-- kofi: how many artists are from Spain?
+-- from: gallery.artists
+select count(*) from gallery.artists where country = 'Spain';
+
+-- kofi: artists born after 1950
+-- from: gallery.artists
+select name from gallery.artists where birth_year > 1950;
+
+-- kofi: how many artists were born before 1930?
+select count(*) from gallery.artists where birth_year < 1930;
+
+-- kofi: how many artists died before 1990?
+select count(*) from gallery.artists where death_year < 1990;
+
+-- kofi: average asking price of works by artists born since 1960
+select a.name, avg(asking_price) from gallery.works join gallery.artists a using (artist_id) where birth_year >= 1960
+group by 1;
+-- or
+select avg(asking_price) from gallery.works join gallery.artists using (artist_id) where birth_year >= 1960;
+
+-- kofi: works made after 1990
+select title from gallery.works where year > 1990;
+
+-- kofi: youngest artist
+select name, birth_year from gallery.artists order by birth_year desc limit 1;
+
+-- kofi: who is the oldest artist from Mexico?
+select name, birth_year from gallery.artists where country = 'Mexico' order by birth_year limit 1;
+
+-- kofi: the 3 youngest artists
+-- then: from Japan
+select name, birth_year from gallery.artists where country = 'Japan' order by birth_year desc limit 3;
+
+-- kofi: when was Mei Haddad born?
+select birth_year from gallery.artists where name = 'Mei Haddad';
+
+-- kofi: what is the earliest birth year?
+select min(birth_year) from gallery.artists;
+
+-- kofi: artists after 1950
+-- refused
+
+-- kofi: artists born in March 1950
+-- refused
+
+-- kofi: youngest customer
+-- refused
+
+-- kofi: artists from Japan
+-- then: their works after 1990
+select title from gallery.works join gallery.artists using (artist_id) where country = 'Japan' and year > 1990;
+
+-- kofi: who has the most works?
+select a.name, count(*) from gallery.works join gallery.artists a using (artist_id) group by 1 order by 2 desc limit 1;
+
+-- kofi: largest order of 2024
+select amount, ordered_on from gallery.orders where ordered_on >= '2024-01-01' and ordered_on < '2025-01-01'
+order by amount desc limit 1;
+
+-- kofi: artists whose birth year is above 1950
+select name from gallery.artists where birth_year > 1950;
+
+-- kofi: customers with an amount above 5000
+-- refused
+
+-- kofi: artists born in the 1950s
+select name from gallery.artists where birth_year between 1950 and 1959;
+
+-- kofi: how many artists were born in 1950 or later?
+select count(*) from gallery.artists where birth_year >= 1950;
+
+-- kofi: customers by number of orders
+select name, count(*) from gallery.orders join gallery.customers using (customer_id) group by customer_id, name;
+
+-- frida: top 2 books by pages
+-- then: and by purchase price?
+select ttl, prc from lib.itm order by prc desc limit 2;
+
+-- kofi: how many customers have never ordered anything?
+select count(*) from gallery.customers c
+where not exists (select 1 from gallery.orders o where o.customer_id = c.customer_id);
+
+-- kofi: customers who did not order in 2024
+select name from gallery.customers c where not exists (
+    select 1 from gallery.orders o
+    where o.customer_id = c.customer_id and ordered_on >= '2024-01-01' and ordered_on < '2025-01-01');
+
+-- kofi: how many customers have not ordered in Osaka?
+select count(*) from gallery.customers c where city = 'Osaka'
+and not exists (select 1 from gallery.orders o where o.customer_id = c.customer_id);
+
+-- kofi: artists without orders
+-- refused
+
+-- frida: members who never borrowed a book
+-- refused
+
+-- emil: how many patients had no appointments in 2025?
+select count(*) from clinic.patients p where not exists (
+    select 1 from clinic.appointments a
+    where a.patient_id = p.patient_id and starts_at >= '2025-01-01' and starts_at < '2026-01-01');
+
+-- kofi: how many living artists are there?
+-- refused
+
+-- kofi: customers living in Osaka
+select name from gallery.customers where city = 'Osaka';
+
+-- kofi: who ordered works of Mei Haddad?
+select distinct c.name from gallery.orders join gallery.customers c using (customer_id)
+join gallery.works using (work_id) join gallery.artists a using (artist_id) where a.name = 'Mei Haddad';
+
+-- ivo: who trains Boxing?
+select t.name from gym.courses c join gym.trainers t on t.id = c.trainer_id where c.title = 'Boxing';
+
+-- dora: cheapest product
+-- then: and the most expensive?
+select "ProductName" from shop."Products" order by "ListPrice" desc limit 1;
+
+-- juno: youngest director
+-- refused

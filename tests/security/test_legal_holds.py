@@ -147,12 +147,12 @@ ATTACKS = [
     "update mooring.writes set value = '' where thread = %(thread)s and idx >= 0",
     "update mooring.writes set idx = -9 where thread = %(thread)s and idx >= 0",
     "update mooring.writes set task_id = 'x' where thread = %(thread)s and idx < 0",
-    "update mooring.threads set id = default where id = %(thread)s",
     "merge into mooring.checkpoints c using (select 1) s on c.thread = %(thread)s when matched then delete",
     "insert into mooring.checkpoints select * from mooring.checkpoints where thread = %(thread)s"
     " on conflict (thread, ns, checkpoint_id) do update set state = ''",
 ]
 LIFTING = [
+    "update mooring.threads set id = default",
     "select from mooring.holds",
     "delete from mooring.holds",
     "update mooring.holds set thread = 0",

@@ -150,3 +150,70 @@ def test_a_listing_that_was_cut_off_does_not_say_how_many_there_are() -> None:
     text = messages[-1].text
     assert text.startswith("Goods:")
     assert "200" not in text
+
+
+@pytest.mark.parametrize(
+    ("prices", "said"),
+    [
+        ([9, 8, 7], ""),
+        ([9, 8, 7, 7], "1 other has the same price as the last one shown."),
+        ([9, 8, 7, 7, 7], "2 others have the same price as the last one shown."),
+    ],
+)
+def test_what_is_tied_with_the_last_one_is_told(prices: list[int], said: str) -> None:
+    rows: list[list[Any]] = [[name, price, "2025-01-01"] for name, price in zip("edcba", prices, strict=False)]
+    [query], answer = talk("top 3 goods by price", rows)
+    assert query.endswith("order by g.price desc nulls last fetch first 3 rows with ties")
+    shown = [line.split(" | ")[0] for line in answer.splitlines() if "2025-01-01" in line]
+    # The tied ones are in the same order each time, whichever of them came first.
+    assert shown == ["| e", "| d", f"| {'edcba'[len(prices) - 1]}"]
+    assert answer.endswith(said or "2025-01-01 |")
+
+
+def test_first_rows_without_an_order_have_no_ties() -> None:
+    [query], _ = talk("list 2 goods", [["a", 1, "2025-01-01"]] * 2)
+    assert query.endswith(" limit 2")
+
+
+@pytest.mark.parametrize(
+    ("said", "days"),
+    [
+        ("from May to July 2025", [("2025-05-01", "2025-08-01")]),
+        ("between May and July 2025", [("2025-05-01", "2025-08-01")]),
+        ("from 1 May to 15 June 2025", [("2025-05-01", "2025-06-16")]),
+        ("from 3 to 15 May 2025", [("2025-05-03", "2025-05-16")]),
+        ("between May 3 and May 9, 2025", [("2025-05-03", "2025-05-10")]),
+        ("in May and June 2025", [("2025-05-01", "2025-07-01")]),
+        ("in January, February or April 2025", [("2025-01-01", "2025-03-01"), ("2025-04-01", "2025-05-01")]),
+        ("in May 2024 and May 2025", [("2024-05-01", "2024-06-01"), ("2025-05-01", "2025-06-01")]),
+        ("in the second half of 2025", [("2025-07-01", "2026-01-01")]),
+        ("in H1 2025", [("2025-01-01", "2025-07-01")]),
+        ("after 2018 but before 2022", [("2019-01-01", "2022-01-01")]),
+        ("in 2025 before June", [("2025-01-01", "2025-06-01")]),
+        ("in 2025 until June", [("2025-01-01", "2025-07-01")]),
+        ("after June in 2025", [("2025-07-01", "2026-01-01")]),
+        ("since June in 2025", [("2025-06-01", "2026-01-01")]),
+    ],
+)
+def test_periods(said: str, days: list[tuple[str, str]]) -> None:
+    [query], _ = talk(f"how many goods were sold {said}?")
+    parts = [f"g.sold_on >= '{first}' and g.sold_on < '{until}'" for first, until in days]
+    wanted = parts[0] if len(parts) == 1 else f"({' or '.join(parts)})"
+    assert query.endswith(f" where {wanted}")
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("before June", "which year"),
+        ("from May to July", "which year"),
+        ("from November to February 2025", "cannot"),
+        ("between 1 May and July 2025", "cannot"),
+        ("in 2024 and 2025 before June", "which year"),
+        ("after lunch", "after"),
+    ],
+)
+def test_periods_that_may_be_more_than_one(said: str, why: str) -> None:
+    queries, answer = talk(f"how many goods were sold {said}?")
+    assert queries == []
+    assert why in answer

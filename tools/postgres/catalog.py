@@ -12,11 +12,11 @@ import psycopg
 from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
-from tools.catalog import Column, Limits, QueryResult, Table, TableDescription, TableList
+from tools.catalog import Column, Labels, Limits, QueryResult, Table, TableDescription, TableList
 from tools.errors import CatalogUnavailableError, QueryCancelledError, QueryRefusedError, TableNotFoundError
 from tools.postgres import guard
 from tools.postgres.calls import Call, Calls
-from tools.postgres.failures import explain
+from tools.postgres.failures import Read, explain
 from tools.postgres.values import read_as_json
 from tools.values import size, to_json
 
@@ -54,13 +54,19 @@ class PostgresCatalog:
             is superuser or bypasses row-level security is for the caller's side to refuse.
         limits: What one query may cost.
         excluded_schemas: Schemas that are not for queries.
+        labelled_by: The schema whose function `labels_of` tells how the login sees a table; without, labels are names.
     """
 
     def __init__(
-        self, conninfo: str, limits: Limits | None = None, excluded_schemas: tuple[str, ...] = ("mooring",)
+        self,
+        conninfo: str,
+        limits: Limits | None = None,
+        excluded_schemas: tuple[str, ...] = ("mooring",),
+        labelled_by: str | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._excluded = excluded_schemas
+        self._labelled_by = labelled_by
         self._calls = Calls()
         self._pool = ConnectionPool(
             conninfo,
@@ -114,12 +120,13 @@ class PostgresCatalog:
             oid, schema, name = self._find(conn, table)
             # The database is asked by the act of reading, which nothing of ours could get wrong.
             conn.execute(sql.SQL("select from {} limit 0").format(sql.Identifier(schema, name)))
+            labels = self._labels(conn, [(oid, schema, name)])
             rows = conn.execute(_sql("describe"), {"relation": oid}).fetchall()
             sources = frozenset({f"{conn.info.dbname}.{schema}.{name}"})
         if not rows:
             raise TableNotFoundError(f"{table} has no columns that you may read.")
         name, kind, comment, estimate, *_ = rows[0]
-        return TableDescription(name, kind, comment, estimate, [Column(*row[4:]) for row in rows], sources)
+        return TableDescription(name, kind, comment, estimate, [Column(*row[4:]) for row in rows], sources, labels)
 
     def query(self, sql: str) -> QueryResult:
         """Run one read-only query.
@@ -130,18 +137,31 @@ class PostgresCatalog:
                 does not know a table, found it wrong, or took too long.
         """
         names = guard.check(sql, self._excluded)
-        known: frozenset[str] = frozenset()
-        planned = False
-        with self._reading(lambda: not planned, lambda: known) as conn:
+        read = Read()
+        with self._reading(read) as conn:
             database = conn.info.dbname
             named = _resolve(conn, names.tables)
             _refuse_hidden_functions(conn, names, [oid for oid, _, _ in named])
-            known = frozenset(f"{database}.{schema}.{name}" for _, schema, name in named)
+            read.sources = frozenset(f"{database}.{schema}.{name}" for _, schema, name in named)
+            read.labels = frozenset((source, None) for source in read.sources)
             plan = conn.execute(b"explain (verbose, format json) " + sql.encode(), binary=True).fetchall()
-            known |= {f"{database}.{schema}.{name}" for schema, name in _scanned(conn, plan, named)}
-            planned = True
+            scanned = _scanned(conn, plan, named)
+            read.sources |= {f"{database}.{schema}.{name}" for _, schema, name, _ in scanned}
+            # The plan holds locks that changes of policies wait for, so what is labelled is what is read.
+            read.labels = self._labels(
+                conn, [*named, *((oid, s, name) for oid, s, name, behind in scanned if not behind)]
+            )
+            read.planning = False
             columns, rows, truncated = self._fetch(conn, sql)
-        return QueryResult(columns, rows, truncated, known)
+        return QueryResult(columns, rows, truncated, read.sources, read.labels)
+
+    def _labels(self, conn: Conn, relations: list[tuple[int, str, str]]) -> Labels:
+        if self._labelled_by is None:
+            return frozenset((f"{conn.info.dbname}.{schema}.{name}", None) for _, schema, name in relations)
+        labels_of = sql.SQL("select source, fingerprint from {}(%s::bigint[]::oid[])").format(
+            sql.Identifier(self._labelled_by, "labels_of")
+        )
+        return frozenset(conn.execute(labels_of, [[oid for oid, _, _ in relations]]).fetchall())
 
     def _fetch(self, conn: Conn, query: str) -> tuple[list[str], list[list[Any]], bool]:
         # A cursor stops the work at the limit and runs the text as it is; the extended protocol that psycopg declares
@@ -178,8 +198,9 @@ class PostgresCatalog:
         return found[0]
 
     @contextmanager
-    def _reading(self, planning: Any = lambda: True, sources: Any = frozenset) -> Iterator[Conn]:
+    def _reading(self, read: Read | None = None) -> Iterator[Conn]:
         """Give a connection in a read-only transaction, and turn the database's errors into ours."""
+        read = read or Read()
         limits = self._limits
         call: Call | None = None
         try:
@@ -201,8 +222,8 @@ class PostgresCatalog:
             ) from None
         except psycopg.Error as error:
             if call is not None and call.cancelled and isinstance(error, psycopg.errors.QueryCanceled):
-                raise QueryCancelledError("The query was cancelled.", sources()) from None
-            raise explain(error, planning=planning(), seconds=limits.seconds, sources=sources()) from None
+                raise QueryCancelledError("The query was cancelled.", read.sources, read.labels) from None
+            raise explain(error, seconds=limits.seconds, read=read) from None
 
 
 def _resolve(conn: Conn, tables: frozenset[tuple[str | None, str]]) -> list[tuple[int, str, str]]:
@@ -228,8 +249,10 @@ def _refuse_hidden_functions(conn: Conn, names: guard.Names, relations: list[int
         )
 
 
-def _scanned(conn: Conn, plan: list[tuple[Any, ...]], named: list[tuple[int, str, str]]) -> list[tuple[str, str]]:
-    """Return schema and name of the relations that a plan reads."""
+def _scanned(
+    conn: Conn, plan: list[tuple[Any, ...]], named: list[tuple[int, str, str]]
+) -> list[tuple[int, str, str, bool]]:
+    """Return OID, schema and name of the relations that a plan reads, and whether they stand behind a named view."""
     relations = sorted(set(_relations(plan)))
     if not relations:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from tools.catalog import Column, Limits, QueryResult, Table, TableDescription, 
 from tools.errors import AccessDeniedError, TableNotFoundError
 from tools.unity import guard
 from tools.unity.failures import explain, missing_scopes
-from tools.unity.sources import sources_of, table_info
+from tools.unity.sources import fingerprint, read_by, table_info
 from tools.unity.statements import Statements
 from tools.unity.values import kind_of, read
 from tools.values import size
@@ -63,6 +64,8 @@ class UnityCatalog:
         self._catalogs = catalogs
         self._limits = limits or Limits()
         self._excluded = excluded_schemas
+        self._name: str | None = None
+        self._asking = threading.Lock()
         self._statements = Statements(workspace_client, warehouse_id, self._limits, start_seconds, tags or {}, progress)
 
     def cancel(self) -> None:
@@ -104,9 +107,23 @@ class UnityCatalog:
             )
             for column in info.columns or ()
         ]
+        source = ".".join(name)
+        labels = frozenset({(source, fingerprint(info, self._user))})
         return TableDescription(
-            guard.quoted(name), _kind(info), info.comment, None, columns, frozenset({".".join(name)})
+            guard.quoted(name), _kind(info), info.comment, None, columns, frozenset({source}), labels
         )
+
+    def fingerprint(self, source: str) -> str | None:
+        """Return how the caller sees a table now, named as a label's source; None if they may not read it.
+
+        Raises:
+            CatalogUnavailableError: The workspace does not tell.
+        """
+        parts = source.split(".")
+        try:
+            return fingerprint(table_info(self._client, (parts[0], parts[1], parts[2])), self._user)
+        except (AccessDeniedError, IndexError, TableNotFoundError):
+            return None
 
     def query(self, sql: str) -> QueryResult:
         """Run one read-only query of Databricks SQL, its tables as `catalog.schema.table`.
@@ -116,19 +133,29 @@ class UnityCatalog:
             AccessDeniedError, TableNotFoundError, QueryFailedError, QueryTimeoutError: The workspace refused it, does
                 not know a table, found it wrong, or took too long.
         """
-        sources = sources_of(self._client, guard.check(sql, self._excluded))
+        names = guard.check(sql, self._excluded)
+        read_from = read_by(self._client, self._user, names)
         rows: list[list[object]] = []
         used = 0
-        with self._statements.run(sql, sources) as result:
+        with self._statements.run(sql, read_from) as result:
             columns = [name for name, _ in result.columns]
             kinds = [kind_of(type_text) for _, type_text in result.columns]
             for row in result.rows:
                 values = [read(value, kind) for value, kind in zip(row, kinds, strict=True)]
                 used += size(values)
                 if len(rows) == self._limits.rows or used > self._limits.bytes:
-                    return QueryResult(columns, rows, truncated=True, sources=sources)
+                    return QueryResult(columns, rows, True, read_from.sources, read_from.labels)
                 rows.append(values)
-            return QueryResult(columns, rows, result.truncated, sources)
+            return QueryResult(columns, rows, result.truncated, read_from.sources, read_from.labels)
+
+    def _user(self) -> str:
+        with self._asking:
+            if self._name is None:
+                try:
+                    self._name = self._client.current_user.me().user_name or ""
+                except (DatabricksError, OSError) as error:
+                    raise explain(error, "name of the caller") from None
+            return self._name
 
     def _named(self, table: str) -> Name:
         parts = guard.table_name(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.errors.platform import NotFound, PermissionDenied, Unauthenticated
@@ -15,6 +16,9 @@ from tools.errors import (
     QueryFailedError,
     TableNotFoundError,
 )
+
+if TYPE_CHECKING:
+    from tools.unity.sources import Read
 
 _SCOPES = re.compile(r"required scopes?:?\s*([\w-]+(?:(?:[.:]|\s*,\s*)[\w-]+)*)", re.IGNORECASE)
 _CONDITION = re.compile(r"^\s*\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*")
@@ -69,7 +73,7 @@ def explain(error: Exception, what: str) -> CatalogError:
     return CatalogUnavailableError("The workspace cannot be reached right now. Try again in a moment.")
 
 
-def explain_status(status: StatementStatus, sources: frozenset[str]) -> CatalogError:
+def explain_status(status: StatementStatus, read: Read) -> CatalogError:
     """Return why a statement failed."""
     message = (status.error.message if status.error else None) or ""
     code = status.error.error_code.value if status.error and status.error.error_code else "UNKNOWN"
@@ -84,10 +88,10 @@ def explain_status(status: StatementStatus, sources: frozenset[str]) -> CatalogE
     if kind in _MISSING:
         return TableNotFoundError(f"{_words(message)} list_tables shows the tables that you may read.")
     if kind in _ANALYSIS:
-        return QueryFailedError(f"The query is wrong: {_words(message)}", sources)
+        return QueryFailedError(f"The query is wrong: {_words(message)}", read.sources, read.labels)
     if scopes := missing_scopes(Exception(message)):
         return AccessDeniedError(f"Your login was not given the scope {scopes}, which the query needs.")
-    return QueryFailedError(f"The query failed while it ran: {condition}{state}.", sources)
+    return QueryFailedError(f"The query failed while it ran: {condition}{state}.", read.sources, read.labels)
 
 
 def _words(message: str) -> str:

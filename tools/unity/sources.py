@@ -6,7 +6,10 @@ a function of somebody's. A table below a view that the caller may not see thems
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -18,10 +21,11 @@ from tools.unity.failures import explain
 from tools.unity.guard import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from databricks.sdk import WorkspaceClient
 
+    from tools.catalog import Labels
     from tools.unity.guard import Name
 
 _VIEWS = (TableType.VIEW, TableType.METRIC_VIEW)
@@ -49,8 +53,30 @@ def table_info(client: WorkspaceClient, name: Name) -> TableInfo:
     return info
 
 
-def sources_of(client: WorkspaceClient, names: Iterable[Name]) -> frozenset[str]:
-    """Return the tables that a query of these reads, as `catalog.schema.table`.
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The tables that something was read from, as `catalog.schema.table`, and the labels that it has for that."""
+
+    sources: frozenset[str] = frozenset()
+    labels: Labels = frozenset()
+
+
+def fingerprint(info: TableInfo, user: Callable[[], str]) -> str:
+    """Return how a user sees a table that they may read: whole, or through a row filter, masks or a view.
+
+    What those look at is not told, so such a fingerprint is the user's own, and ends with ~: its label runs out.
+    """
+    masks = {c.name: c.mask.as_dict() for c in info.columns or () if c.mask}
+    view = info.view_definition or "" if info.table_type in _VIEWS else None
+    rules = [info.row_filter.as_dict() if info.row_filter else None, masks, view]
+    if rules == [None, {}, None]:
+        return f"uc:{info.table_id or ''}"
+    digest = hashlib.sha256(json.dumps([user(), *rules], sort_keys=True).encode()).hexdigest()
+    return f"uc:{info.table_id or ''}:{digest[:32]}~"
+
+
+def read_by(client: WorkspaceClient, user: Callable[[], str], names: Iterable[Name]) -> Read:
+    """Return what a query of these tables reads; the labels are those of the tables that it names itself.
 
     Raises:
         TableNotFoundError, AccessDeniedError: The caller may not read one that the query names.
@@ -58,6 +84,7 @@ def sources_of(client: WorkspaceClient, names: Iterable[Name]) -> frozenset[str]
     """
     found: set[str] = set()
     ahead = [(name, table_info(client, name)) for name in sorted(names)]
+    labels = frozenset((".".join(name), fingerprint(info, user)) for name, info in ahead)
     while ahead:
         name, info = ahead.pop()
         found.add(".".join(name))
@@ -71,7 +98,7 @@ def sources_of(client: WorkspaceClient, names: Iterable[Name]) -> frozenset[str]
                 ahead.append((below, table_info(client, below)))
             except (AccessDeniedError, TableNotFoundError):
                 continue  # theirs through the view alone
-    return frozenset(found)
+    return Read(frozenset(found), labels)
 
 
 def _is_view(name: Name, info: TableInfo) -> bool:

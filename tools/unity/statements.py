@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
     from tools.catalog import Limits
+    from tools.unity.sources import Read
 
 _FIRST_POLL, _LAST_POLL, _GROWTH = 0.05, 1.0, 1.5
 # A warehouse that runs takes a statement up in less.
@@ -88,26 +89,26 @@ class Statements:
                 call.cancelled.set()
 
     @contextmanager
-    def run(self, sql: str, sources: frozenset[str]) -> Iterator[Result]:
+    def run(self, sql: str, read: Read) -> Iterator[Result]:
         """Run a statement to its end, and give its result.
 
         Raises:
-            CatalogError: As for `Catalog.query`, with the `sources`.
+            CatalogError: As for `Catalog.query`, with what was `read`.
         """
         call = _Call()
         with self._lock:
             self._running.add(call)
         try:
             with self._explained():
-                response = self._finished(call, self._sent(sql), sources)
+                response = self._finished(call, self._sent(sql), read)
                 status = response.status or StatementStatus()
                 if status.state is StatementState.CANCELED:
-                    raise QueryCancelledError("The query was cancelled.", sources)
+                    raise QueryCancelledError("The query was cancelled.", read.sources, read.labels)
                 if status.state is StatementState.CLOSED:
                     raise CatalogUnavailableError("The warehouse has closed the result. Ask again.")
                 if status.state is not StatementState.SUCCEEDED:
-                    raise explain_status(status, sources)
-                yield self._result(call, response, sources)
+                    raise explain_status(status, read)
+                yield self._result(call, response, read)
         finally:
             with self._lock:
                 self._running.remove(call)
@@ -133,7 +134,7 @@ class Statements:
             query_tags=self._tags or None,
         )
 
-    def _finished(self, call: _Call, response: StatementResponse, sources: frozenset[str]) -> StatementResponse:
+    def _finished(self, call: _Call, response: StatementResponse, read: Read) -> StatementResponse:
         identity = response.statement_id or ""
         sent = time.monotonic()
         end = sent + self._start_seconds
@@ -148,9 +149,9 @@ class Statements:
                     self._progress("The SQL warehouse is starting; that may take some minutes.")
                     told = True
                 if now >= end:
-                    raise self._late(runs, sources)
+                    raise self._late(runs, read)
                 if call.cancelled.wait(min(pause, end - now)):
-                    raise QueryCancelledError("The query was cancelled.", sources)
+                    raise QueryCancelledError("The query was cancelled.", read.sources, read.labels)
                 pause = min(pause * _GROWTH, _LAST_POLL)
                 response = self._api.get_statement(identity)
         except BaseException:
@@ -159,30 +160,34 @@ class Statements:
             raise
         return response
 
-    def _late(self, runs: bool, sources: frozenset[str]) -> QueryTimeoutError:
+    def _late(self, runs: bool, read: Read) -> QueryTimeoutError:
         if not runs:
             return QueryTimeoutError(
-                f"The SQL warehouse did not start within {self._start_seconds:g} s. Try again later.", sources
+                f"The SQL warehouse did not start within {self._start_seconds:g} s. Try again later.",
+                read.sources,
+                read.labels,
             )
         seconds = self._limits.seconds
         return QueryTimeoutError(
-            f"The query took longer than {seconds:g} s and was cancelled. Ask for less, or aggregate.", sources
+            f"The query took longer than {seconds:g} s and was cancelled. Ask for less, or aggregate.",
+            read.sources,
+            read.labels,
         )
 
-    def _result(self, call: _Call, response: StatementResponse, sources: frozenset[str]) -> Result:
+    def _result(self, call: _Call, response: StatementResponse, read: Read) -> Result:
         manifest = response.manifest
         found = manifest.schema.columns if manifest and manifest.schema else None
         columns = [(column.name or "", column.type_text or "") for column in found or ()]
-        return Result(columns, self._rows(call, response, sources), bool(manifest and manifest.truncated))
+        return Result(columns, self._rows(call, response, read), bool(manifest and manifest.truncated))
 
-    def _rows(self, call: _Call, response: StatementResponse, sources: frozenset[str]) -> Iterator[list[Any]]:
+    def _rows(self, call: _Call, response: StatementResponse, read: Read) -> Iterator[list[Any]]:
         chunk = response.result
         while chunk is not None:
             yield from chunk.data_array or ()
             if chunk.next_chunk_index is None:
                 return
             if call.cancelled.is_set():
-                raise QueryCancelledError("The query was cancelled.", sources)
+                raise QueryCancelledError("The query was cancelled.", read.sources, read.labels)
             chunk = self._api.get_statement_result_chunk_n(response.statement_id or "", chunk.next_chunk_index)
 
 

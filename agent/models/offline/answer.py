@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from itertools import groupby
 from typing import Any
 
 from agent.models.offline.query import Filter, Group, Measure, Query
@@ -82,12 +84,34 @@ def result_text(query: Query, schema: Schema, result: Mapping[str, Any]) -> str:
         return f"There are no {_things(query, schema)}{where}."
     about = _heading(query, schema, None if result["truncated"] else len(rows), where)
     heads, formats = _columns(query, schema)
+    cut, more = result["truncated"], ""
+    if query.ranked:
+        rows, more = _ranked(query, schema, result)
+        cut = cut and len(rows) < (query.limit or 0)
     shown = [[show(value, number) for value, number in zip(row, formats, strict=True)] for row in rows[:_SHOWN]]
-    more = ""
-    if result["truncated"] or len(rows) > _SHOWN:
-        count = "more rows than could be fetched" if result["truncated"] else f"{len(rows):,} rows"
-        more = f"\n\nThese are the first {len(shown):,} of {count}."
+    if cut or len(rows) > _SHOWN:
+        count = "more rows than could be fetched" if cut else f"{len(rows):,} rows"
+        more += f"\n\nThese are the first {len(shown):,} of {count}."
     return f"{about[:1].upper()}{about[1:]}:\n\n{_table(heads, shown)}{more}"
+
+
+def _ranked(query: Query, schema: Schema, result: Mapping[str, Any]) -> tuple[list[list[Any]], str]:
+    """Return as many rows as were asked for, and what to say of those that are tied with the last one."""
+    rows: list[list[Any]] = result["rows"]
+    if query.ordered is None:
+        ordered_by = _measure(query.measures[0], query)
+        at = len(rows[0]) - len(query.measures)
+    else:
+        ordered_by = plain(query.ordered.name)
+        columns = listed(query, schema)
+        at = columns.index(query.ordered) if query.ordered in columns and not query.groups else 0
+    # In an order that is the same each time.
+    rows = [row for _, tied in groupby(rows, key=lambda row: row[at]) for row in sorted(tied, key=str)]
+    others = len(rows) - (query.limit or 0)
+    if others < 1:
+        return rows, ""
+    count = "Many others have" if result["truncated"] else "1 other has" if others == 1 else f"{others:,} others have"
+    return rows[: query.limit], f"\n\n{count} the same {ordered_by} as the last one shown."
 
 
 def show(value: Any, number: bool) -> str:
@@ -199,6 +223,8 @@ def _where(query: Query, schema: Schema) -> str:
     text = f" where {' and '.join(parts)}" if parts else ""
     if query.missing:
         text += f" without any {_rows(query.missing.table)}"
+        kept = [_condition(f, replace(query, base=query.missing.table)) for f in query.missing.filters]
+        text += f" whose {' and '.join(kept)}" if kept else ""
     if query.having:
         values = " and ".join(query.having.values)
         op = "between" if query.having.op == "between" else _OPS[query.having.op]

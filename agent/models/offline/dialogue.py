@@ -53,6 +53,8 @@ class Outcome:
 
     text: str
     queries: tuple[Query, ...] = ()
+    unanswered: bool = False
+    """Whether it was a question that could not be answered, so that nothing can lean on it."""
 
 
 Steps = Generator[list[Call], list[Result], Any]
@@ -61,9 +63,10 @@ Steps = Generator[list[Call], list[Result], Any]
 class Turn:
     """A question and what is learnt on the way to its answer."""
 
-    def __init__(self, question: str, previous: tuple[Query, ...], today: date) -> None:
+    def __init__(self, question: str, before: Outcome, today: date) -> None:
         self.question = question
-        self.previous = previous
+        self.before = before
+        self.previous = before.queries
         self.today = today
         self.queries: tuple[Query, ...] = ()
         """What was understood, as soon as it is."""
@@ -76,11 +79,12 @@ class Turn:
         """Run the turn; it returns its Outcome."""
         try:
             [self._listed] = yield from self._call(Call("list_tables", {}))
-            return Outcome((yield from self._answer()), self.queries or self.previous)
+            text = yield from self._answer()
+            return Outcome(text, self.queries or self.previous, self.before.unanswered and not self.queries)
         except Refused as refused:
             return Outcome(str(refused), self.queries or self.previous)
         except NotUnderstoodError as problem:
-            return Outcome(answer.cannot_text(str(problem), self.schema), self.previous)
+            return Outcome(answer.cannot_text(str(problem), self.schema), self.previous, unanswered=True)
 
     @property
     def schema(self) -> Schema:
@@ -187,7 +191,7 @@ class Turn:
     def _read(self) -> tuple[Query, ...]:
         items, schema = self._items(), self.schema
         drafts = [draft_of(part) for part in clauses(items)]
-        return tuple(follow(drafts, schema, self.previous))
+        return tuple(follow(drafts, schema, self.previous, unanswered=self.before.unanswered))
 
     def _unknown(self) -> list[Item]:
         return [item for item in self._items() if item.kind == "unknown"]
@@ -232,7 +236,7 @@ class Turn:
 
     def _look_up_names(self) -> Steps:
         items = self._items()
-        yield from self._search([i for i in items if i.named or i.kind in {"unknown", "hint"}], items)
+        yield from self._search([i for i in items if i.named or i.kind in {"unknown", "hint", "value"}], items)
 
     def _search(self, wanted: list[Item], items: list[Item]) -> Steps:
         """Look in the described tables' text columns for what words may be values of."""

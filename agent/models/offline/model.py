@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,6 @@ from agent.models.offline.dialogue import Call, Outcome, Result, Turn
 if TYPE_CHECKING:
     from langchain_core.callbacks import CallbackManagerForLLMRun
     from langchain_core.runnables import Runnable
-
-    from agent.models.offline.query import Query
 
 
 def _today() -> date:
@@ -75,11 +74,10 @@ class OfflineChatModel(BaseChatModel):
 
     def _reply(self, messages: Sequence[BaseMessage], kwargs: dict[str, Any]) -> AIMessage:
         bound = {tool["function"]["name"] for tool in kwargs.get("tools", ())}
-        previous: tuple[Query, ...] = ()
-        found: Outcome | list[Call] = Outcome("What would you like to know?")
-        turns = _turns(messages)
-        for turn in turns:
-            found, previous = _replay(turn, previous, self.today())
+        before = Outcome("What would you like to know?")
+        found: Outcome | list[Call] = before
+        for turn in _turns(messages):
+            found, before = _replay(turn, before, self.today())
         if isinstance(found, Outcome):
             return AIMessage(found.text)
         if missing := {call.name for call in found} - bound:
@@ -97,12 +95,13 @@ def _turns(messages: Sequence[BaseMessage]) -> list[list[BaseMessage]]:
     return [list(messages[a:b]) for a, b in zip(starts, [*starts[1:], len(messages)], strict=True)]
 
 
-def _replay(
-    turn: list[BaseMessage], previous: tuple[Query, ...], today: date
-) -> tuple[Outcome | list[Call], tuple[Query, ...]]:
-    """Run a turn with the results that it has; return its outcome, or the calls whose results are still to come."""
+def _replay(turn: list[BaseMessage], before: Outcome, today: date) -> tuple[Outcome | list[Call], Outcome]:
+    """Run a turn with the results that it has; return its outcome, or the calls whose results are still to come.
+
+    The second outcome is what the next turn may lean on.
+    """
     results = _results(turn)
-    asked = Turn(turn[0].text, previous, today)
+    asked = Turn(turn[0].text, before, today)
     steps = asked.steps()
     try:
         calls = next(steps)
@@ -110,8 +109,8 @@ def _replay(
             calls = steps.send([results[_key(call)] for call in calls])
     except StopIteration as stop:
         outcome: Outcome = stop.value
-        return outcome, outcome.queries
-    return calls, asked.queries or previous
+        return outcome, outcome
+    return calls, replace(before, queries=asked.queries or before.queries)
 
 
 def _key(call: Call) -> tuple[str, str]:

@@ -51,10 +51,11 @@ class Having:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Only rows of `entity` to which no row of `table` points."""
+    """Only rows of `entity` to which no row of `table` points, or none of those that meet the conditions."""
 
     entity: str
     table: str
+    filters: tuple[Filter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,13 @@ class Query:
     def tables(self) -> list[str]:
         """The tables that it names, the base first."""
         others = [g.entity for g in self.groups] + [c.table for c in self.columns] + [self.subject]
+        others += [self.missing.table] if self.missing else []
         return list(dict.fromkeys(t for t in (self.base, *others) if t))
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it asks for the first rows of an order."""
+        return self.limit is not None and self.order is not None and bool(self.ordered or self.measures)
 
     def filtered(self, more: tuple[Filter, ...]) -> Query:
         """Add conditions; a new one takes the place of those on the same column."""

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from agent.models.offline.language.words import spells, words_of
+from agent.models.offline.language.words import head_of, spells, words_of
 
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double", "money")
 _TEXTS = ("text", "character", "citext", "name", "public.citext")
 _OTHERS = ("json", "bytea", "interval", "time ", "xml", "tsvector", "point", "bit", "vector")
 # Numbers that name something, by the last word of the column's name.
 _NO_MEASURES = {"year", "month", "day", "code", "no", "nr", "zip", "postcode", "port", "status", "version"}
+_BIRTH = {"birth", "birthday", "birthdate", "born", "dob"}
 # Comments of columns that people know a row by.
 _NAMING = re.compile(r"(the |full |short |first and last )?(name|title|description)\b", re.IGNORECASE)
 _PARTS = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
@@ -58,12 +59,19 @@ class Column:
     @property
     def is_year(self) -> bool:
         """Whether it holds years as numbers."""
-        return self.kind == "number" and self.words[-1:] == ("year",)
+        named = "year" in {self.words[0], self.words[-1], *head_of(self.comment)[:1]}
+        return self.kind == "number" and named and self.references is None
+
+    @property
+    def is_birth(self) -> bool:
+        """Whether it tells when somebody was born."""
+        return (self.kind == "date" or self.is_year) and not _BIRTH.isdisjoint(self.words)
 
     @property
     def measures(self) -> bool:
         """Whether it makes sense to compute with it."""
-        return self.kind == "number" and not self.is_key and self.words[-1] not in _NO_MEASURES
+        named = self.is_key or self.is_year or self.words[-1] in _NO_MEASURES
+        return self.kind == "number" and not named
 
     @property
     def is_text(self) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+from agent.models.offline.language.dates import Period
 from agent.models.offline.query import Filter, Group, Measure, Query
 from agent.models.offline.schema import Column, Schema, Table, parts_of
 
@@ -93,7 +95,7 @@ class _Writer:
             f"where {' and '.join(where)}" if where else "",
             f"group by {', '.join(group)}{having}" if group else "",
             f"order by {', '.join(order)}" if order else "",
-            f"limit {query.limit}" if query.limit is not None else "",
+            _limited(query),
         ]
         return " ".join(part for part in parts if part)
 
@@ -137,17 +139,15 @@ class _Writer:
             return f"percentile_cont(0.5) within group (order by {text})"
         return f"{_AGGREGATES[measure.agg]}({text})"
 
-    def _condition(self, condition: Filter) -> str:
-        text = self._column(condition.column)
+    def _condition(self, condition: Filter, text: str = "") -> str:
+        text = text or self._column(condition.column)
         if condition.op in {"true", "false"}:
             return text if condition.op == "true" else f"not {text}"
         if condition.op == "null":
             return f"{text} is null"
         if condition.op == "period":
-            period = condition.period
-            first = f"{text} >= '{period.first}'" if period and period.first else ""
-            until = f"{text} < '{period.until}'" if period and period.until else ""
-            return " and ".join(filter(None, (first, until)))
+            assert condition.period is not None
+            return _within(text, condition.period)
         return _compared(text, condition.op, condition.values, numbers=condition.column.kind == "number")
 
     def _missing(self) -> list[str]:
@@ -156,8 +156,9 @@ class _Writer:
             return []
         edge = next(e for e in self.schema.edges(missing.table) if e.target.table == missing.entity)
         one = self._column(edge.target)
-        on = f"other.{edge.source.name} = {one}"
-        return [f"not exists (select 1 from {missing.table} as other where {on})"]  # noqa: S608 - names from the catalog
+        parts = [f"other.{edge.source.name} = {one}"]
+        parts += [self._condition(f, f"other.{f.column.name}") for f in missing.filters]
+        return [f"not exists (select 1 from {missing.table} as other where {' and '.join(parts)})"]  # noqa: S608 - names from the catalog
 
     def _order(self, width: int) -> list[str]:
         query = self.query
@@ -169,7 +170,8 @@ class _Writer:
             if times and query.order is None:
                 return [str(n + 1) for n in range(width - len(query.measures))]
             place = width - len(query.measures) + 1
-            return [f"{place} {direction or 'desc'} nulls last", "1"]
+            ranked = f"{place} {direction or 'desc'} nulls last"
+            return [ranked] if query.ranked else [ranked, "1"]
         if query.groups:
             return [f"1 {direction}".strip()]
         if query.subject:
@@ -198,6 +200,13 @@ class _Writer:
         return alias
 
 
+def _limited(query: Query) -> str:
+    """Those that are tied with the last one come as well, so that they can be told of."""
+    if query.limit is None:
+        return ""
+    return f"fetch first {query.limit} rows with ties" if query.ranked else f"limit {query.limit}"
+
+
 def alias_of(measure: Measure) -> str:
     """Return the name of a measure's column in the result."""
     assert measure.column is not None
@@ -205,6 +214,14 @@ def alias_of(measure: Measure) -> str:
     words = [w for w in measure.column.words if w != agg]
     name = "_".join((agg, *words))
     return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', "") + '"'
+
+
+def _within(text: str, period: Period) -> str:
+    if period.also:
+        return f"({_within(text, replace(period, also=None))} or {_within(text, period.also)})"
+    first = f"{text} >= '{period.first}'" if period.first else ""
+    until = f"{text} < '{period.until}'" if period.until else ""
+    return " and ".join(filter(None, (first, until)))
 
 
 def _compared(text: str, op: str, values: tuple[str, ...], *, numbers: bool = True) -> str:

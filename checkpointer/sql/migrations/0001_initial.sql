@@ -117,6 +117,7 @@ revoke all on function :"schema".principal() from public;
 grant usage on schema :"schema" to :"runtime_role";
 grant execute on function :"schema".principal() to :"runtime_role";
 grant select on :"schema".migrations to :"runtime_role";
-grant select, insert, delete on :"schema".items to :"runtime_role";
-grant select, insert, update, delete on :"schema".threads, :"schema".checkpoints, :"schema".writes
+grant delete on :"schema".items to :"runtime_role";
+grant select, delete, insert (owner, thread_id, title), update (title, updated_at, epoch) on :"schema".threads
   to :"runtime_role";
+grant select, insert, update, delete on :"schema".checkpoints, :"schema".writes to :"runtime_role";

@@ -1,8 +1,9 @@
 -- The operations of every turn, as functions: one statement each, whose plans the connection keeps.
 -- Variables (psql's): schema, runtime_role.
 --
--- A pipeline of statements did the same in 0.8 ms where a function takes 0.45: less is parsed, bound and sent. They run
--- with the caller's rights, so policies hold in them as anywhere; each binds its principal first, for its transaction.
+-- A pipeline of statements did the same in 0.8 ms where a function takes 0.45: less is parsed, bound and sent. Policies
+-- hold in them as anywhere, also in those that run with the owner's rights because nobody else has any on content:
+-- `principal` looks at the login. Each binds its principal first, for its transaction.
 
 -- Bind the principal. Refuses (SQLSTATE MRG01) one that the database does not believe this connection about.
 create function :"schema".bind(p_principal text) returns void
@@ -15,7 +16,9 @@ begin
 end
 $$;
 
--- Store the given items that the thread does not hold yet, under the lock of the thread's row.
+-- Store the given items that the thread does not hold yet, under the lock of the thread's row. `sets` tells for each which
+-- of the label sets it carries, 0 for none; the n-th set is what `label_sources` and `label_prints` hold where `label_of`
+-- is n. Everything gets the labels of the checkpoint `inherit_from` as well, if one is given.
 --
 -- `known_id` and `known_epoch` say what the caller remembers of the thread: out of date, nothing is stored and `id` is
 -- null. Under a lease (`lease_id`, `lease`) that is no longer the latest, SQLSTATE MRG02. Without both, the thread is made
@@ -25,17 +28,35 @@ create function :"schema".keep_items(
   p_owner text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
   lease_id bigint, lease bigint, seqs int,
   digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
+  envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[],
+  inherit_ns text, inherit_from text,
   out id bigint, out epoch int, out next_message int, out next_value int, out seq bigint, out positions int[]
 )
-  language plpgsql as $$
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+  kept_sets int[] := '{}';
+  seen_sets int[] := '{}';
   fresh int := pg_catalog.cardinality(digests);
   of_messages int := pg_catalog.cardinality(pg_catalog.array_positions(lanes, 0));
   known boolean[];
 begin
+  if label_of <> '{}' then
+    for number in 1 .. (select max(l) from unnest(label_of) l) loop
+      kept_sets := kept_sets || (
+        select :"schema".label_set(array_agg(l.source), array_agg(l.print))
+        from unnest(label_of, label_sources, label_prints) as l (n, source, print) where l.n = number
+      );
+    end loop;
+    select array_agg(case when s = 0 then 0 else kept_sets[s] end order by at)
+    from unnest(sets) with ordinality as u (s, at) into sets;
+  end if;
   loop
     update :"schema".threads as t
     set next_seq = t.next_seq + seqs, updated_at = pg_catalog.now(),
+        label_sets = case
+          when t.label_sets @> kept_sets then t.label_sets
+          else (select array_agg(distinct s order by s) from unnest(t.label_sets || kept_sets) s)
+        end,
         next_message = t.next_message + of_messages, next_value = t.next_value + fresh - of_messages
     where t.owner = p_owner and t.thread_id = p_thread_id
       and (known_id is null or (t.id = known_id and t.epoch = known_epoch))
@@ -53,6 +74,9 @@ begin
     end if;
     insert into :"schema".threads (owner, thread_id) values (p_owner, p_thread_id) on conflict do nothing;
   end loop;
+  if inherit_from is not null then
+    sets := :"schema".with_labels_of(keep_items.id, inherit_ns, inherit_from, sets);
+  end if;
   if fresh = 0 then
     positions := '{}';
     return;
@@ -70,25 +94,28 @@ begin
     into positions;
   end if;
   if next_message - of_messages > since_message or next_value - fresh + of_messages > since_value then
-    -- Somebody else stored items meanwhile.
+    -- Somebody else stored items meanwhile. Of those that are withheld from the principal, nothing is told.
+    if kept_sets <> '{}' then
+      seen_sets := :"schema".readable(kept_sets);
+    end if;
     select pg_catalog.array_agg(coalesce(f.position, u.position) order by u.n), pg_catalog.array_agg(f.position is not null order by u.n)
     from unnest(positions, digests) with ordinality as u (position, digest, n)
     left join lateral (
       select i.position from :"schema".items i
-      where i.thread = keep_items.id and i.digest = u.digest
+      where i.thread = keep_items.id and i.digest = u.digest and (i.label_set = 0 or i.label_set = any(seen_sets))
         and (i.position >= since_value or i.position between since_message and 1073741823)
       limit 1
     ) f on true
     into positions, known;
-    insert into :"schema".items (owner, thread, position, digest, kind, message, value)
-    select p_owner, keep_items.id, u.position, u.digest, u.kind, u.message, u.value
-    from unnest(positions, digests, kinds, messages, "values", known)
-      as u (position, digest, kind, message, value, known)
+    insert into :"schema".items (owner, thread, position, digest, kind, message, value, envelope, label_set)
+    select p_owner, keep_items.id, u.position, u.digest, u.kind, u.message, u.value, u.envelope, u.label_set
+    from unnest(positions, digests, kinds, messages, "values", envelopes, sets, known)
+      as u (position, digest, kind, message, value, envelope, label_set, known)
     where not u.known;
   else
-    insert into :"schema".items (owner, thread, position, digest, kind, message, value)
+    insert into :"schema".items (owner, thread, position, digest, kind, message, value, envelope, label_set)
     select p_owner, keep_items.id, u.*
-    from unnest(positions, digests, kinds, messages, "values") as u;
+    from unnest(positions, digests, kinds, messages, "values", envelopes, sets) as u;
   end if;
 end
 $$;
@@ -110,7 +137,8 @@ $$;
 create function :"schema".put(
   p_principal text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
   lease_id bigint, lease bigint,
-  digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[], p_refs int[], open_at int[],
+  digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
+  envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], p_refs int[], open_at int[],
   p_ns text, p_checkpoint_id text, p_parent_id text, p_run_id text, p_metadata text, p_metadata_value bytea, p_state bytea,
   out id bigint, out epoch int, out next_message int, out next_value int, out positions int[]
 )
@@ -121,7 +149,8 @@ begin
   perform :"schema".bind(p_principal);
   place := :"schema".keep_items(
     p_principal, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 1,
-    digests, lanes, kinds, messages, "values"
+    digests, lanes, kinds, messages, "values", envelopes, sets, label_of, label_sources, label_prints,
+    null, null
   );
   id := place.id;
   epoch := place.epoch;
@@ -148,9 +177,10 @@ $$;
 create function :"schema".put_writes(
   p_principal text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
   lease_id bigint, lease bigint,
-  digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[], p_refs int[], open_at int[],
+  digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
+  envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], p_refs int[], open_at int[],
   p_ns text, p_checkpoint_id text, p_task_id text, p_task_path text,
-  idxs int[], channels text[], lengths int[], bodies bytea[], replaces boolean,
+  idxs int[], channels text[], lengths int[], bodies bytea[], replaces boolean, inherits boolean,
   out id bigint, out epoch int, out next_message int, out next_value int, out positions int[]
 )
   language plpgsql as $$
@@ -162,7 +192,8 @@ begin
   perform :"schema".bind(p_principal);
   place := :"schema".keep_items(
     p_principal, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 0,
-    digests, lanes, kinds, messages, "values"
+    digests, lanes, kinds, messages, "values", envelopes, sets, label_of, label_sources, label_prints,
+    case when inherits then p_ns end, case when inherits then p_checkpoint_id end
   );
   id := place.id;
   epoch := place.epoch;
@@ -193,7 +224,8 @@ $$;
 
 -- A checkpoint, its pending writes, and every item that either refers to, each item once; the latest committed
 -- checkpoint of the namespace without an id. Items of the thread `held_of` at the positions `held`, which the caller
--- says it has, are left out: an item never changes.
+-- says it has, are left out: an item never changes. An item that is withheld is told as a part 'x', held or not: its
+-- envelope, and in `refs` the number of its label set, whose missing sources a part 's' names.
 create function :"schema".get_parts(
   p_principal text, p_thread_id text, p_ns text, p_checkpoint_id text, held_of bigint, held int4multirange
 )
@@ -201,11 +233,14 @@ create function :"schema".get_parts(
     part text, thread bigint, seq bigint, thread_id text, ns text, checkpoint_id text, extra text, "text" text,
     refs int[], bytes bytea, more bytea, epoch int, n int, m int
   )
-  language plpgsql set plan_cache_mode = force_generic_plan set jit = off as $$
+  language plpgsql security definer
+  set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   found_thread :"schema".threads;
   target :"schema".checkpoints;
+  spans int4multirange;
+  closed int[] := '{}';
 begin
   perform :"schema".bind(p_principal);
   select * from :"schema".threads t where t.owner = p_principal and t.thread_id = p_thread_id into found_thread;
@@ -225,31 +260,71 @@ begin
     found_thread.next_value;
   return query
   select 'w'::text, w.thread, 0::bigint, null::text, w.ns, w.checkpoint_id, w.task_id, w.channel, w.refs, w.value,
-    pg_catalog.convert_to(w.task_path, 'UTF8'), 0, w.idx, 0
+    convert_to(w.task_path, 'UTF8'), 0, w.idx, 0
   from :"schema".writes w
   where w.thread = target.thread and w.ns = target.ns and w.checkpoint_id = target.checkpoint_id;
+  select range_agg(int4range(r.refs[k], r.refs[k] + r.refs[k + 1]))
+  from (
+    -- A long array is compressed; subscripting it would unpack it whole for every element.
+    select target.refs || '{}'::int[] as refs
+    union all
+    select w.refs || '{}'::int[] from :"schema".writes w
+    where w.thread = target.thread and w.ns = target.ns and w.checkpoint_id = target.checkpoint_id
+    offset 0
+  ) r, generate_series(1, cardinality(r.refs), 2) k
+  into spans;
+  if found_thread.label_sets <> '{}' then
+    select coalesce(array_agg(s), '{}')
+    from unnest(found_thread.label_sets) s where s <> all (:"schema".readable(found_thread.label_sets))
+    into closed;
+    if closed <> '{}' then
+      return query
+      select 'x'::text, target.thread, 0::bigint, null::text, i.kind, null::text, null::text, i.envelope,
+        array[i.label_set], null::bytea, null::bytea, 0, i.position, 0
+      from unnest(spans) s, lateral (
+        select * from :"schema".items i
+        where i.thread = target.thread and i.position >= lower(s) and i.position < upper(s) and i.label_set = any(closed)
+        offset 0
+      ) i;
+      return query
+      select 's'::text, target.thread, 0::bigint, null::text, null::text, null::text, null::text,
+        array_to_json(:"schema".missing_sources(s))::text, null::int[], null::bytea, null::bytea, 0, s, 0
+      from unnest(closed) s;
+    end if;
+  end if;
+  if held_of = target.thread then
+    spans := spans - held;
+  end if;
   return query
   select 'i'::text, target.thread, 0::bigint, null::text, i.kind, null::text, null::text, i.message, null::int[],
-    i.value, i.digest, 0, i.position, 0
-  from (
-    select pg_catalog.unnest(
-      pg_catalog.range_agg(pg_catalog.int4range(r.refs[k], r.refs[k] + r.refs[k + 1]))
-      - case target.thread when held_of then held else '{}' end
-    ) as span
-    from (
-      -- A long array is compressed; subscripting it would unpack it whole for every element.
-      select target.refs || '{}'::int[] as refs
-      union all
-      select w.refs || '{}'::int[] from :"schema".writes w
-      where w.thread = target.thread and w.ns = target.ns and w.checkpoint_id = target.checkpoint_id
-      offset 0
-    ) r, pg_catalog.generate_series(1, pg_catalog.cardinality(r.refs), 2) k
-  ) s, lateral (
+    i.value, i.digest, 0, i.position, i.label_set
+  from unnest(spans) s, lateral (
     -- One range of the key for each span, whatever the planner thinks of their number.
     select * from :"schema".items i
-    where i.thread = target.thread and i.position >= pg_catalog.lower(s.span) and i.position < pg_catalog.upper(s.span)
+    where i.thread = target.thread and i.position >= lower(s) and i.position < upper(s)
     offset 0
-  ) i;
+  ) i
+  where i.label_set = 0 or (
+    i.label_set = any(found_thread.label_sets) and i.label_set <> all(closed)
+  );
+end
+$$;
+
+-- Copy a thread of the principal's and what it holds, with the labels that it carries. `maker` tells this copy from a thread
+-- that was there before, until a lease is taken.
+create function :"schema".copy_content(p_owner text, source text, target text, maker text) returns void
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  copied bigint;
+begin
+  insert into :"schema".threads (owner, thread_id, title, next_seq, next_message, next_value, label_sets, holder)
+  select t.owner, target, t.title, t.next_seq, t.next_message, t.next_value, t.label_sets, maker
+  from :"schema".threads t where t.owner = p_owner and t.thread_id = source
+  returning id into copied;
+  insert into :"schema".items (owner, thread, position, digest, kind, message, value, envelope, label_set)
+  select i.owner, copied, i.position, i.digest, i.kind, i.message, i.value, i.envelope, i.label_set
+  from :"schema".threads t join :"schema".items i on i.thread = t.id
+  where t.owner = p_owner and t.thread_id = source and copied is not null;
 end
 $$;
 
@@ -257,7 +332,9 @@ do $$
 declare
   name text;
 begin
-  foreach name in array array['bind', 'keep_items', 'closed_refs', 'put', 'put_writes', 'get_parts'] loop
+  foreach name in array array[
+    'bind', 'keep_items', 'closed_refs', 'put', 'put_writes', 'get_parts', 'copy_content'
+  ] loop
     execute format('revoke all on function %I.%I from public', :'schema', name);
     execute format('grant execute on function %I.%I to %I', :'schema', name, :'runtime_role');
   end loop;

@@ -8,6 +8,7 @@ alter table :"schema".threads
   add column keep_last int check (keep_last > 0),
   add column ttl interval check (ttl > interval '0'),
   add column refresh_on_read boolean;
+grant update (read_at, keep_last, ttl, refresh_on_read) on :"schema".threads to :"runtime_role";
 
 -- Legal holds. Only the schema's owner places and lifts them: no other role has a privilege on this table, and what
 -- they forbid is refused by triggers, for every role and every way to delete.
@@ -26,15 +27,16 @@ alter table :"schema".holds enable row level security;
 alter table :"schema".holds force row level security;
 create policy administrator on :"schema".holds to current_user using (true);
 
--- The schema's owner prunes everybody's threads, and otherwise reads nobody's by accident.
-create policy administrator on :"schema".threads to current_user
-  using (pg_catalog.current_setting('mooring.administer', true) = 'on');
-create policy administrator on :"schema".items to current_user
-  using (pg_catalog.current_setting('mooring.administer', true) = 'on');
-create policy administrator on :"schema".checkpoints to current_user
-  using (pg_catalog.current_setting('mooring.administer', true) = 'on');
-create policy administrator on :"schema".writes to current_user
-  using (pg_catalog.current_setting('mooring.administer', true) = 'on');
+-- The schema's owner prunes everybody's threads, and otherwise reads nobody's by accident. It is told by the login: a view
+-- looks at policies as its owner, and anybody may put on the setting.
+create function :"schema".administers() returns boolean
+  language sql stable security definer set search_path = pg_catalog, pg_temp
+  return current_setting('mooring.administer', true) = 'on' and pg_has_role(session_user, current_user, 'MEMBER');
+
+create policy administrator on :"schema".threads to current_user using ((select :"schema".administers()));
+create policy administrator on :"schema".items to current_user using ((select :"schema".administers()));
+create policy administrator on :"schema".checkpoints to current_user using ((select :"schema".administers()));
+create policy administrator on :"schema".writes to current_user using ((select :"schema".administers()));
 
 -- Tells the owner of a thread, and an administrator, whether it is held. Not why.
 create function :"schema".held(thread bigint) returns boolean
@@ -110,7 +112,7 @@ create trigger keep_held_content before update on :"schema".writes
 create function :"schema".touch(p_principal text, p_thread_id text, p_refresh boolean, p_ttl interval) returns void
   language plpgsql as $$
 begin
-  if pg_catalog.has_table_privilege(pg_catalog.format('%I.threads', :'schema'), 'update') then
+  if pg_catalog.has_column_privilege(pg_catalog.format('%I.threads', :'schema'), 'read_at', 'update') then
     update :"schema".threads t set read_at = pg_catalog.now()
     where t.owner = p_principal and t.thread_id = p_thread_id and coalesce(t.refresh_on_read, p_refresh)
       and greatest(t.updated_at, t.read_at) < pg_catalog.now()

@@ -1,5 +1,5 @@
 -- The tables that stand for the relations of a plan: a partition or child is read through its topmost parent, unless
--- the query names it itself.
+-- the query names it itself; and whether it is read through a view that the query names.
 -- :schemas text[], :names text[] from the plan; :named oid[] from the query
 with recursive scanned (oid) as (
   select c.oid
@@ -14,8 +14,17 @@ up (oid) as (
   from up
   join pg_catalog.pg_inherits i on i.inhrelid = up.oid
   where up.oid <> all (%(named)s::bigint[]::oid[])
+),
+behind (oid) as (
+  select named.oid from unnest(%(named)s::bigint[]::oid[]) named (oid)
+  union
+  select d.refobjid
+  from behind
+  join pg_catalog.pg_rewrite r on r.ev_class = behind.oid and r.ev_type = '1'
+  join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = r.oid
+  where d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid <> behind.oid
 )
-select n.nspname::text, c.relname::text
+select c.oid::bigint, n.nspname::text, c.relname::text, up.oid in (select behind.oid from behind)
 from up
 join pg_catalog.pg_class c on c.oid = up.oid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace

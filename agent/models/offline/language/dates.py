@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 _MONTHS = {
@@ -26,15 +26,26 @@ _SURE = "|".join(
         rf"{_MONTH},?\s+(?:of\s+)?{_YEAR}",
         rf"q[1-4],?\s+(?:of\s+)?{_YEAR}",
         rf"(?:the\s+)?(?:first|second|third|fourth|1st|2nd|3rd|4th)\s+quarter\s+(?:of\s+)?{_YEAR}",
+        rf"h[12],?\s+(?:of\s+)?{_YEAR}",
+        rf"(?:the\s+)?(?:first|second|1st|2nd)\s+half\s+(?:of\s+)?{_YEAR}",
+        r"the\s+(?:19|20)\d0s",
         r"today|yesterday",
         r"(?:this|last|previous)\s+(?:week|month|quarter|year)",
         r"(?:the\s+)?(?:last|past|previous)\s+\d+\s+(?:days?|weeks?|months?|years?)",
     )
 )
 _ANY = rf"(?:{_SURE}|{_YEAR})"
+# What takes its year, or its month and year, from the end of the range: "from May to July 2025", "1 to 15 May 2025".
+_PART = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?(?:\s+(?:of\s+)?{_MONTH})?|{_MONTH}(?:\s+\d{{1,2}}(?:st|nd|rd|th)?)?)"
+_TO = r"(?:to|until|till|through|up\s+to)"
 _IN = r"(?:in|during|for|of|on|from|over|within|throughout)\s+(?:the\s+)?(?:years?\s+|month\s+of\s+)?"
 _PATTERNS = (
     rf"(?P<op>between|from)\s+(?P<a>{_ANY})\s+(?:and|to|until|till|through|up\s+to)\s+(?P<b>{_ANY})",
+    rf"(?P<op>between|from)\s+(?P<a>{_PART})\s+(?:and|{_TO})\s+(?P<b>{_SURE})",
+    rf"(?:{_IN})?(?P<a>{_MONTH})\s*(?P<op>to|until|till|through|–)\s*(?P<b>{_MONTH},?\s+(?:of\s+)?{_YEAR})",
+    rf"(?:{_IN})?(?P<list>{_MONTH}(?:(?:\s*,\s*|\s+(?:and|or)\s+){_MONTH})*,?\s+(?:and|or)\s+{_MONTH}),?\s+(?:of\s+)?(?P<year>{_YEAR})",
+    rf"(?P<op>after|since|from)\s+(?P<a>{_ANY})\s+(?:and|but)\s+(?P<end>before|until|till|up\s+to)\s+(?P<b>{_ANY})",
+    rf"(?:{_IN})?(?P<a>{_ANY})\s+(?:or|and)\s+(?P<op>later|earlier)",
     rf"(?:{_IN})?(?P<a>{_ANY})\s*(?P<op>to|until|till|through|and|or|–)\s*(?P<b>{_ANY})",
     rf"(?P<op>since|after|before|until|till|through|up\s+to|as\s+of)\s+(?:the\s+)?(?:year\s+)?(?P<a>{_ANY})",
     rf"(?P<op>from)\s+(?P<a>{_ANY})\s+on(?:wards?)?",
@@ -51,16 +62,33 @@ class Period:
 
     first: date | None
     until: date | None
+    also: Period | None = None
+    """Another one that counts as well: "January and March"."""
 
     @property
     def years(self) -> tuple[int | None, int | None] | None:
         """First and last year if it is made of whole years; a None leaves an end open."""
-        if any(day and (day.month, day.day) != (1, 1) for day in (self.first, self.until)):
+        if self.also or any(day and (day.month, day.day) != (1, 1) for day in (self.first, self.until)):
             return None
         return self.first.year if self.first else None, self.until.year - 1 if self.until else None
 
+    @property
+    def year(self) -> int | None:
+        """The year that it lies in."""
+        if self.also or not self.first or not self.until:
+            return None
+        last = self.until - timedelta(days=1)
+        return last.year if self.first.year == last.year else None
+
+    @property
+    def is_year(self) -> bool:
+        """Whether it is one whole year."""
+        return self.year is not None and self.years == (self.year, self.year)
+
     def __str__(self) -> str:
         """Say it with both ends included."""
+        if self.also:
+            return f"{replace(self, also=None)} or {self.also}"
         last = self.until - timedelta(days=1) if self.until else None
         if self.first == last:
             return f"on {self.first}"
@@ -79,9 +107,14 @@ class Found:
     of_bare_year: bool = False
 
 
-def month_of(year: int, month: int) -> Period:
-    """Return a month as a period."""
-    return Period(*_month(year, month))
+def month_of(year: int, month: int, edge: str = "") -> Period:
+    """Return a month as a period, or what is before, after, since or until it in its year."""
+    first, until = _month(year, month)
+    if edge in {"before", "until"}:
+        return Period(date(year, 1, 1), first if edge == "before" else until)
+    if edge in {"after", "since"}:
+        return Period(until if edge == "after" else first, date(year + 1, 1, 1))
+    return Period(first, until)
 
 
 def periods(text: str, today: date) -> Iterator[Found]:
@@ -105,21 +138,51 @@ def _period(found: re.Match[str], today: date) -> Period | None:
     groups = found.groupdict()
     op = " ".join((groups.get("op") or "in").lower().split())
     try:
-        one = _atom(groups["a"], today)
+        if groups.get("list"):
+            months = [_MONTHS[name[:3].lower()] for name in re.findall(_MONTH, groups["list"], re.IGNORECASE)]
+            return _joined([_month(int(groups["year"]), month) for month in sorted({*months})])
         other = _atom(groups["b"], today) if groups.get("b") else None
+        one = _atom(_completed(groups["a"], groups.get("b") or ""), today)
     except ValueError:
         return None
+    if groups.get("end") and other:
+        first = one[1] if op == "after" else one[0]
+        until = other[0] if groups["end"].lower() == "before" else other[1]
+        return Period(first, until) if first < until else None
     if other:
-        if op in {"and", "or"} and one[1] != other[0]:
-            return None
+        if op in {"and", "or"}:
+            return _joined(sorted([one, other]))
         return Period(one[0], other[1]) if one[0] < other[1] else None
-    if op in {"since", "as of"} or (op == "from" and re.search(r"\son(wards?)?$", found[0], re.IGNORECASE)):
+    if op in {"since", "as of", "later"} or (op == "from" and re.search(r"\son(wards?)?$", found[0], re.IGNORECASE)):
         return Period(one[0], None)
     if op == "after":
         return Period(one[1], None)
     if op == "before":
         return Period(None, one[0])
-    return Period(None, one[1]) if op in {"until", "till", "through", "up to"} else Period(*one)
+    return Period(None, one[1]) if op in {"until", "till", "through", "up to", "earlier"} else Period(*one)
+
+
+def _completed(part: str, whole: str) -> str:
+    """Complete the start of a range from its end: May from July 2025, the 1st from 15 May 2025."""
+    if not re.fullmatch(_PART, part, re.IGNORECASE):
+        return part
+    year = re.search(_YEAR, whole)
+    month = re.search(_MONTH, part, re.IGNORECASE) or re.search(_MONTH, whole, re.IGNORECASE)
+    day = re.search(r"\d+", part)
+    if not year or not month or bool(day) != bool(re.search(r"\d", re.sub(_YEAR, "", whole))):
+        raise ValueError(part)
+    return f"{day[0] if day else ''} {month[0]} {year[0]}".strip()
+
+
+def _joined(parts: list[tuple[date, date]]) -> Period | None:
+    """Put periods together, in order, that follow one another or stand apart."""
+    (first, until), *others = parts
+    if not others:
+        return Period(first, until)
+    rest = _joined(others)
+    if rest is None or rest.first is None or rest.first < until:
+        return None
+    return replace(rest, first=first) if rest.first == until else Period(first, until, also=rest)
 
 
 def _atom(text: str, today: date) -> tuple[date, date]:
@@ -134,7 +197,12 @@ def _atom(text: str, today: date) -> tuple[date, date]:
         return _relative(low, today)
     if iso := re.fullmatch(r"(\d{4})-(\d\d)(?:-(\d\d))?", low):
         return _month(int(iso[1]), int(iso[2])) if iso[3] is None else _day(int(iso[1]), int(iso[2]), int(iso[3]))
+    if decade := re.fullmatch(r"(\d{3}0)s", low):
+        return date(int(decade[1]), 1, 1), date(int(decade[1]) + 10, 1, 1)
     year = int(re.findall(r"\d{4}", low)[-1])
+    if half := re.match(r"h(\d)|(first|second|1st|2nd)\s+half", low):
+        second = half[1] == "2" or (half[2] or "")[:1] in {"s", "2"}
+        return (date(year, 7, 1), date(year + 1, 1, 1)) if second else (date(year, 1, 1), date(year, 7, 1))
     if quarter := re.match(r"q?(\d|first|second|third|fourth)[a-z]*\s+(?:quarter\s+)?(?:of\s+)?\d{4}", low):
         if low.startswith("q") or "quarter" in low:
             number = {"f": 1, "s": 2, "t": 3}.get(quarter[1][0]) if quarter[1].isalpha() else int(quarter[1])

@@ -68,13 +68,16 @@ class Draft:
     """Periods, and whether they are excluded."""
     hints: list[Item] = field(default_factory=list)
     order: tuple[str | None, Item | None] | None = None
+    figured: bool = False
+    """Whether it says by which figure to order: "by number of reviews"."""
     asks: str = ""
     """list, which, who, when or nothing."""
     lean: str = ""
     """Whether it leans on the question before: weak, strong, by referring to its rows, or not."""
     total: bool = False
     """Whether it asks for all together."""
-    months: list[Item] = field(default_factory=list)
+    months: list[tuple[Item, str]] = field(default_factory=list)
+    """Months without a year; "before", "after", "since", "until" or nothing."""
     either: bool = False
     absent: list[Item] = field(default_factory=list)
     """Names after a no or without."""

@@ -9,6 +9,7 @@ _LEARNT = (
     ("count", "count", "how many|number of|count of|count|total number of|total count of|amount of rows|counts of"),
     ("count", "count", "numbers of|how many times|no. of|how often"),
     ("agg", "sum", "total|sum|how much|sum of|total of|combined|total sum of|totals|sum up|add up"),
+    ("agg", "sum", "sum it up|sum them up|sum that up|sum this up|add it up|add them up|add that up|total it up"),
     ("total", "total", "in total|altogether|all together|overall|all in all|in sum|taken together"),
     ("agg", "avg", "average|mean|avg|averages"),
     ("after", "avg", "on average"),
@@ -38,6 +39,8 @@ _LEARNT = (
     ("compare", "<", "less than|lower than|smaller than|fewer than|below|under|<"),
     ("compare", ">=", "at least|no less than|>=|not less than|no fewer than|minimum of|a minimum of"),
     ("compare", "<=", "at most|no more than|up to|<=|not more than|not over|maximum of|a maximum of"),
+    ("bound", ">=", "or more|or greater|or higher|or above|or over|or larger|and up"),
+    ("bound", "<=", "or less|or fewer|or lower|or below|or under|or smaller|and down"),
     ("compare", "=", "equal to|equals|equal|=|exactly"),
     ("compare", "<>", "not equal to|!=|<>"),
     ("compare", "between", "between"),
@@ -65,15 +68,21 @@ _LEARNT = (
     ("and", "and", "and|as well as|&|along with|together with|plus"),
     ("or", "or", "or"),
     ("when", "when", "when|since when|on which day|on what date|on which date|what date|which date|which day"),
-    ("lean", "weak", "only|just|now|also|instead|too|then|only for|again|it|ones"),
+    ("lean", "weak", "only|just|now|also|instead|too|then|only for|again|ones"),
     ("lean", "strong", "what about|how about|same|same for|the same for|and what about|and how about|same question"),
     ("lean", "strong", "same thing for|same but|the same|the same thing|same thing|same again|the same again"),
     ("lean", "strong", "do the same for"),
+    ("lean", "refer", "it|they|theirs|he|she"),
+    ("lean", "own", "its|their|his|her"),
     ("lean", "refer", "of those|of these|of them|among those|among them|those|these|them|of which|among these"),
     ("meta", "tables", "tables|table|datasets|dataset|data sets"),
     ("meta", "columns", "columns|column|fields|field|schema|structure"),
     ("meta", "describe", "describe|explain|description of|tell me about|tell me more about|information about|contain"),
     ("meta", "describe", "contains|look like|info on|info about|details about|details of|more about"),
+    ("edge", "before", "before"),
+    ("edge", "after", "after"),
+    ("edge", "since", "since"),
+    ("edge", "until", "until|till"),
     ("month", "1", "january|jan"),
     ("month", "2", "february|feb"),
     ("month", "3", "march"),
@@ -105,30 +114,33 @@ _GRADED = (
 GRADED: dict[str, tuple[str, str]] = {}
 NOUNS: dict[str, tuple[str, ...]] = {
     "price": ("price", "cost", "fee", "rate", "amount"),
-    "length": ("length", "duration", "minutes", "hours", "seconds"),
+    "length": ("length", "duration", "runtime", "minutes", "hours", "seconds"),
     "weight": ("weight", "mass"),
     "height": ("height",),
     "rating": ("rating", "score", "stars"),
     "salary": ("salary", "pay", "wage"),
     "stock": ("stock", "quantity"),
 }
+# Degrees that compute where others are listed beside them: "the average, highest and lowest price".
+EXTREMES = {"highest": "max", "largest": "max", "biggest": "max", "lowest": "min", "smallest": "min"}
 # Verbs, by their stem, and the nouns that they are about.
 VERBS = {"earn": "salary", "cost": "price", "weigh": "weight"}
 # Words that select nothing, and the questions that have nothing else say hello.
 _SELECT_NOTHING = """
     the a an of in on at from for to with where is are was were be been being do does did has have had having there
-    their its they me us our we i you your please can could would my that than as this all any some ok okay so but rows
-    row records record entries entry located based come comes came made exist exists if live lives lived living placed
-    go goes went gone take takes took split broken limit value values got belong belongs many much whole entire hi
-    hello hey thanks thank kindly currently data need access available want know see both respectively within make
+    me us our we i you your please can could would my that than as this all any some ok okay so but rows
+    row records record entries entry located based come comes came made exist exists if live lives lived placed
+    go goes went gone take takes took split limit value values got belong belongs many much whole entire hi
+    hello hey thanks thank kindly currently data need access want know see both respectively within make
     makes making bring brings brought generate generates generated among across during into onto let's yes well
     actually exactly will whom recorded registered stored happen happened happens figure figures number named called
-    eur euro euros usd dollar dollars
+    eur euro euros usd dollar dollars ever anything
 """
 _PHRASES_OF_NOTHING = (
     "i want to know|i would like|i'd like|we would like|look like|i would like to know|do you know|in the data|"
     "in the database|i'd like to know|in our data|we have|do we have|are there|is there|can you tell me|"
-    "could you tell me|thank you|for me|i want to see|i would like to see|i'd like to see|on record"
+    "could you tell me|thank you|for me|i want to see|i would like to see|i'd like to see|on record|"
+    "living in"
 )
 SKIP = frozenset((*_SELECT_NOTHING.split(), ","))
 # Those of them that a schema may well use as a name.

@@ -287,7 +287,7 @@ def _hint(token: Token, lexicon: Lexicon) -> Item | None:
 def phrases(question: str, items: Sequence[Item], wanted: Sequence[Item]) -> list[str]:
     """Return the texts, in lower case, that the wanted items may be values of, alone and with their neighbours."""
     found: dict[str, None] = {}
-    soft = {"unknown", "hint", "value", "and", "name", "number"}
+    soft = {"unknown", "hint", "value", "and", "name", "number", "edge"}
     for item in wanted:
         at = items.index(item)
         for first in range(max(0, at - 3), at + 1):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agent.models.offline.language.draft import Condition, Rank
+from agent.models.offline.language.draft import Condition, Rank, Wanted
+from agent.models.offline.language.grammar import EXTREMES
 from agent.models.offline.language.lexicon import Item
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ class Numbers(Cursor):
         self._compared(item.word, tuple(numbers))
 
     def _compared(self, op: str, numbers: tuple[str, ...]) -> None:
-        if self.negated:
-            op = {">": "<=", "<": ">=", ">=": "<", "<=": ">", "=": "<>", "<>": "="}.get(op, "lost")
-            self.negated = False
+        op = self._negated(op)
         after = self._peek("name")
         if after:
             close = not after.gap or after.gap in (("of",), ("in",))
@@ -53,14 +52,27 @@ class Numbers(Cursor):
     def _number(self, item: Item) -> None:
         if self._peek("rank", "recent", "common"):
             return
+        if bound := self._take("bound"):  # "3 or more", "8 or more reviews"
+            self._compared(bound.word, (item.number or "",))
+            return
         self._take("distinct")
-        last, following = self.last, self._peek("name")
+        last, before, start = self.last, self._before(), self.at
+        numbers = self._numbers(item)
+        following, bound = self._peek("name"), self._peek("bound", ahead=1)
         if following and not following.gap and self._measures(following) and not self.draft.rank:
             self.at += 1
-            self.draft.conditions.append(self._equal(item, None, following))
-        elif last and self._before() is last and any(c.kind == "number" for c in last.columns):
-            self.draft.conditions.append(self._equal(item, last, None))
-        elif following and self.draft.limit is None and (self.draft.asks == "list" or self._rank_ahead()):
+            if bound and len(numbers) == 1:  # "4 stars or more"
+                self.at += 1
+                self.draft.conditions.append(Condition(self._negated(bound.word), numbers, None, following))
+                return
+            self.draft.conditions.append(self._equal(numbers, None, following))
+            return
+        if last and before is last and any(c.kind == "number" for c in last.columns):
+            self.draft.conditions.append(self._equal(numbers, last, None))
+            return
+        self.at = start
+        following = self._peek("name")
+        if following and self.draft.limit is None and (self.draft.asks == "list" or self._rank_ahead()):
             self.draft.limit = limit_of(item)
         else:
             self.draft.lost.append(item.text)
@@ -68,20 +80,65 @@ class Numbers(Cursor):
     def _rank_ahead(self) -> bool:
         return any(item.kind in {"rank", "recent", "common"} for item in self.items[self.at :])
 
-    def _equal(self, item: Item, target: Item | None, after: Item | None) -> Condition:
-        op = "<>" if self.negated else "="
-        self.negated = False
+    def _equal(self, numbers: tuple[str, ...], target: Item | None, after: Item | None) -> Condition:
+        op = self._negated("=")
+        return Condition(op if len(numbers) == 1 else ("not in" if op == "<>" else "in"), numbers, target, after)
+
+    def _numbers(self, item: Item) -> tuple[str, ...]:
+        """Take the numbers that are listed from this one on: "1 or 2 stars"."""
         numbers = [item.number or ""]
         while self._peek("or", "and") and self._peek("number", ahead=1):
             numbers.append(self.items[self.at + 1].number or "")
             self.at += 2
-        return Condition(op if len(numbers) == 1 else ("not in" if op == "<>" else "in"), tuple(numbers), target, after)
+        return tuple(numbers)
+
+    def _negated(self, op: str) -> str:
+        if self.negated:
+            op = {">": "<=", "<": ">=", ">=": "<", "<=": ">", "=": "<>", "<>": "="}.get(op, "lost")
+            self.negated = False
+        return op
+
+
+def _aggregate(item: Item) -> str:
+    return item.word if item.kind == "agg" else EXTREMES.get(item.text.casefold(), "")
 
 
 class Orders(Numbers):
     """Reads what is ranked, and by what."""
 
+    def _aggregates(self, item: Item) -> list[str]:
+        """Take the aggregates that are listed from this one on: "average, highest and lowest"."""
+        aggs = [_aggregate(item)]
+        while True:
+            joined = self._peek("and", "or")
+            other = self._peek("agg", "rank", ahead=1 if joined else 0)
+            if not aggs[0] or not other or not _aggregate(other) or not (joined or "," in other.gap):
+                return aggs
+            self.at += 2 if joined else 1
+            aggs.append(_aggregate(other))
+
+    def _figures_before(self) -> None:
+        """Take columns that were named before as figures of the same: "revenue and number of sales"."""
+        named = [i for i in (self.draft.subject, *self.draft.mentioned) if i]
+        if named and not self.draft.wanted and not self.draft.conditions and all(map(self._measures, named)):
+            self.draft.wanted.extend(Wanted("", item) for item in named)
+            self.draft.subject, self.draft.mentioned = None, []
+
+    def _compute(self, aggs: list[str]) -> None:
+        self._figures_before()
+        distinct = self._take("distinct") is not None
+        target = self._noun()
+        self.draft.wanted.extend(Wanted(agg, target, distinct) for agg in aggs)
+        self.last = target
+        while target and self._peek("and") and (other := self._peek("name", ahead=1)) and self._measures(other):
+            self.at += 2
+            self.draft.wanted.extend(Wanted(agg, self._qualified(other) or other) for agg in aggs)
+
     def _rank(self, item: Item) -> None:
+        aggs = self._aggregates(item)
+        if len(aggs) > 1:
+            self._compute(aggs)
+            return
         self._only_rank(item)
         graded = item.columns
         number = self._take("number")
@@ -102,7 +159,7 @@ class Orders(Numbers):
             self._rank_said_before(rank)
             return
         self.last = target
-        named = target.soft and self._peek("by")
+        named = target.soft and self._ranks_next()
         if (self._measures(target) and not named) or item.text.casefold() in {"most", "fewest", "least"}:
             rank.target = target
             self._ranked_subject()
@@ -110,6 +167,12 @@ class Orders(Numbers):
             self.draft.subject = target
         else:
             self.draft.mentioned.append(target)
+
+    def _ranks_next(self) -> bool:
+        """Tell whether it is said next by what to rank: "top salaries by amount"."""
+        measured = self._peek("name", ahead=1)
+        computed = self._peek("agg", "count", ahead=1)
+        return self._peek("by") is not None and bool(computed or (measured and self._measures(measured)))
 
     def _only_rank(self, item: Item) -> None:
         if self.draft.rank is not None:
@@ -144,7 +207,7 @@ class Orders(Numbers):
         self._only_rank(item)
         number = self._take("number")
         limit = limit_of(number) or limit
-        self.draft.rank = Rank("recent", item.word, limit or self._number_before())
+        self.draft.rank = Rank("recent", item.word, limit or self._number_before(), word=item.text.casefold())
         if name := self._noun():
             self.last = name
             if self.draft.subject is None and not self.draft.wanted:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from agent.models.offline.language.draft import Chosen, Draft, Wanted
 from agent.models.offline.language.lexicon import PARTLY, Item
-from agent.models.offline.language.words import is_plural
+from agent.models.offline.language.words import is_plural, stem, words_of
+from agent.models.offline.schema import parts_of
 
 if TYPE_CHECKING:
     pass
 
+from agent.models.offline.language.cursor import is_flag
 from agent.models.offline.language.orders import Orders
 
 
@@ -25,7 +27,9 @@ def clauses(items: Sequence[Item]) -> list[list[Item]]:
         opened = item.kind in heads or (item.kind in {"which", "list", "who", "when"} and i + 1 < len(items))
         joined = before.kind == "and" or "," in item.gap
         content = items[starts[-1] : i]
-        whole = any(x.named for x in content) and any(x.kind in heads | {"which", "rank", "list"} for x in content)
+        asked = any(x.kind in heads | {"which", "rank"} for x in content)
+        listed = any(x.kind == "list" for x in content) and any(x.tables for x in content)
+        whole = any(x.named for x in content) and (asked or listed)
         if opened and joined and whole:
             starts.append(i)
     found = [list(items[a:b]) for a, b in zip(starts, [*starts[1:], len(items)], strict=True)]
@@ -64,7 +68,8 @@ class Speech(Orders):
         """Words after the last item select nothing."""
 
     def _which(self, item: Item) -> None:
-        self.draft.asks = self.draft.asks or "which"
+        if item.text.casefold() != "whose" or self.last is None:  # "artists whose birth year is above 1950"
+            self.draft.asks = self.draft.asks or "which"
 
     def _list(self, item: Item) -> None:
         if item.named and self.draft.asks:
@@ -78,14 +83,24 @@ class Speech(Orders):
         self.draft.asks = "when"
 
     def _lean(self, item: Item) -> None:
-        if item.word != "weak" or not self.draft.lean:
+        if item.word == "own":
+            # "Their cities" leans on the question before, "the shops and their cities" does not.
+            self.draft.lean = self.draft.lean if self.draft.items else "refer"
+        elif item.word != "weak" or not self.draft.lean:
             self.draft.lean = item.word
 
     def _total(self, item: Item) -> None:
         self.draft.total = True
 
     def _month(self, item: Item) -> None:
-        self.draft.months.append(item)
+        self.draft.months.append((item, ""))
+
+    def _edge(self, item: Item) -> None:
+        month = self._take("month")
+        if month:
+            self.draft.months.append((month, item.word))
+        else:
+            self.draft.lost.append(item.text)
 
     def _and(self, item: Item) -> None:
         if self.at == 1:
@@ -110,14 +125,18 @@ class Speech(Orders):
         distinct = self._take("distinct") is not None
         if self._peek("agg", "count"):
             return
+        self._figures_before()
         target = self._noun()
+        if target and is_flag(target):
+            self.draft.chosen.append(Chosen(target))  # "how many are approved?"
+            target = None
         self.draft.wanted.append(Wanted("count", target, distinct))
         self.last = target
-        while (
-            target and target.tables and self._peek("and") and (other := self._peek("name", ahead=1)) and other.tables
-        ):
+        while target and target.tables and self._peek("and") and (other := self._peek("name", ahead=1)):
+            if not other.tables and not self._measures(other):
+                break
             self.at += 2
-            self.draft.wanted.append(Wanted("count", other))
+            self.draft.wanted.append(Wanted("count" if other.tables else "", other))
 
     def _agg(self, item: Item) -> None:
         if item.word in {"min", "max"} and (number := self._peek("number")):
@@ -128,25 +147,16 @@ class Speech(Orders):
         if following and following.kind == "count" and (pages := self._peek("name", ahead=1)) and self._measures(pages):
             self.at += 1  # "the average number of pages", where pages are a column
             following = None
-        if following and not (item.word == "sum" and following.kind == "count"):
+        aggs = self._aggregates(item)
+        if following and len(aggs) == 1 and not (item.word == "sum" and following.kind == "count"):
             self.draft.lost.append(f"{item.text} {following.text}")
             return
-        if following:
+        if following and len(aggs) == 1:
             return
-        aggs = [item.word]
-        while self._peek("and", "or") and self._peek("agg", ahead=1):
-            aggs.append(self.items[self.at + 1].word)
-            self.at += 2
-        distinct = self._take("distinct") is not None
-        target = self._noun()
-        if target is None and item.named:
+        if item.named and not self._peek("name", "value", "hint", "distinct"):
             self._name(item)
             return
-        self.draft.wanted.extend(Wanted(agg, target, distinct) for agg in aggs)
-        self.last = target
-        while target and self._peek("and") and (other := self._peek("name", ahead=1)) and self._measures(other):
-            self.at += 2
-            self.draft.wanted.extend(Wanted(agg, self._qualified(other) or other) for agg in aggs)
+        self._compute(aggs)
 
     def _after(self, item: Item) -> None:
         """Read "on average", which stands behind what it is about."""
@@ -163,6 +173,9 @@ class Speech(Orders):
             self.draft.lost.append(item.text)
 
     def _by(self, item: Item) -> None:
+        if self._peek("agg", "count") and not self.draft.rank and not self.draft.wanted:
+            self._by_figure()
+            return
         if self._peek("agg", "count", "rank", "value"):
             return
         if item.text.casefold() in {"each", "every"} and not self._peek("name", "unit"):
@@ -178,7 +191,11 @@ class Speech(Orders):
             if any(c.kind == "date" for c in name.columns) and (unit := self._peek("unit")) and not unit.gap:
                 self.draft.mentioned.append(name)  # "by hire year"
                 continue
-            if ranked and ranked.target is None and first and self._measures(name) and name.kind != "unit":
+            same = ranked and ranked.target and set(ranked.target.columns) & set(name.columns)
+            if first and self._is_figure(name):
+                self._by_figure()
+                self.draft.wanted.append(Wanted("", self._qualified(name) or name))
+            elif ranked and (ranked.target is None or same) and first and self._measures(name) and name.kind != "unit":
                 ranked.target = self._qualified(name) or name
             else:
                 self.draft.groups.append(self._qualified(name) or name)
@@ -189,6 +206,28 @@ class Speech(Orders):
         if first:
             unknown = self._peek("unknown")
             self.draft.lost.append(unknown.text if unknown else item.text)
+
+    def _by_figure(self) -> None:
+        """Read "customers by number of orders": of each, the highest first."""
+        named = [i for i in (self.draft.subject, *self.draft.mentioned) if i]
+        if any(map(self._measures, named)):
+            self.draft.lost.append("by")
+        self.draft.figured = True
+        if self.draft.subject is None and len(self.draft.mentioned) == 1:
+            self.draft.subject = self.draft.mentioned.pop()
+        self.draft.order = ("desc", None)
+
+    def _is_figure(self, name: Item) -> bool:
+        """Tell whether the rows of one thing are ordered by a column of another: "countries by revenue"."""
+        named = [i for i in (self.draft.subject, *self.draft.mentioned) if i]
+        if self.draft.rank or self.draft.wanted or len(named) != 1 or not self._measures(name) or name.kind == "unit":
+            return False
+        others = {c.table for c in name.columns}
+        return (
+            not self._measures(named[0])
+            and bool(named[0].columns or named[0].tables)
+            and others.isdisjoint(named[0].tables)
+        )
 
     def _more(self) -> bool:
         """Tell whether the list of groups goes on, and step over what joins it."""
@@ -212,6 +251,8 @@ class Speech(Orders):
     def _value(self, item: Item) -> None:
         before = self._before()
         hint = before if before is not None and before.named and before.kind == "name" else None
+        if before is not None and before.kind == "hint" and "from" in item.gap:
+            hint = before  # "supplied from Italy": where the suppliers are
         self.draft.chosen.append(Chosen(item, self.negated, hint or self._peek("name")))
         if not self._peek("or", "and", "value"):
             self.negated = False
@@ -221,7 +262,13 @@ class Speech(Orders):
         self.negated = False
 
     def _hint(self, item: Item) -> None:
-        self.draft.hints.append(item)
+        done = tuple(t for t in item.tables if stem(item.text) in map(stem, words_of(parts_of(t)[-1])))
+        if self.negated and done:
+            # "Who never ordered" has no orders, wherever that is said to be.
+            self.negated = False
+            self.draft.absent.append(replace(item, tables=done, columns=()))
+        else:
+            self.draft.hints.append(item)
 
     def _name(self, item: Item) -> None:
         if item.values and (self.draft.wanted or self.draft.subject or item.sure < PARTLY + 1) and self._as_value(item):
@@ -229,7 +276,9 @@ class Speech(Orders):
             return
         item = self._qualified(item) or item
         self.last = item
-        if self.negated:
+        if self.negated and self._measures(item) and self._peek("number", "compare"):
+            self.draft.mentioned.append(item)  # "without a quantity above 3": it is the comparison that is negated
+        elif self.negated:
             self.negated = False
             if any(c.kind == "bool" for c in item.columns):
                 self.draft.chosen.append(Chosen(item, negated=True))

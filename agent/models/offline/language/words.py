@@ -83,6 +83,7 @@ _PAST = {
     "kept": "keep",
     "held": "hold",
     "born": "birth",
+    "died": "death",
     "built": "build",
     "left": "leave",
     "lent": "lend",
@@ -158,6 +159,8 @@ def stem(word: str) -> str:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             word = word[: -len(ending)]
             break
+    if word.endswith("er") and len(word) > 4:
+        word = word[:-2]  # "ordered" like "orders"
     if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "sl":
         word = word[:-1]
     word = f"{word[:-1]}y" if word.endswith("i") else word

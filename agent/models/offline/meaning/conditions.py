@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from agent.models.offline.language.dates import month_of
 from agent.models.offline.language.draft import Chosen, Condition
 from agent.models.offline.language.lexicon import Item
-from agent.models.offline.meaning.measures import Measures, default_agg
+from agent.models.offline.meaning.measures import Measures, default_agg, is_revenue
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.query import Filter, Having, Measure, Missing
 from agent.models.offline.schema import Column, plain
@@ -16,7 +18,7 @@ class Conditions(Measures):
     """Resolves which rows count."""
 
     def _filters(self) -> None:
-        filters = [*self._chosen(), *self._conditions(), *self._periods(), *self._absent()]
+        filters = [*self._absent(), *self._chosen(), *self._conditions(), *self._periods()]
         together: dict[tuple[Column, bool], Filter] = {}
         for each in filters:
             key = (each.column, each.op in {"<>", "not in"})
@@ -39,6 +41,9 @@ class Conditions(Measures):
         for chosen in self.draft.chosen:
             if chosen.item.values:
                 value = self.places.value(chosen.item.values, chosen.item.text, chosen.hint)
+                doers = self._doers(chosen.hint) if chosen.hint and chosen.hint.kind == "hint" else ()
+                if doers and value.column.table not in doers:
+                    raise NotUnderstoodError(f"I do not know of “{chosen.item.text}” in {plain(doers[0])}.")
                 yield self._equals(value.column, value.texts, chosen.negated)
                 self._consume_hint(chosen, value.column)
             else:
@@ -62,10 +67,10 @@ class Conditions(Measures):
                 continue
             column = self._compared(condition)
             if self._of_each(column):
-                raise NotUnderstoodError(
-                    f"Each row's {plain(column.name)}, or their total? Ask for instance which have a total "
-                    f"{plain(column.name)} above {condition.numbers[0]}."
-                )
+                name, summed = plain(column.name), default_agg(column) == "sum"
+                other, asked = ("total", f"a total {name}") if summed else ("average", f"an average {name}")
+                example = f"{asked} above {condition.numbers[0]}"
+                raise NotUnderstoodError(f"Each row's {name}, or their {other}? Ask for instance which have {example}.")
             yield Filter(column, condition.op, condition.numbers)
 
     def _of_each(self, column: Column) -> bool:
@@ -73,7 +78,9 @@ class Conditions(Measures):
         whole = self.query_.subject or any(m.counted for m in self.query_.measures)
         if not self.query_.measures and not self.query_.groups:
             whole = whole or any(i.tables and self.base not in i.tables for i in self.draft.mentioned)
-        return bool(whole) and column.table == self.base and column.measures and default_agg(column) == "sum"
+            named = [i for i in self.draft.mentioned if not self._numeric(i)]
+            whole = whole or (bool(named) and all(self.base not in i.tables for i in self.draft.items))
+        return bool(whole) and column.table == self.base and column.measures and default_agg(column) in {"sum", "avg"}
 
     def _compared(self, condition: Condition) -> Column:
         for item in (condition.after, condition.target):
@@ -93,14 +100,28 @@ class Conditions(Measures):
     def _is_having(self, condition: Condition) -> bool:
         """Whether it is about a figure of each group: "shops with more than 500 sales", "average rating above 4"."""
         after, target = condition.after, condition.target
+        if self.query_.measures and self.query_.groups and not self._numeric(after) and not self._numeric(target):
+            return True
+        if self._is_sum(condition):
+            return True
         if after and after.tables and not any(c.measures for c in after.columns):
             return True
         if after and after.tables and self.base in after.tables and self.draft.subject:
             return True
-        return bool(target and any(w.target is target and w.agg for w in self.draft.wanted)) and (
-            (bool(self.draft.subject or self.draft.groups) and not any(w.agg == "count" for w in self.draft.wanted))
-            or bool(target and target.tables and self.draft.subject)
-        )
+        if not target or not any(w.target is target and w.agg for w in self.draft.wanted):
+            return False
+        return not any(w.agg == "count" for w in self.draft.wanted) or bool(target.tables and self.draft.subject)
+
+    def _numeric(self, item: Item | None) -> bool:
+        return item is not None and (bool(item.tables) or any(c.kind == "number" for c in item.columns))
+
+    def _is_sum(self, condition: Condition) -> bool:
+        """Whether it is about what they made together: "countries with revenue above 20000"."""
+        target = condition.target
+        if not target or condition.after or self.draft.wanted or self.draft.rank or not is_revenue(target.text):
+            return False
+        others = [i for i in (self.draft.subject, *self.draft.mentioned) if i and i is not target]
+        return bool(self._own_measures(target)) and bool(others) and all(self.base not in i.tables for i in others)
 
     def _have(self, condition: Condition) -> None:
         if self.query_.having:
@@ -112,13 +133,19 @@ class Conditions(Measures):
             if self.draft.wanted:
                 raise NotUnderstoodError("I cannot count what was counted; ask which they are instead.")
             self._set(measures=(self._count(condition.after, distinct=False),))
+        elif self._is_sum(condition) and condition.target:
+            self.used.add(id(condition.target))
+            self._set(measures=(Measure("sum", self._own_measures(condition.target)[0]),))
         if not self.query_.groups:
             raise NotUnderstoodError("I cannot tell for each of what to count.")
         self._set(having=Having(condition.op, condition.numbers), order=self.query_.order or "desc", subject=None)
 
     def _periods(self) -> Iterator[Filter]:
+        whole = [i.period.year for i, excluded in self.draft.dates if i.period and i.period.is_year and not excluded]
+        if len(self.draft.dates) == 1 and whole and whole[0]:
+            self._months_of(whole[0], [])  # "in 2025 before June"
         if self.draft.months:
-            raise NotUnderstoodError(f"Please say which year's {self.draft.months[0].text} you mean.")
+            raise NotUnderstoodError(f"Please say which year's {self.draft.months[0][0].text} you mean.")
         if len(self.draft.dates) > 1:
             raise NotUnderstoodError("I can take one period at a time; write it as “from ... to ...”.")
         for item, excluded in self.draft.dates:
@@ -132,6 +159,12 @@ class Conditions(Measures):
                 yield self._years(column, item)
             else:
                 yield Filter(column, "period", period=item.period)
+
+    def _months_of(self, year: int, others: list[tuple[Item, bool]]) -> None:
+        """Take months without a year as those of this one."""
+        months = [(replace(i, period=month_of(year, int(i.word), edge)), False) for i, edge in self.draft.months]
+        if months:
+            self.draft = replace(self.draft, dates=[*others, *months], months=[])
 
     def _years(self, column: Column, item: Item) -> Filter:
         years = item.period.years if item.period else None
@@ -149,8 +182,11 @@ class Conditions(Measures):
             self.used.add(id(item))
             pointing = [t for t in item.tables if any(e.target.table == self.base for e in self.schema.edges(t))]
             if len(pointing) == 1:
-                self._set(missing=Missing(self.base, pointing[0]))
+                self._set(missing=Missing(self.base, pointing[0], tuple(self._of_absent(item, pointing[0]))))
                 continue
+            named = [i for i in (self.draft.subject, *self.draft.mentioned, *self._counted()) if i and i.tables]
+            if named and all(self.base not in i.tables for i in named):
+                raise NotUnderstoodError(f"I do not know what “no {item.text}” means here.")
             columns = [c for c in item.columns if c.table == self.base]
             keys = [
                 c for t in item.tables for e in self.schema.edges(self.base) if e.target.table == t for c in [e.source]
@@ -158,3 +194,20 @@ class Conditions(Measures):
             if len(columns or keys) != 1:
                 raise NotUnderstoodError(f"I do not know what “no {item.text}” means here.")
             yield Filter((columns or keys)[0], "null")
+
+    def _counted(self) -> list[Item | None]:
+        return [w.target for w in self.draft.wanted]
+
+    def _of_absent(self, item: Item, table: str) -> Iterator[Filter]:
+        """Take the period that is said right after what is absent: "no orders in 2024"."""
+        hints = [*self.draft.hints, *self._dated()]
+        for found, excluded in self.draft.dates:
+            between = [h for h in hints if item.end <= h.start < found.start]
+            if excluded or found.period is None or found.start < item.end or between:
+                continue
+            places = replace(self.places, base=table)
+            column = places.date_column([])
+            if column.table != table or column.is_year:
+                raise NotUnderstoodError(f"I cannot tell what “{found.text}” is about; ask without “no”.")
+            self.draft = replace(self.draft, dates=[d for d in self.draft.dates if d[0] is not found])
+            yield Filter(column, "period", period=found.period)

@@ -5,30 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agent.models.offline.language.dates import month_of
 from agent.models.offline.language.draft import Draft, Wanted
-from agent.models.offline.meaning.measures import default_agg
+from agent.models.offline.language.grammar import EXTREMES
+from agent.models.offline.language.lexicon import Item
+from agent.models.offline.meaning.measures import check_sum, default_agg
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.meaning.resolve import Resolver, resolve
 from agent.models.offline.query import Measure, Query
-from agent.models.offline.schema import Schema
+from agent.models.offline.schema import Column, Schema
+
+_ONLY_SHOWN = "I cannot go on with only the rows that were shown; ask the whole question again."
 
 
-def follow(drafts: Sequence[Draft], schema: Schema, previous: Sequence[Query]) -> list[Query]:
+def follow(
+    drafts: Sequence[Draft], schema: Schema, previous: Sequence[Query], *, unanswered: bool = False
+) -> list[Query]:
     """Resolve the clauses of a question, where needed with the help of what was asked before.
 
     Raises:
         NotUnderstoodError: It cannot be answered; the message says why.
     """
-    drafts = [*drafts]
-    if len(drafts) > 1:
-        drafts = _share(drafts)
-        return [query for draft in drafts for query in _one(draft, schema, previous)]
-    return _one(drafts[0], schema, previous) if drafts else []
+    if unanswered and drafts and _leans(drafts[0]):
+        raise NotUnderstoodError("I did not answer the question before, so ask this one as a whole.")
+    found: list[Query] = []
+    for draft in _share([*drafts]):
+        # "How many shops are in Japan, and what is their revenue?" goes on from its own first clause.
+        found += _one(draft, schema, found if found and draft.lean == "refer" else previous)
+    return found
 
 
 def _one(draft: Draft, schema: Schema, previous: Sequence[Query]) -> list[Query]:
-    if not previous and draft.lean and not _has_head(draft) and not draft.mentioned:
+    if not previous and (draft.lean == "refer" or (draft.lean and not _has_head(draft) and not draft.mentioned)):
         raise NotUnderstoodError("I cannot tell which question this goes on from; ask it as a whole.")
     if not previous or not _leans(draft):
         try:
@@ -41,6 +48,8 @@ def _one(draft: Draft, schema: Schema, previous: Sequence[Query]) -> list[Query]
 
 def _share(drafts: list[Draft]) -> list[Draft]:
     """Let a first clause without conditions have those of the last: "how many A and B are there in France"."""
+    if len(drafts) < 2:
+        return drafts
     last = drafts[-1]
     shared = []
     for draft in drafts[:-1]:
@@ -62,7 +71,7 @@ def _has_head(draft: Draft) -> bool:
 
 
 def _leans(draft: Draft) -> bool:
-    if draft.lean in {"strong", "refer"} or draft.months:
+    if draft.lean in {"strong", "refer"} or draft.months or (draft.figured and not draft.subject):
         return True
     if not _has_head(draft):
         return not any(c.measures for i in draft.mentioned for c in i.columns) or bool(draft.lean)
@@ -88,8 +97,8 @@ class _Leaning(Resolver):
             raise NotUnderstoodError(f"I do not know what “{self.draft.lost[0]}” means here.")
         if any(t not in self.schema.tables for t in self.before.tables):
             raise NotUnderstoodError("What you asked before is no longer there; ask the whole question again.")
-        if self.draft.lean == "refer" and self.before.limit is not None:
-            raise NotUnderstoodError("I cannot go on with the first rows only; ask the whole question again.")
+        if self._refers() and (self.before.limit is not None or self.before.having):
+            raise NotUnderstoodError(_ONLY_SHOWN)
         self._dated_months()
         moved = self._moved()
         if moved is not None:
@@ -102,6 +111,8 @@ class _Leaning(Resolver):
         self._hints()
         self._listing()
         self._sound()
+        if self.before.having and self.query_.measures[:1] != self.before.measures[:1]:
+            raise NotUnderstoodError("I cannot go on from groups that were held against a figure; ask as a whole.")
         if self.query_ == self.before:
             raise NotUnderstoodError("I cannot tell what to change about the question before.")
         return self.query_
@@ -113,16 +124,14 @@ class _Leaning(Resolver):
         if counted and self.draft.asks in {"which", "list", "who"} and not asked:
             subject = self.before.measures[0].counted if self.before.measures else None
             self._set(measures=(), subject=subject or self.before.subject)
+            if self.draft.asks == "who" and self.draft.hints:
+                self._who()
 
     def _dated_months(self) -> None:
         """Take the year of a month from the question before: "and in April?"."""
-        periods = [f.period for f in self.before.filters if f.period and f.period.first]
-        if not self.draft.months or not periods:
-            return
-        year = periods[0].first.year if periods[0].first else 0
-        for item in self.draft.months:
-            self.draft.dates.append((replace(item, period=month_of(year, int(item.word))), False))
-        self.draft.months = []
+        years = [f.period.year for f in self.before.filters if f.period]
+        if years and years[0]:
+            self._months_of(years[0], self.draft.dates)
 
     def _moved(self) -> Query | None:
         """A table instead of the one before: "and suppliers?"."""
@@ -136,7 +145,14 @@ class _Leaning(Resolver):
         draft = replace(self.draft, wanted=wanted, subject=None if counting else items[0], mentioned=[], lean="")
         [query] = resolve(draft, self.schema)
         kept = [f for f in self.before.filters if self.schema.path(query.base, f.column.table) is not None]
+        if self._refers():
+            if len(kept) < len(self.before.filters) or self.before.missing:
+                raise NotUnderstoodError("I cannot ask that of the rows before; ask the whole question again.")
+            return replace(query, filters=tuple(kept)).filtered(query.filters)
         return query.filtered(tuple(kept)) if kept and not query.filters else query
+
+    def _refers(self) -> bool:
+        return self.draft.lean == "refer"
 
     def _new_measures(self) -> None:
         wanted = list(self.draft.wanted)
@@ -145,10 +161,20 @@ class _Leaning(Resolver):
         if not wanted and subject and any(c.measures for c in subject.columns) and not self.draft.rank:
             bare.insert(0, subject)
             self.used.add(id(subject))
-        if not wanted and bare and not self.draft.rank and (self.before.measures or self.draft.groups):
+        if (
+            not wanted
+            and bare
+            and not self.draft.rank
+            and (self.before.measures or self.draft.groups or self._refers())
+        ):
             self.used.update(id(i) for i in bare)
             self._rebase([Wanted("", i) for i in bare])
             return
+        summed = self.draft.total or any(w.agg == "sum" and not w.target for w in wanted)
+        if summed and (self.before.limit is not None or self.before.having):
+            raise NotUnderstoodError(_ONLY_SHOWN)
+        if self.draft.figured and not self.before.groups:
+            raise NotUnderstoodError("I cannot tell for each of what to compute that; ask the whole question again.")
         if self.draft.total and not wanted:
             self._set(groups=(), limit=None, order=None, ordered=None, having=None)
         if wanted and wanted[0].target is None:
@@ -160,7 +186,7 @@ class _Leaning(Resolver):
 
     def _other_aggregate(self, wanted: Sequence[Wanted]) -> None:
         """Compute something else of the same column: "and the average?"."""
-        column = next((m.column for m in self.before.measures if m.column), None)
+        column = next((m.column for m in self.before.measures if m.column and m.column.kind == "number"), None)
         measures = []
         for each in wanted:
             if each.agg == "count":
@@ -170,6 +196,8 @@ class _Leaning(Resolver):
             elif column is None:
                 raise NotUnderstoodError("I cannot tell what to compute; name a column.")
             else:
+                if each.agg == "sum":
+                    check_sum(column)
                 measures.append(Measure(each.agg, column))
         in_total = all(w.agg in {"sum", "count"} for w in wanted) and not self.draft.groups
         groups = () if in_total else self.before.groups
@@ -188,8 +216,10 @@ class _Leaning(Resolver):
             self.base = base
             self.table = self.schema.tables[base]
             self.places = replace(self.places, base=base)
-            for column in [*(f.column for f in self.before.filters), *(g.column for g in self.before.groups)]:
-                if column is not None and self.places.steps(column.table) is None:
+            needed = [f.column.table for f in self.before.filters]
+            needed += [table for g in self.before.groups if (table := g.entity or (g.column and g.column.table))]
+            for table in needed:
+                if self.places.steps(table) is None:
                     raise NotUnderstoodError("I cannot ask that of the rows before; ask the whole question again.")
         measures = []
         for each in wanted:
@@ -203,9 +233,26 @@ class _Leaning(Resolver):
         groups = self.before.groups
         if base != self.before.base and any(g.entity == base for g in groups):
             groups = ()
-        self._set(base=base, measures=tuple(measures), groups=groups, shown=(), subject=None, ordered=None)
+        order = self.before.order if self.before.ordered is None else None
+        self._set(base=base, measures=tuple(measures), groups=groups, shown=(), subject=None, order=order, ordered=None)
+
+    def _reranked(self) -> bool:
+        """Rank the same by something else: "and by quantity?" after the top 3 by revenue."""
+        named = self.draft.groups
+        if len(named) != 1 or not self.before.ranked or named[0].tables or not self._measured(named[0]):
+            return False
+        if self.before.measures:
+            self._rebase([Wanted("", named[0])])
+        else:
+            self._set(ordered=self.places.column(self._measured(named[0]), named[0].text))
+        return True
+
+    def _measured(self, item: Item) -> list[Column]:
+        return [c for c in item.columns if c.measures]
 
     def _new_groups(self) -> None:
+        if self._reranked():
+            return
         groups = [self.group(item) for item in self.draft.groups]
         if not groups and self.draft.subject and id(self.draft.subject) not in self.used and self.draft.asks == "which":
             self.used.add(id(self.draft.subject))
@@ -236,18 +283,38 @@ class _Leaning(Resolver):
         self._set(filters=kept)
         self.query_ = self.query_.filtered(new)
 
+    def _other_extreme(self) -> bool:
+        """Compute the highest or lowest of the same column: "and the lowest?" after the highest or average price."""
+        rank, measures = self.draft.rank, self.query_.measures
+        assert rank is not None
+        extremes = {"min", "max"} if self.query_.groups else {"min", "max", "avg", "median"}
+        computed = {m.agg for m in measures} <= extremes and all(m.column for m in measures)
+        if not measures or not computed or self.before.limit or rank.limit or rank.target or rank.word not in EXTREMES:
+            return False
+        self._set(measures=tuple(dict.fromkeys(replace(m, agg=EXTREMES[rank.word]) for m in measures)))
+        return True
+
     def _new_order(self) -> None:
         rank = self.draft.rank
         if rank is not None:
-            if rank.target is not None:
+            if rank.target is not None and self.before.ordered and self._measured(rank.target):
+                self._set(ordered=self.places.column(self._measured(rank.target), rank.target.text))
+            elif rank.target is not None:
                 self._ranked_by(rank.target)
             elif rank.kind == "recent":
                 self._recent()
+            if self.draft.rank is None:  # a figure of all rows
+                self._set(order=None, ordered=None, limit=None, shown=(), subject=None)
+                return
+            if self._other_extreme():
+                return
             if not self.query_.groups and self.query_.measures and rank.kind == "measure":
                 raise NotUnderstoodError("I cannot tell what to rank.")
+            if not self.query_.measures and not self.query_.groups and self.query_.ordered is None:
+                raise NotUnderstoodError("I cannot tell by what to rank; say for instance “by” and a column.")
             limit = rank.limit or (self.before.limit if self.before.order else None) or 1
             self._set(order=rank.direction, limit=limit)
-        if self.draft.order is not None:
+        if self.draft.order is not None and not self.draft.figured:
             if self.before.limit is not None:
                 raise NotUnderstoodError("I cannot sort the first rows only; ask the whole question again.")
             self._order()

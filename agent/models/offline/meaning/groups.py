@@ -16,6 +16,11 @@ class Groups(Ranks):
 
     def _subject(self) -> None:
         subject = self.draft.subject
+        if subject is None and not self.draft.groups and self._having_asked():
+            # "Shops with more than 7 reviews" are groups, as "which shops have more than 7 reviews" are.
+            held = [c.after or c.target for c in self.draft.conditions]
+            named = [i for i in self.draft.mentioned if id(i) not in self.used and all(i is not h for h in held)]
+            subject = named[0] if len(named) == 1 else None
         if subject is None or id(subject) in self.used:
             if self.draft.asks == "who":
                 self._who()
@@ -25,6 +30,9 @@ class Groups(Ranks):
                 self._what()
             return
         self.used.add(id(subject))
+        if self.draft.asks == "who" and subject.tables and self.draft.hints and not self.draft.rank:
+            self._who()  # "who supplies the shops": not the shops
+            return
         computing = bool(self.query_.measures or (self.draft.rank and self.draft.rank.kind == "measure"))
         entity = self.places.entity(subject.tables) if subject.tables else None
         if self.draft.asks == "when" and entity == self.base:
@@ -63,9 +71,10 @@ class Groups(Ranks):
         return any(self._is_having(c) for c in self.draft.conditions)
 
     def _who(self) -> None:
-        if self._is_people(self.base):
+        doers = [t for hint in self.draft.hints for t in self._doers(hint)]
+        if self.base in doers or (not doers and self._is_people(self.base)):
             return
-        reached = [t for t in self.schema.neighbours([self.base]) if self._is_people(t)]
+        reached = doers or [t for t in self.schema.neighbours([self.base]) if self._is_people(t)]
         entity = self.places.entity(reached[:1])
         if entity is None:
             raise NotUnderstoodError("I see no people that this could be about.")

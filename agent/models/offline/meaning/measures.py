@@ -56,9 +56,12 @@ class Measures(Reading):
         if column.table != self.base:
             # Each of its rows would count once for each row of the base.
             raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
-        agg = wanted.agg
-        if agg == "sum" and set(_NEVER_ADDED) & set(column.words):
-            raise NotUnderstoodError(f"Adding up “{target.text}” makes no sense; ask for the average.")
+        agg = wanted.agg or default_agg(column, target.text)
+        if agg == "avg" and self.draft.groups and is_revenue(target.text) and default_agg(column) == "sum":
+            rows, name = plain(column.table).split(".")[-1], plain(column.name)
+            raise NotUnderstoodError(f"Of single {rows}, or of their sums? Ask for the average {name}, or for the sum.")
+        if agg == "sum":
+            check_sum(column)
         return Measure(agg, column)
 
     def _of_nothing(self, wanted: Wanted) -> Measure:
@@ -144,9 +147,20 @@ class Measures(Reading):
         return any(c.table == self.base for c in named) or default_agg(columns[0]) == "max"
 
 
+def check_sum(column: Column) -> None:
+    """Refuse to add up what makes no sense in sum."""
+    if set(_NEVER_ADDED) & set(column.words):
+        raise NotUnderstoodError(f"Adding up “{plain(column.name)}” makes no sense; ask for the average.")
+
+
+def is_revenue(asked: str) -> bool:
+    """Tell whether a word is one for what is made altogether."""
+    return any(same(asked, word) for word in ("revenue", *synonyms("revenue")))
+
+
 def default_agg(column: Column, asked: str = "") -> str:
     """Say how a column of numbers is put together where a question does not."""
-    if any(same(asked, word) for word in ("revenue", *synonyms("revenue"))):
+    if is_revenue(asked):
         return "sum"
     words = {*column.words, *(column.comment or "").casefold().replace(",", " ").split()[:2]}
     if any(same(w, h) for w in words for h in _HELD):

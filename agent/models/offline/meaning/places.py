@@ -54,7 +54,8 @@ class Places:
 
     def date_column(self, hints: Sequence[Item]) -> Column:
         """Choose the column that a period is about: one that a word of the question points to, else the base's own."""
-        hinted = [c for item in hints for c in item.columns if c.kind == "date" and self.steps(c.table) is not None]
+        dated = [c for item in hints for c in item.columns if c.kind == "date" or c.is_year]
+        hinted = [c for c in dated if self.steps(c.table) is not None]
         if hinted:
             return self.column(dict.fromkeys(hinted), "the date")
         reached = [self.base, *self.schema.neighbours([self.base])]

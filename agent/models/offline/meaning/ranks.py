@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.models.offline.language.lexicon import Item
+from agent.models.offline.language.grammar import EXTREMES, NOUNS
+from agent.models.offline.language.lexicon import SPELLED, Item
 from agent.models.offline.language.words import is_plural
 from agent.models.offline.meaning.conditions import Conditions
 from agent.models.offline.meaning.measures import default_agg
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.query import Group, Measure
-from agent.models.offline.schema import plain
+from agent.models.offline.schema import Column, plain
 
 _PLENTY = 10
+_COUNTING = {"most", "fewest", "least"}
+# What a thing may have much of without being large.
+_MASS = {word for noun in ("length", "weight", "height") for word in NOUNS[noun]}
 
 
 class Ranks(Conditions):
@@ -48,13 +52,33 @@ class Ranks(Conditions):
     def _recent(self) -> None:
         rank, hints = self.draft.rank, self.draft.hints
         assert rank is not None
-        column = self.places.date_column([*hints, *self._dated()])
+        asked = self.draft.subject
+        if asked and not asked.tables and rank.limit is None and (own := self._own_dates(asked)):
+            # "The latest order date" is the date alone.
+            self._set(measures=(Measure("max" if rank.direction == "desc" else "min", own[0]),), groups=())
+            self.draft = replace(self.draft, rank=None)
+            return
+        column = self._age() if rank.word in {"youngest", "oldest"} else None
+        column = column or self.places.date_column([*hints, *self._dated()])
         if self.draft.asks == "when" and column.table == self.base:
             self._set(measures=(Measure("max" if rank.direction == "desc" else "min", column),), subject=None)
             return
         if self.query_.measures:
             raise NotUnderstoodError("I cannot tell what the latest or earliest of a figure is; name a period instead.")
         self._set(order=rank.direction, ordered=column)
+
+    def _own_dates(self, item: Item) -> list[Column]:
+        return [c for c in item.columns if c.table == self.base and (c.kind == "date" or c.is_year)]
+
+    def _age(self) -> Column | None:
+        """Return what "youngest" and "oldest" go by: people are not as old as what else is noted of them."""
+        asked = self.draft.subject
+        if asked and not asked.tables:
+            raise NotUnderstoodError(f"I do not know the age of “{asked.text}”.")
+        born = [c for c in self.table.columns if c.is_birth]
+        if not born and self._is_people(self.base):
+            raise NotUnderstoodError(f"{plain(self.base)} holds no dates of birth.")
+        return born[0] if len(born) == 1 else None
 
     def _common(self) -> None:
         rank = self.draft.rank
@@ -82,7 +106,8 @@ class Ranks(Conditions):
         assert rank is not None
         columns = self._computable(target, "max")
         if target.tables and not (columns and target.sure == 3 and self.base not in target.tables):
-            if self.base in target.tables and not (columns and self._grouped()):
+            counting = rank.word in _COUNTING and (is_plural(target.text) or not self._grouped())
+            if self.base in target.tables and (counting or not columns):
                 if not self._grouped() and self.draft.subject is None and not self.draft.groups:
                     raise NotUnderstoodError(f"I cannot tell of what to count the {target.text}.")
                 self._set(measures=(Measure("count"),))
@@ -101,6 +126,12 @@ class Ranks(Conditions):
             if column.table != self.base:
                 raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
             agg = default_agg(column, target.text)
+            spelled = target.sure == SPELLED and not target.soft
+            if (agg != "sum" or spelled) and rank.limit is None and not self.query_.groups and rank.word in EXTREMES:
+                # "The highest rating by country" is of each.
+                self._set(measures=(Measure(EXTREMES[rank.word], column),), order=None)
+                self.draft = replace(self.draft, rank=None)
+                return
             if agg == "max" and rank.direction == "asc":
                 agg = "min"
             self._set(measures=(Measure(agg, column),))
@@ -122,8 +153,23 @@ class Ranks(Conditions):
             self._set(measures=(Measure(default_agg(hinted[0]), hinted[0]),))
         elif own:
             self._set(measures=(Measure("count"),))
+        elif size := self._size():
+            self._set(ordered=size)
         else:
             raise NotUnderstoodError("I cannot tell by what to rank; say for instance “by” and a column.")
+
+    def _size(self) -> Column | None:
+        """Return what "the largest sale" goes by, where the table of sales has one column of amounts."""
+        rank, subject = self.draft.rank, self.draft.subject
+        assert rank is not None
+        sized = rank.word in {*EXTREMES, "top", "bottom", "greatest"}
+        # Only comments tell whether "the lowest salary" is a row of salaries or a figure in it.
+        if not sized or not subject or self.base not in subject.tables or not self.table.described:
+            return None
+        columns = [c for c in self.table.columns if c.measures and default_agg(c) == "sum" and not _MASS & {*c.words}]
+        main = [c for c in columns if {"total", "amount"} & set(c.words)]
+        found = main if len(main) == 1 else columns
+        return found[0] if len(found) == 1 else None
 
     def _order(self) -> None:
         if self.draft.order is None:

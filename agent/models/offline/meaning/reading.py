@@ -6,12 +6,15 @@ from dataclasses import replace
 
 from agent.models.offline.language.draft import Draft
 from agent.models.offline.language.lexicon import Item
-from agent.models.offline.language.words import same
+from agent.models.offline.language.words import forms, head_of, same, stem
 from agent.models.offline.meaning.places import NotUnderstoodError, Places
 from agent.models.offline.query import Group, Query
 from agent.models.offline.schema import Column, Schema, plain
 
-_PEOPLE = ("person", "employee", "user", "customer", "member", "student", "patient", "author", "teacher", "doctor")
+_PEOPLE = (
+    *("person", "employee", "worker", "owner", "user", "customer", "client", "member", "visitor", "guest", "passenger"),
+    *("student", "teacher", "trainer", "patient", "doctor", "nurse", "author", "artist", "actor", "player", "driver"),
+)
 
 
 class Reading:
@@ -58,12 +61,18 @@ class Reading:
         return (column,)
 
     def _dated(self) -> list[Item]:
-        return [i for i in self.draft.mentioned if any(c.kind == "date" for c in i.columns)]
+        return [i for i in self.draft.mentioned if any(c.kind == "date" or c.is_year for c in i.columns)]
 
     def _is_people(self, table: str) -> bool:
         about = self.schema.tables[table]
-        words = {*about.words, *(about.comment or "").casefold().split()}
+        words = {*about.words, *head_of(about.comment)}
         return bool(about.labels) and any(same(w, p) for w in words for p in _PEOPLE)
+
+    def _doers(self, verb: Item) -> list[str]:
+        """Return the tables that are named after who does what a verb says: suppliers supply, orders do not order."""
+        named = [t for t in self.schema.tables.values() if stem(t.words[-1]) == stem(verb.text)]
+        nouns = {t.name: [f for f in forms(t.words[-1]) if f.endswith(("er", "or"))] for t in named}
+        return [t for t, found in nouns.items() if found and not verb.text.casefold().startswith(tuple(found))]
 
     def _by_key(self, key: Column) -> Group:
         target = next((e.target.table for e in self.schema.edges(self.base) if e.source == key), None)

@@ -42,7 +42,7 @@ def _alone(draft: Draft, wanted: Wanted) -> Draft:
     """Return the draft with one thing to compute. What else is computed says nothing about its values."""
     others = [w.target for w in draft.wanted if w is not wanted]
     chosen = [replace(c, hint=None) if any(c.hint is target for target in others) else c for c in draft.chosen]
-    return replace(draft, wanted=[wanted] if wanted.agg else [], chosen=chosen)
+    return replace(draft, wanted=[wanted] if wanted.target or wanted.agg else [], chosen=chosen)
 
 
 def _refuse_mixed(draft: Draft) -> None:
@@ -111,8 +111,14 @@ def _bases(draft: Draft, schema: Schema) -> Iterator[str]:
         first += [c.table for hint in draft.hints for c in hint.columns]
     first = list(dict.fromkeys(first))
     yield from first
-    # Where something is not reached from these, it may be from the rows that point to them.
-    yield from schema.dependents(first)
+    # Where something is not reached from these, it may be from the rows that point to them, if they are spoken of.
+    yield from (table for table in schema.dependents(first) if _speaks_of(draft, table))
+
+
+def _speaks_of(draft: Draft, table: str) -> bool:
+    said = [*draft.items, *draft.hints]
+    columns = [c for item in said for c in (*item.columns, *(v.column for v in item.values))]
+    return any(table in item.tables for item in said) or any(c.table == table for c in columns)
 
 
 class Resolver(Groups):
@@ -136,6 +142,8 @@ class Resolver(Groups):
         query = self.query_
         if query.limit is not None and query.measures and not query.groups:
             raise NotUnderstoodError("I cannot compute with the first rows only; ask for them, or for all.")
+        if query.ordered is not None and query.measures and not query.groups:
+            raise NotUnderstoodError("There is only one figure, so nothing to order.")
         together = query.groups or query.subject
         if query.ordered is not None and together and query.ordered not in grouped(query, self.schema):
             raise NotUnderstoodError(f"I cannot order by {plain(query.ordered.name)} here; ask for rows.")
@@ -167,7 +175,11 @@ class Resolver(Groups):
         """Every word that only hints at something must be about what the query looks at."""
         tables, columns = set(self.query_.tables), set(self.query_.columns)
         for item in self.draft.hints:
-            if columns.intersection(item.columns) or stem(item.text) == "sell":
+            if (
+                tables.intersection(self._doers(item))
+                or columns.intersection(item.columns)
+                or stem(item.text) == "sell"
+            ):
                 continue
             # Every sale was sold; but not every order was cancelled.
             own = [c for c in item.columns if c.table in tables]

@@ -1,0 +1,126 @@
+"""A table of its own, somebody who reads it, and a chat about it with a model that repeats what it is told."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+import psycopg
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from psycopg.conninfo import make_conninfo
+from pydantic import Field
+
+from agent.catalogs import catalog_of
+from agent.conversation import Conversation
+from agent.graph import build_graph
+from agent.identity import Caller
+from agent.settings import Settings
+from checkpointer import GovernedPostgresSaver, Principal, acting_as
+
+if TYPE_CHECKING:
+    from agent.database import Database
+
+FIGURE = "73519"
+"""What the table holds, and nothing else does."""
+
+SETTING = (
+    "create role {person} login password 'secret' in role mooring_user",
+    "create role {group}",
+    "create schema {name}",
+    "create table {name}.sales (amount int, country text, seller text)",
+    "insert into {name}.sales values (73519, 'NL', '{person}'), (4, 'DE', 'somebody')",
+    "grant usage on schema {name} to {person}",
+    "grant select on {name}.sales to {person}",
+)
+REMOVAL = ("drop schema {name} cascade", "drop owned by {person}", "drop role {person}", "drop role {group}")
+
+
+class Parrot(BaseChatModel):
+    """Takes what it is asked as SQL, and answers with what came of it."""
+
+    prompts: list[list[BaseMessage]] = Field(default_factory=list)
+
+    @property
+    def _llm_type(self) -> str:
+        return "parrot"
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        self.prompts.append(messages)
+        last = messages[-1]
+        if last.type == "human":
+            call: Any = {"name": "query", "args": {"sql": last.text}, "id": str(uuid4()), "type": "tool_call"}
+            answer = AIMessage("", tool_calls=[call], id=str(uuid4()))
+        else:
+            answer = AIMessage(f"It says: {last.text}", id=str(uuid4()))
+        return ChatResult(generations=[ChatGeneration(message=answer)])
+
+
+@dataclass
+class Scene:
+    """Use it with `with`."""
+
+    lakehouse: Database
+    admin: psycopg.Connection[Any]
+    name: str = field(default_factory=lambda: f"scene_{uuid4().hex[:8]}")
+    model: Parrot = field(default_factory=Parrot)
+
+    def __enter__(self) -> Self:
+        self._stack = ExitStack()
+        self._stack.callback(self.run, *REMOVAL)
+        self.run(*SETTING)
+        self.saver = self._stack.enter_context(GovernedPostgresSaver.from_conn_string(self.lakehouse.runtime))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def person(self) -> str:
+        """Who reads the table."""
+        return f"{self.name}_reader"
+
+    @property
+    def principal(self) -> Principal:
+        """The same, authenticated."""
+        return Principal(self.person)
+
+    @property
+    def config(self) -> Any:
+        """Their thread."""
+        return {"configurable": {"thread_id": self.name}}
+
+    def run(self, *statements: str) -> None:
+        """Run SQL as a superuser; {name}, {person} and {group} are the scene's."""
+        for statement in statements:
+            text = statement.format(name=self.name, person=self.person, group=f"{self.name}_group")
+            self.admin.execute(text.encode())
+
+    def ask(self, question: str) -> str:
+        """Ask as the person, and return the answer."""
+        conninfo = make_conninfo(self.lakehouse.runtime, user=self.person, password="secret")
+        caller = Caller(self.principal, conninfo)
+        with catalog_of(Settings(), caller) as catalog:
+            chat = Conversation(build_graph(self.model, self.saver), self.saver, caller, catalog, self.name)
+            *_, last = chat.ask(question.format(name=self.name))
+        answer: str = last.answer.answer  # type: ignore[union-attr]
+        return answer
+
+    def everything(self, saver: GovernedPostgresSaver | None = None) -> dict[str, Any]:
+        """Return all that the person gets to see of the thread, by the way it is got."""
+        saver = saver or self.saver
+        conninfo = make_conninfo(self.lakehouse.runtime, user=self.person, password="secret")
+        with acting_as(self.principal), psycopg.connect(conninfo, autocommit=True) as own:
+            latest = saver.get_tuple(self.config)
+            assert latest is not None
+            return {
+                "state": latest.checkpoint["channel_values"],
+                "history": [(t.checkpoint["channel_values"], t.pending_writes) for t in saver.list(self.config)],
+                "sql": own.execute("select * from mooring.contents order by thread, position").fetchall(),
+            }
