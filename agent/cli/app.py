@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from agent.cli.db import db
+from agent.cli.lakebase import lakebase
 from agent.cli.options import As, Continue, Format, Model, Output, SessionName
 from agent.cli.sessions import sessions
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(sessions, name="sessions")
 app.add_typer(db, name="db")
+app.add_typer(lakebase, name="lakebase")
 
 
 def _version(wanted: bool) -> None:
