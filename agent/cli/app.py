@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.db import db
 from agent.cli.lakebase import lakebase
-from agent.cli.options import As, Continue, Format, Model, Output, SessionName
+from agent.cli.options import As, Continue, Format, Model, Output, Profile, SessionName
 from agent.cli.sessions import sessions
 
 app = typer.Typer(
@@ -39,17 +39,24 @@ def _root(
 
 
 @app.command()
-def chat(as_: As = None, session: SessionName = None, continue_: Continue = False, model: Model = None) -> None:
+def chat(
+    as_: As = None,
+    profile: Profile = None,
+    session: SessionName = None,
+    continue_: Continue = False,
+    model: Model = None,
+) -> None:
     """Chat about your tables. From a pipe, every line is one question."""
     from agent.cli.chat import run_chat
 
-    run_chat(as_, session, continue_, model)
+    run_chat(as_, session, continue_, model, profile)
 
 
 @app.command()
 def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION")],
     as_: As = None,
+    profile: Profile = None,
     session: SessionName = None,
     continue_: Continue = False,
     model: Model = None,
@@ -58,7 +65,7 @@ def ask(
     """Ask one question and print the answer."""
     from agent.cli.chat import run_ask
 
-    run_ask(question, as_, session, continue_, model, output)
+    run_ask(question, as_, session, continue_, model, output, profile)
 
 
 @app.command()

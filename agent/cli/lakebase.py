@@ -47,6 +47,6 @@ def grant(
         from agent.workspace import default_client
         from checkpointer.lakebase import lakebase as source
 
-        conninfo = source(identity="login", workspace_client=default_client(profile))()
+        conninfo = source(identity="login", workspace_client=default_client(profile or settings.profile))()
     applied = grants.run(conninfo)
     typer.echo(f"Granted. Applied {', '.join(applied)}." if applied else "Granted. The schema was up to date.")

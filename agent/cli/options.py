@@ -50,7 +50,7 @@ As = Annotated[
 ]
 Profile = Annotated[
     str | None,
-    typer.Option("--profile", "-p", metavar="NAME", help="Your login to Databricks (DATABRICKS_CONFIG_PROFILE)."),
+    typer.Option("--profile", "-p", metavar="NAME", help="Your login to Databricks (MOORING_PROFILE)."),
 ]
 Output = Annotated[Format, typer.Option("--output", "-o", help="text for people, json for programs.")]
 SessionName = Annotated[

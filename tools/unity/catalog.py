@@ -21,6 +21,8 @@ from tools.values import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
 
     from databricks.sdk import WorkspaceClient
 
@@ -67,6 +69,16 @@ class UnityCatalog:
         self._name: str | None = None
         self._asking = threading.Lock()
         self._statements = Statements(workspace_client, warehouse_id, self._limits, start_seconds, tags or {}, progress)
+
+    def __enter__(self) -> Self:
+        """Return the catalog; it needs no opening."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Cancel what still runs."""
+        self.cancel()
 
     def cancel(self) -> None:
         """Cancel the queries that run now, for whichever thread."""
