@@ -140,9 +140,9 @@ class Lakebase:
         self._lock = threading.Lock()
         self._token, self._renew_at, self._expires_at = "", 0.0, 0.0
         try:
-            self._client = client or WorkspaceClient()
-            place = place or compute.place(self._client)
-            self.user = user or self._client.current_user.me().user_name or ""
+            self.client = client or WorkspaceClient()
+            place = place or compute.place(self.client)
+            self.user = user or self.client.current_user.me().user_name or ""
         except (DatabricksError, OSError, ValueError) as error:
             raise _explained(error) from None
         self.units = place.units
@@ -180,7 +180,7 @@ class Lakebase:
             now = self._now()
             if now >= self._renew_at:
                 try:
-                    self._token, self._expires_at = self._compute.mint(self._client)
+                    self._token, self._expires_at = self._compute.mint(self.client)
                 except (DatabricksError, OSError, ValueError) as error:
                     # Until it expires the last one still opens connections.
                     if now >= self._expires_at:
