@@ -105,8 +105,6 @@ def _refuse_tokens(tokens: Sequence[Token]) -> None:
             raise QueryRefusedError("The query was not run: it may hold no comments.")
         if token.token_type in _CLOSED_TOKENS:
             raise QueryRefusedError(f"The query was not run: {_CLOSED_TOKENS[token.token_type]} may not be used.")
-        if token.token_type is TokenType.VAR and token.text.lower() == "stream":
-            raise QueryRefusedError("The query was not run: streams are not allowed.")
 
 
 def _tables(tree: exp.Query, excluded: tuple[str, ...]) -> list[Name]:
