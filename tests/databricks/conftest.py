@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.databricks.harbour import lakebase_server, new_database
 from tests.databricks.lakebase import Lakebase
 from tests.databricks.serving import Serving
 from tests.databricks.stand_in import StandIn
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.database import Database
+    from tests.integration.foreign import Foreign
 
 
 @pytest.fixture
@@ -42,3 +44,16 @@ def lakebase(stand_in: StandIn, lakehouse: Database, tmp_path: Path) -> Iterator
 
     with Lakebase(stand_in.workspace, behind, tmp_path).running() as front:
         yield front
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Foreign]:
+    """A server with Lakebase's extension."""
+    with lakebase_server() as running:
+        yield running
+
+
+@pytest.fixture
+def database(server: Foreign) -> str:
+    """A new database of the owner's there."""
+    return new_database(server)

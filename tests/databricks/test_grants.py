@@ -14,54 +14,16 @@ from typer.testing import CliRunner
 from agent.cli.app import app
 from agent.errors import MooringError
 from checkpointer import GovernedPostgresSaver, NotBelievedError, Principal, acting_as
+from tests.databricks.harbour import DORA, EMIL, OWNER, SERVICE, url
 from tests.databricks.lakebase import ENDPOINT, Lakebase
-from tests.integration.foreign import Foreign, foreign_server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.databricks.stand_in import StandIn
+    from tests.integration.foreign import Foreign
 
-SERVICE = "0f4e2f4c-1d1f-4b5e-9a57-service"
-OWNER, DORA, EMIL = "owner@example.com", "dora@example.com", "emil@example.com"
-CONTROL = "default_version = '1.0'\ntrusted = true\nrelocatable = true\n"
-EXTENSION = """
-create function databricks_create_role(identity_name text, identity_type text) returns void language plpgsql as
-$$ begin execute format('create role %I login password %L', identity_name, '{password}'); end $$;
-"""
 NAMED: dict[str, Any] = {"endpoint": ENDPOINT, "identity": "login"}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Foreign]:
-    """A server with a stand-in for the extension databricks_auth."""
-    with foreign_server(18) as foreign:
-        folder = tmp_path_factory.mktemp("extensions") / "extension"
-        folder.mkdir()
-        for each in (folder, *folder.parents):
-            if each.is_relative_to("/tmp") and each.name not in ("tmp", ""):
-                each.chmod(0o755)
-        (folder / "databricks_auth.control").write_text(CONTROL)
-        (folder / "databricks_auth--1.0.sql").write_text(EXTENSION.format(password=foreign.password))
-        with psycopg.connect(foreign.url("administrator", "postgres"), autocommit=True) as conn:
-            conn.execute(f"alter system set extension_control_path = '{folder.parent}:$system'".encode())
-            conn.execute("select pg_reload_conf()")
-            conn.execute(f"create role \"{OWNER}\" login createrole password '{foreign.password}'".encode())
-        yield foreign
-
-
-@pytest.fixture
-def database(server: Foreign) -> str:
-    """A new database of the owner's."""
-    name = f"lake_{uuid4().hex[:8]}"
-    with psycopg.connect(server.url("administrator", "postgres"), autocommit=True) as conn:
-        conn.execute(f'create database {name} owner "{OWNER}" encoding UTF8 template template0'.encode())
-    return name
-
-
-def url(server: Foreign, role: str, database: str) -> str:
-    return server.url(role.replace("@", "%40"), database)
 
 
 def granted(server: Foreign, database: str, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
