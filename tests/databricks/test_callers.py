@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
 import threading
@@ -95,6 +96,21 @@ def test_64_requests_of_8_users_at_once_never_swap_their_tokens(stand_in: StandI
         over.set()
         racing.join()
     assert answers == [[user] * 3 for user in USERS * 8]
+    assert stand_in.workspace.users() == set(USERS)
+
+
+async def test_requests_in_tasks_never_swap_their_tokens(stand_in: StandIn, scoring_server: None) -> None:
+    tokens = {user: stand_in.workspace.token(user) for user in USERS}
+
+    async def predict(user: str) -> list[str]:
+        _current.set(tokens[user])
+        caller = await asyncio.to_thread(model_serving_caller)
+        await asyncio.sleep(0)
+        me = await asyncio.to_thread(caller.client.current_user.me)
+        return [caller.principal.name, str(me.user_name)]
+
+    answers = await asyncio.gather(*(predict(user) for user in USERS * 4))
+    assert answers == [[user] * 2 for user in USERS * 4]
     assert stand_in.workspace.users() == set(USERS)
 
 

@@ -18,6 +18,8 @@ from tests.databricks.warehouse import WAREHOUSE
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import psycopg
+
     from tests.databricks.lakebase import Lakebase
     from tests.databricks.stand_in import StandIn
 
@@ -74,6 +76,18 @@ def test_two_people_each_with_their_own_rows_and_sessions(stand_in: StandIn) -> 
         {"key": "principal", "value": "alice"},
     ]
     assert (first.user, second.user) == ("alice", "bob")
+
+
+def test_no_token_is_stored(stand_in: StandIn, admin: psycopg.Connection) -> None:
+    counting(stand_in)
+    session = ask("alice", "how many reviews?")["session"]
+    [secret] = {r.headers["Authorization"].rpartition("-")[2] for r in stand_in.workspace.requests if r.user}
+    stored = ""
+    for table in ("threads", "items", "checkpoints", "writes"):
+        stored += "".join(str(row) for row in admin.execute(f"select t::text from mooring.{table} t".encode()))
+    assert session in stored
+    for form in (secret, secret.encode().hex()):
+        assert form not in stored
 
 
 @pytest.mark.xfail(strict=True, reason="labels of Unity Catalog are not bound with the principal, so withheld")
