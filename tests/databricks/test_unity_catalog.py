@@ -427,7 +427,7 @@ def test_a_login_that_is_over_says_so_and_no_token(stand_in: StandIn) -> None:
 
 
 def test_no_such_warehouse(stand_in: StandIn) -> None:
-    with pytest.raises(TableNotFoundError, match="no SQL warehouse elsewhere"):
+    with pytest.raises(CatalogUnavailableError, match=r"no SQL warehouse elsewhere, or none that you may use\.$"):
         UnityCatalog(stand_in.client("alice"), "elsewhere").query("select 1")
 
 

@@ -67,7 +67,7 @@ def explain(error: Exception, what: str) -> CatalogError:
     if isinstance(error, PermissionDenied):
         return AccessDeniedError(f"The workspace refused {what}: {_words(str(error))} Only its owner can grant access.")
     if isinstance(error, NotFound):
-        return TableNotFoundError(f"There is no {what}. list_tables shows the tables that you may read.")
+        return CatalogUnavailableError(f"There is no {what}, or none that you may use.")
     if isinstance(error, DatabricksError) and error.error_code in ("BAD_REQUEST", "INVALID_PARAMETER_VALUE"):
         return CatalogUnavailableError(f"The workspace does not take the request for {what} ({error.error_code}).")
     return CatalogUnavailableError("The workspace cannot be reached right now. Try again in a moment.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from databricks.sdk.errors.base import DatabricksError
+from databricks.sdk.errors.platform import NotFound
 from databricks.sdk.service.catalog import TableInfo, TableType
 
 from tools.errors import AccessDeniedError, QueryRefusedError, TableNotFoundError
@@ -41,11 +42,14 @@ def table_info(client: WorkspaceClient, name: Name) -> TableInfo:
         TableNotFoundError, AccessDeniedError: There is none, or they may not.
     """
     label = f"table {quoted(name)}"
+    missing = TableNotFoundError(f"There is no {label}. list_tables shows the tables that you may read.")
     if any(not part or _IMPOSSIBLE.search(part) for part in name):
-        raise TableNotFoundError(f"There is no {label}. list_tables shows the tables that you may read.")
+        raise missing
     try:
         # The SDK puts the name into the path as it is.
         info = client.tables.get(quote(".".join(name), safe="."))
+    except NotFound:
+        raise missing from None
     except (DatabricksError, OSError) as error:
         raise explain(error, label) from None
     if info.browse_only:
