@@ -83,6 +83,7 @@ class Lakebase:
         self.asleep = False
         """The next login wakes the compute, which takes a moment."""
         self.encrypts = True
+        """Without it, it is a server that takes passwords in the clear."""
         self.port = 0
         self.certificate = folder / "lakebase.pem"
         self._login = login
@@ -198,7 +199,7 @@ class Lakebase:
         words = start[4:].split(b"\0")
         given = dict(zip(words[::2], words[1::2], strict=False))
         user = given[b"user"].decode()
-        if not encrypted:
+        if not encrypted and self.encrypts:
             self._refuse(writer, Login(user, encrypted, None, accepted=False), "TLS is required")
             return
         writer.write(b"R" + struct.pack("!II", 8, 3))
