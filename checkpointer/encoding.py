@@ -258,7 +258,9 @@ class Encoder:
                 if mark is not None:
                     self.digests[mark] = item.digest
                 return item
-        return Item.of(VALUE, dump(self.serde, value), labels=self.labels_of(value))
+        labels = self.labels_of(value)
+        envelope = envelope_of(value) if isinstance(value, BaseMessage) and (labels or self.apart) else None
+        return Item.of(VALUE, dump(self.serde, value), labels=labels, envelope=envelope)
 
     def _refer(self, items: list[Item | At], start: int | None = None) -> int:
         """Add references to the items and return the number of runs since `start`, which may be joined.
@@ -362,9 +364,7 @@ class Decoder:
         if isinstance(item, MessageMould):
             return item.cast()
         if isinstance(item, Closed):
-            if item.kind not in MESSAGE_KINDS:
-                return item.withheld
-            return placeholder(item.kind, item.envelope or "{}", item.withheld)
+            return item.withheld if item.envelope is None else placeholder(item.envelope, item.withheld)
         assert isinstance(item, Item)
         if item.kind in MESSAGE_KINDS:
             if self._again(position):

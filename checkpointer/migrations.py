@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COMMAND = "mooring db migrate"
+_DEVELOPMENT = (
+    "Schema {schema!r} was made by code that was never released, and cannot be brought up to date. Drop it and run "
+    f"`{COMMAND}`; for the embedded Postgres, `mooring db stop` and set another MOORING_HOME."
+)
 
 
 def migrations() -> Iterator[tuple[int, str]]:
@@ -53,8 +57,11 @@ def migrate(admin_dsn: str, schema: str, runtime_role: str, login_role: str | No
         for version, name in migrations():
             with conn.transaction():
                 _lock(conn, schema)
-                if version <= _version(conn, schema):
+                done = _applied(conn, schema)
+                if version in done:
                     continue
+                if version < max(done, default=0):
+                    raise SchemaError(_DEVELOPMENT.format(schema=schema))
                 _execute(conn, script(f"migrations/{name}", schema=schema, runtime_role=runtime_role))
                 _execute(conn, _recorded(schema, version, name))
                 applied.append(name)
@@ -126,18 +133,16 @@ def _lock(conn: psycopg.Connection, schema: str) -> None:
     conn.execute("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext(%s))", [f"mooring migrate {schema}"])
 
 
-def _version(conn: psycopg.Connection, schema: str) -> int:
+def _applied(conn: psycopg.Connection, schema: str) -> set[int]:
     table = conn.execute(
         "select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
         " where n.nspname = %s and c.relname = 'migrations'",
         [schema],
     ).fetchone()
     if table is None:
-        return 0
-    row = conn.execute(
-        sql.SQL("select coalesce(max(version), 0) from {}").format(sql.Identifier(schema, "migrations"))
-    ).fetchone()
-    return int(row[0]) if row else 0
+        return set()
+    rows = conn.execute(sql.SQL("select version from {}").format(sql.Identifier(schema, "migrations"))).fetchall()
+    return {int(version) for (version,) in rows}
 
 
 def _recorded(schema: str, version: int, name: str) -> str:

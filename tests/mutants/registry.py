@@ -11,6 +11,7 @@ from dataclasses import dataclass
 INITIAL = "checkpointer/sql/migrations/0001_initial.sql"
 FUNCTIONS = "checkpointer/sql/migrations/0004_functions.sql"
 RETENTION = "checkpointer/sql/migrations/0005_retention.sql"
+LABELS = "checkpointer/sql/migrations/0003_labels.sql"
 QUERIES = "checkpointer/sql/queries.sql"
 
 ISOLATION = "tests/security/test_isolation.py"
@@ -25,6 +26,7 @@ HOLDS = "tests/security/test_legal_holds.py"
 DELETED = "tests/integration/test_deleted_threads.py"
 KEPT = "tests/integration/test_retention.py"
 CONTRACT = "tests/differential/test_contract.py"
+REVOKED = "tests/security/test_revocation.py"
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,91 @@ def _holds() -> list[Mutant]:
     ]
 
 
+def _fingerprints() -> list[Mutant]:
+    """What a fingerprint looks at: each is a way to lose or change the right to a table."""
+    parts = {
+        "the schema's privilege": ("or not has_schema_privilege(who, it.relnamespace, 'USAGE')", ""),
+        "the grants on columns": ("and has_column_privilege(who, relation, a.attnum, 'SELECT')", ""),
+        "the text of policies": ("else ' and ' end || seen.text;", "else ' and ' end;"),
+        "that policies are on": ("if it.relrowsecurity and (", "if false and ("),
+        "the groups that policies are for": ("where granted = 0 or pg_has_role(who, granted, 'USAGE')", "where true"),
+        "the text of a view": ("rules := rules || ' view ' || seen.text;", "rules := rules || ' view ';"),
+        "what stands behind a view of the invoker's": ("if it.invoker or not exists", "if false and not exists"),
+        "rules that hang on more than their text": (
+            "or (not is_view and tree like '%{SUBLINK %');",
+            ";",
+        ),
+    }
+    return [Mutant(f"a fingerprint has {name}", LABELS, *change, (REVOKED,)) for name, change in parts.items()]
+
+
 MUTANTS = [
     *_tables(),
+    *_fingerprints(),
+    # --- what was read from tables --------------------------------------------------------------------------------
+    Mutant(
+        "what may not be read any more is not shown in a state",
+        FUNCTIONS,
+        " and i.label_set <> all(closed)\n",
+        "\n",
+        (REVOKED,),
+    ),
+    Mutant(
+        "nor what a process holds of it",
+        FUNCTIONS,
+        "    if closed <> '{}' then\n",
+        "    if false then\n",
+        (REVOKED,),
+    ),
+    Mutant(
+        "nor in the view",
+        LABELS,
+        'any((select :"schema".readable_sets())::int[]) then i.message end',
+        'any((select :"schema".readable_sets())::int[]) or true then i.message end',
+        (REVOKED,),
+    ),
+    Mutant(
+        "another table of the name is another source",
+        LABELS,
+        "where t.relation = a.relation and t.source = a.source and t.print = a.fingerprint",
+        "where t.relation = a.relation and t.print = a.fingerprint",
+        (REVOKED,),
+    ),
+    Mutant(
+        "a label runs out",
+        LABELS,
+        "and (a.expires_at is null or a.expires_at > pg_catalog.now())",
+        "",
+        (REVOKED,),
+    ),
+    Mutant(
+        "what is small and labelled is not kept in the checkpoint itself",
+        "checkpointer/encoding.py",
+        "return small and not self.apart and not self.labels_of(value)",
+        "return small and not self.apart",
+        (REVOKED,),
+    ),
+    Mutant(
+        "an error carries the labels of what its task saw",
+        "checkpointer/operations.py",
+        "inherits = any(channel in (ERROR, INTERRUPT) for channel, _ in writes)",
+        "inherits = False",
+        (REVOKED,),
+    ),
+    Mutant(
+        "an answer carries the labels of its prompt",
+        "agent/provenance.py",
+        "return _with(answer, metadata, labels_of([m for m in prompt if isinstance(m, AIMessage | ToolMessage)]))",
+        "return _with(answer, metadata, labels_of(answer))",
+        (REVOKED,),
+    ),
+    Mutant(
+        "a placeholder that is stored on keeps the original",
+        "checkpointer/encoding.py",
+        "        return withheld.item\n",
+        "        return None\n",
+        (REVOKED,),
+    ),
     # --- who is believed ------------------------------------------------------------------------------------------
     Mutant(
         "anybody is believed about the principal",
@@ -127,12 +212,12 @@ MUTANTS = [
         (OPENING,),
     ),
     Mutant(
-        "an item belongs to a thread of its owner",
+        "a checkpoint belongs to a thread of its owner",
         INITIAL,
-        """  primary key (thread, position),
+        """  unique (thread, seq),
   foreign key (owner, thread) references :"schema".threads (owner, id) on delete cascade,
 """,
-        "  primary key (thread, position),\n",
+        "  unique (thread, seq),\n",
         (f"{ISOLATION}::test_a_child_row_cannot_be_put_under_another_s_thread",),
     ),
     # --- values ---------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
@@ -15,13 +15,15 @@ from psycopg.conninfo import make_conninfo
 from pydantic import Field
 
 from agent.catalogs import catalog_of
-from agent.conversation import Conversation
+from agent.conversation import Answered, Conversation
 from agent.graph import build_graph
 from agent.identity import Caller
 from agent.settings import Settings
 from checkpointer import GovernedPostgresSaver, Principal, acting_as
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agent.database import Database
 
 FIGURE = "73519"
@@ -102,15 +104,19 @@ class Scene:
             text = statement.format(name=self.name, person=self.person, group=f"{self.name}_group")
             self.admin.execute(text.encode())
 
+    @contextmanager
+    def chat(self) -> Iterator[Conversation]:
+        """Open their thread as a conversation."""
+        caller = Caller(self.principal, make_conninfo(self.lakehouse.runtime, user=self.person, password="secret"))
+        with catalog_of(Settings(), caller) as catalog:
+            yield Conversation(build_graph(self.model, self.saver), self.saver, caller, catalog, self.name)
+
     def ask(self, question: str) -> str:
         """Ask as the person, and return the answer."""
-        conninfo = make_conninfo(self.lakehouse.runtime, user=self.person, password="secret")
-        caller = Caller(self.principal, conninfo)
-        with catalog_of(Settings(), caller) as catalog:
-            chat = Conversation(build_graph(self.model, self.saver), self.saver, caller, catalog, self.name)
+        with self.chat() as chat:
             *_, last = chat.ask(question.format(name=self.name))
-        answer: str = last.answer.answer  # type: ignore[union-attr]
-        return answer
+        assert isinstance(last, Answered)
+        return last.answer.answer
 
     def everything(self, saver: GovernedPostgresSaver | None = None) -> dict[str, Any]:
         """Return all that the person gets to see of the thread, by the way it is got."""
@@ -122,5 +128,8 @@ class Scene:
             return {
                 "state": latest.checkpoint["channel_values"],
                 "history": [(t.checkpoint["channel_values"], t.pending_writes) for t in saver.list(self.config)],
+                "function": own.execute(
+                    "select * from mooring.get_parts(%s, %s, '', null, null, '{}')", [self.person, self.name]
+                ).fetchall(),
                 "sql": own.execute("select * from mooring.contents order by thread, position").fetchall(),
             }
