@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from langgraph.graph import MessagesState
     from langgraph.graph.state import CompiledStateGraph
 
-    from agent.identity import Caller
+    from agent.identity import Proven
     from checkpointer import GovernedPostgresSaver, Run
     from tools import Catalog
 
@@ -84,7 +84,7 @@ class Conversation:
         self,
         graph: CompiledStateGraph[MessagesState, TurnContext, MessagesState, MessagesState],
         saver: GovernedPostgresSaver,
-        caller: Caller,
+        caller: Proven,
         catalog: Catalog,
         session: str,
         owner: str | None = None,

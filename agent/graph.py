@@ -49,14 +49,17 @@ class TurnContext:
 
 
 def build_graph(
-    model: BaseChatModel, checkpointer: BaseCheckpointSaver[Any] | None, catalog: Catalog | None = None
+    model: BaseChatModel,
+    checkpointer: BaseCheckpointSaver[Any] | None,
+    catalog: Catalog | None = None,
+    dialect: str = "PostgreSQL",
 ) -> CompiledStateGraph[MessagesState, TurnContext, MessagesState, MessagesState]:
     """Compile the agent with a chat model and a checkpointer.
 
     With a `catalog` it is the graph of one caller, and takes no context: for servers whose context comes from the
-    request's body.
+    request's body. The model is told the `dialect` of SQL that the catalog understands.
     """
-    toolbox = catalog_tools()
+    toolbox = catalog_tools(dialect)
     tools = ToolNode(toolbox, wrap_tool_call=run_labelled)
     bound = model.bind_tools(toolbox)
     window = int(_SHARE * ((getattr(model, "profile", None) or {}).get("max_input_tokens") or _DEFAULT_WINDOW))

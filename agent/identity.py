@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import psycopg
 
@@ -13,6 +13,15 @@ from checkpointer import Principal
 
 if TYPE_CHECKING:
     from agent.database import Database
+
+
+class Proven(Protocol):
+    """Somebody whose principal their credentials have proven."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who they are."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ BEGIN and COMMIT travel, and nothing is fetched before it has ended.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from checkpointer.principal import Principal
 
 T = TypeVar("T")
+Conninfo = str | Callable[[], str]
+"""How to connect, or what tells it anew for each connection and may take its time; it is called on any thread."""
 
 # What the functions of the schema raise.
 _NOT_BELIEVED = "MRG01"
@@ -85,7 +89,7 @@ class SyncRunner(_Runner):
     """Runs operations on threads. Any number of threads may share it; each trip takes one pooled connection."""
 
     def __init__(
-        self, conninfo: str, schema: str, min_size: int, max_size: int, timeout: float, stall_timeout: float
+        self, conninfo: Conninfo, schema: str, min_size: int, max_size: int, timeout: float, stall_timeout: float
     ) -> None:
         super().__init__(schema, max_size, stall_timeout)
         self.pool = ConnectionPool(
@@ -169,12 +173,12 @@ class AsyncRunner(_Runner):
     """Runs operations on one event loop."""
 
     def __init__(
-        self, conninfo: str, schema: str, min_size: int, max_size: int, timeout: float, stall_timeout: float
+        self, conninfo: Conninfo, schema: str, min_size: int, max_size: int, timeout: float, stall_timeout: float
     ) -> None:
         super().__init__(schema, max_size, stall_timeout)
         self.loop = asyncio.get_running_loop()
         self.pool = AsyncConnectionPool(
-            conninfo,
+            conninfo if isinstance(conninfo, str) else partial(asyncio.to_thread, conninfo),
             kwargs=dict(_CONNECTION),
             configure=Preparing().aconfigure,
             min_size=min_size,

@@ -26,16 +26,18 @@ from checkpointer.listing import Listing
 from checkpointer.memo import Memory
 from checkpointer.principal import Principal, PrincipalSource, current_principal
 from checkpointer.retention import FOREVER, Expired, Expiry, Retention
-from checkpointer.runner import AsyncRunner, SyncRunner
+from checkpointer.runner import AsyncRunner, Conninfo, SyncRunner
 from checkpointer.runs import Runs
 from checkpointer.serializer import strict_serializer
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from databricks.sdk import WorkspaceClient
     from langchain_core.runnables import RunnableConfig
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
+    from checkpointer.lakebase import Identity
     from checkpointer.operations import Context, Operation
     from checkpointer.sessions import Session
     from checkpointer.sharing import Share, ShareRole
@@ -56,7 +58,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     called from any thread but the event loop's. Each operation is one network round trip.
 
     Args:
-        conninfo: How to connect as the runtime role; a libpq connection string or URL.
+        conninfo: How to connect as the runtime role; a libpq connection string or URL, or a function that returns one
+            for each new connection.
         schema: Where `migrate` put the tables.
         principal: Used where none is bound; for scripts of one user. Or a function that is asked at every call, for
             a server that knows who calls: it gets the call's config, and returns None for nobody.
@@ -83,7 +86,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     def __init__(
         self,
-        conninfo: str,
+        conninfo: Conninfo,
         *,
         schema: str = "mooring",
         principal: Principal | PrincipalSource | None = None,
@@ -114,6 +117,59 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def from_conn_string(cls, conn_string: str, **options: Any) -> Self:
         """Return a saver to be entered with `with` or `async with`; options as for the class."""
         return cls(conn_string, **options)
+
+    @classmethod
+    def from_lakebase(
+        cls,
+        *,
+        endpoint: str | None = None,
+        project: str | None = None,
+        branch: str | None = None,
+        instance: str | None = None,
+        database: str | None = None,
+        identity: Identity = "broker",
+        workspace_client: WorkspaceClient | None = None,
+        port: int | None = None,
+        sslrootcert: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return a saver on Databricks Lakebase, which connects over TLS with tokens that are minted as needed.
+
+        The workspace is asked at once where the compute is and for a first token. Needs the package databricks-sdk.
+
+        Args:
+            endpoint: A compute, as `projects/.../branches/.../endpoints/...` (LAKEBASE_ENDPOINT).
+            project: A project, whose `branch` (else production) has one compute that takes writes
+                (LAKEBASE_AUTOSCALING_PROJECT).
+            branch: A branch of the project (LAKEBASE_AUTOSCALING_BRANCH).
+            instance: A provisioned instance (LAKEBASE_INSTANCE_NAME).
+            database: The database (PGDATABASE); databricks_postgres if nothing says another.
+            identity: `broker` for the runtime role, which is believed about the principal of each call, with a pool
+                sized by the compute; `login` for one caller's own login, who is the principal, with a small pool.
+            workspace_client: Who connects; for `login` the caller's own client. The SDK's default when none is given.
+            port: The port (PGPORT).
+            sslrootcert: Whom the server's certificate must be signed by, a file or `system` (PGSSLROOTCERT).
+            options: As for the class.
+
+        Raises:
+            LakebaseError: No compute is named, or the workspace refuses; the message names what is missing.
+        """
+        from checkpointer.lakebase import lakebase  # its package is optional
+
+        source = lakebase(
+            endpoint=endpoint,
+            project=project,
+            branch=branch,
+            instance=instance,
+            database=database,
+            port=port,
+            sslrootcert=sslrootcert,
+            identity=identity,
+            workspace_client=workspace_client,
+        )
+        if identity == "login":
+            options["principal"] = Principal(source.user)
+        return cls(source, **{"max_size": source.pool_size(identity), **options})
 
     # --- the schema -------------------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from agent.cli.db import db
-from agent.cli.options import As, Continue, Format, Model, Output, Owner, SessionName
+from agent.cli.lakebase import lakebase
+from agent.cli.options import As, Continue, Format, Model, Output, Owner, Profile, SessionName
 from agent.cli.sessions import sessions
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(sessions, name="sessions")
 app.add_typer(db, name="db")
+app.add_typer(lakebase, name="lakebase")
 
 
 def _version(wanted: bool) -> None:
@@ -39,6 +41,7 @@ def _root(
 @app.command()
 def chat(
     as_: As = None,
+    profile: Profile = None,
     session: SessionName = None,
     owner: Owner = None,
     continue_: Continue = False,
@@ -47,13 +50,14 @@ def chat(
     """Chat about your tables. From a pipe, every line is one question."""
     from agent.cli.chat import run_chat
 
-    run_chat(as_, session, owner, continue_, model)
+    run_chat(as_, session, owner, continue_, model, profile)
 
 
 @app.command()
 def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION")],
     as_: As = None,
+    profile: Profile = None,
     session: SessionName = None,
     owner: Owner = None,
     continue_: Continue = False,
@@ -63,7 +67,7 @@ def ask(
     """Ask one question and print the answer."""
     from agent.cli.chat import run_ask
 
-    run_ask(question, as_, session, owner, continue_, model, output)
+    run_ask(question, as_, session, owner, continue_, model, output, profile)
 
 
 @app.command()

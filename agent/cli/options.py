@@ -55,6 +55,10 @@ As = Annotated[
     str | None,
     typer.Option("--as", metavar="NAME", help="Whose login to use (MOORING_USER); alice on the embedded sample."),
 ]
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", "-p", metavar="NAME", help="Your login to Databricks (MOORING_PROFILE)."),
+]
 Output = Annotated[Format, typer.Option("--output", "-o", help="text for people, json for programs.")]
 SessionName = Annotated[
     str | None,
