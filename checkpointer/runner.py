@@ -14,7 +14,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
-from checkpointer.operations import A_VIEWER, NO_THREAD, STALE_LEASE, Operation, Row, Statement
+from checkpointer.operations import A_VIEWER, NO_AUDITOR, NO_THREAD, STALE_LEASE, Operation, Row, Statement
 from checkpointer.poolers import Preparing
 from checkpointer.queries import queries
 from checkpointer.stalls import StallWatch, Watched
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 # What the functions of the schema raise.
 _NOT_BELIEVED = "MRG01"
-_EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD)
+_EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR)
 # Rows and items that are decoded on the event loop; more of them would keep its other tasks waiting.
 _MANY_ROWS = 250
 

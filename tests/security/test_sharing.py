@@ -314,7 +314,7 @@ class TestViewer:
             " value) values ('alice', %(thread)s, '', 'c', 't', 0, 'x', '', '{}', '')",
             "select mooring.copy_content('alice', %(name)s, 'copied', 'me')",
             "select mooring.keep_items('alice', %(name)s, null, null, 0, 0, null, null, 1,"
-            " '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null, null)",
+            " '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null, null, '{}', '{}')",
             "select mooring.take_lease('alice', %(name)s, 10, 'me', null)",
         ],
     )

@@ -106,6 +106,10 @@ begin
     t.lease_until is null or t.lease_until <= clock_timestamp() or t.fence = dead or t.holder = p_holder
   )
   returning t.id, t.fence;
+  if found then
+    perform :"schema".note('wrote', t.owner, t.id, t.thread_id)
+    from :"schema".threads t where t.owner = p_owner and t.thread_id = p_thread_id;
+  end if;
 end
 $$;
 
@@ -129,23 +133,40 @@ create function :"schema".release_lease(p_owner text, thread bigint, lease bigin
 -- Share a thread of the principal's; who has it already gets the role. False where there is no such thread.
 create function :"schema".share(p_thread_id text, p_grantee text, p_is_group boolean, p_role text) returns boolean
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  found_id bigint;
 begin
   insert into :"schema".shares (owner, thread, grantee, is_group, role)
   select t.owner, t.id, p_grantee, p_is_group, p_role
   from :"schema".threads t where t.owner = :"schema".principal() and t.thread_id = p_thread_id and t.next_seq > 0
-  on conflict (owner, thread, grantee, is_group) do update set role = excluded.role;
-  return found;
+  on conflict (owner, thread, grantee, is_group) do update set role = excluded.role
+  returning shares.thread into found_id;
+  if found then
+    perform :"schema".note(
+      'shared', :"schema".principal(), found_id, p_thread_id,
+      case when p_is_group then 'group:' else '' end || p_grantee, p_role
+    );
+  end if;
+  return found_id is not null;
 end
 $$;
 
 -- Share it no longer. False where it was not shared, or where there is no such thread.
 create function :"schema".unshare(p_thread_id text, p_grantee text, p_is_group boolean) returns boolean
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  found_id bigint;
 begin
   delete from :"schema".shares s using :"schema".threads t
   where t.owner = :"schema".principal() and t.thread_id = p_thread_id and s.owner = t.owner and s.thread = t.id
-    and s.grantee = p_grantee and s.is_group = p_is_group;
-  return found;
+    and s.grantee = p_grantee and s.is_group = p_is_group
+  returning s.thread into found_id;
+  if found then
+    perform :"schema".note(
+      'unshared', :"schema".principal(), found_id, p_thread_id, case when p_is_group then 'group:' else '' end || p_grantee
+    );
+  end if;
+  return found_id is not null;
 end
 $$;
 
@@ -190,6 +211,7 @@ begin
     where t.id = it.id;
   end;
   delete from :"schema".shares s where s.thread = it.id and s.grantee = it.owner and not s.is_group;
+  perform :"schema".note('transferred', it.owner, it.id, p_thread_id, p_to);
 end
 $$;
 
