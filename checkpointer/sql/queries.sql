@@ -274,9 +274,20 @@ select :"schema".break_glass(%(owner)s, %(thread_id)s, %(reason)s)
 select * from :"schema".broken_session(%(owner)s, %(thread_id)s)
 
 -- name: audit
--- Newest first. A table may be named by its last parts.
+-- Newest first. Only an auditor looks through all; the policy decides what of it anybody sees. A table may be named by its
+-- last parts.
+with me as materialized (
+  select :"schema".principal() as name, :"schema".is_auditor() as is_auditor
+),
+seen as (
+  select a.* from :"schema".audit a where (select is_auditor from me)
+  union all
+  select a.* from :"schema".audit a
+  where not (select is_auditor from me)
+    and (a.owner = (select name from me) or a.actor = (select name from me) or a.counterpart = (select name from me))
+)
 select a.at, a.actor, a.act, a.owner, a.thread_id, a.counterpart, a.role, a.reason, a.statement, coalesce(a.tables, '{}')
-from :"schema".audit a
+from seen a
 where (%(thread_id)s::text is null or a.thread_id = %(thread_id)s)
   and (%(user)s::text is null or a.actor = %(user)s or a.counterpart = %(user)s)
   and (%(since)s::interval is null or a.at > now() - %(since)s)

@@ -294,13 +294,6 @@ MUTANTS = [
         (AUDITED,),
     ),
     Mutant(
-        "glass is broken for one thread",
-        AUDIT,
-        "  using ((owner, thread_id) in (select o.owner, o.thread_id from",
-        "  using (thread_id in (select o.thread_id from",
-        (AUDITED,),
-    ),
-    Mutant(
         "the functions alone write to the audit",
         AUDIT,
         'create policy functions on :"schema".audit to current_user using (true);',

@@ -179,6 +179,17 @@ def test_what_was_withheld_is_told_once_a_reader_and_why(scene: Scene) -> None:
         assert FIGURE not in str(scene.saver.audit())
 
 
+def test_a_login_does_not_make_lines_up(scene: Scene, admin: psycopg.Connection[Any]) -> None:
+    scene.ask(TABLE)
+    before = lines_of(admin, scene.name)
+    with psycopg.connect(scene.login(scene.person), autocommit=True) as own:
+        threads = "select mooring.withheld(t.id, n) from mooring.threads t, generate_series(0, 1000) n"
+        assert set(own.execute(threads.encode()).fetchall()) == {(None,)}
+        for _ in range(3):
+            own.execute("select mooring.opened('alice', thread_id) from mooring.threads")
+    assert lines_of(admin, scene.name) == before
+
+
 def test_each_query_tells_which_tables_it_read(scene: Scene, lakehouse: Database) -> None:
     scene.ask(TABLE)
     with acting_as(scene.principal):
@@ -298,6 +309,8 @@ class TestAuditors:
     def test_break_the_glass_of_any_session_and_the_audit_tells_before(self, scene: Scene, auditor: Principal) -> None:
         assert FIGURE in scene.ask(TABLE)
         saver, config = scene.saver, theirs(scene.name, scene.person)
+        with acting_as(ALICE):
+            saver.put({"configurable": {"thread_id": scene.name, "checkpoint_ns": ""}}, state("x"), {}, {"messages": 1})
         with acting_as(auditor):
             assert saver.get_tuple(config) is None
             session = saver.break_glass(scene.person, scene.name, reason="case 2026-113")
@@ -313,6 +326,8 @@ class TestAuditors:
             assert saver.get_tuple(theirs(scene.name, "alice")) is None
             scene.run(f"update mooring.audit set at = at - interval '61 seconds' where actor = '{auditor.name}'")
             assert saver.get_tuple(config) is None
+        with acting_as(ALICE):
+            saver.delete_thread(scene.name)
         with acting_as(scene.principal):
             line = scene.saver.audit(user=auditor.name)[-1]
             assert (line.act, line.reason, line.owner) == ("break glass", "case 2026-113", scene.person)

@@ -766,6 +766,14 @@ def test_a_node_that_reaches_into_another_s_thread_of_the_same_name_stays_apart(
         saver.delete_thread(plans.name)
 
 
+def test_shares_are_not_looked_at_for_one_s_own(lakehouse: Database, plans: Plans) -> None:
+    query = "explain (analyze, costs off) select from mooring.threads where owner = 'alice' and thread_id = %s"
+    with psycopg.connect(lakehouse.login("alice"), cursor_factory=psycopg.ClientCursor) as alice:
+        plan = "\n".join(line for (line,) in alice.execute(query, [plans.name]).fetchall())
+    assert "rows=1" in plan
+    assert "never executed" in plan
+
+
 def test_only_the_functions_write_shares(admin: psycopg.Connection[Any]) -> None:
     rows = admin.execute(
         "select grantee, privilege_type from information_schema.role_table_grants where table_schema = 'mooring'"

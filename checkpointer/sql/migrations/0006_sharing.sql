@@ -13,8 +13,6 @@ create table :"schema".shares (
   foreign key (owner, thread) references :"schema".threads (owner, id) on delete cascade on update cascade
 );
 create index shares_grantee on :"schema".shares (grantee);
--- For whoever reads by SQL what is shared with them, without a look at everybody's threads.
-create index threads_id on :"schema".threads (id);
 
 -- The groups of the principal: those of which its role is a member, and what members of the runtime role bind with it.
 create function :"schema".groups() returns text[]

@@ -96,7 +96,7 @@ begin
       where s.id = p_label_set and l.source = any(sources)
     ), 'unknown')
     from :"schema".threads t
-    where t.id = p_thread and not exists (
+    where t.id = p_thread and p_label_set = any(t.label_sets) and sources is not null and not exists (
       select from :"schema".audit a
       where a.owner = t.owner and a.at > now() - interval '1 hour' and a.thread = t.id and a.act = 'withheld'
         and a.actor = :"schema".principal() and a.label_set = p_label_set
