@@ -586,12 +586,12 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def transfer(self, thread_id: str, to: str) -> None:
         """Give a thread of the principal's away, with everything in it and its shares. Labels stay what they are.
 
-        Where the other has a thread of that id, which is not told, it gets a number behind it.
+        Where the other has a thread of that id, which is not told, it gets something behind it.
 
         Raises:
             ThreadNotFoundError: The principal has no such thread.
             ThreadBusyError, ThreadHeldError: A run is going in it, or it is under legal hold.
-            ValueError: The name cannot be one, or is the principal's own.
+            ValueError: The name cannot be a person's, or is the principal's own.
         """
         who = current_principal(self._principal)
         self._run(self._transfer(who, thread_id, to), who)

@@ -698,9 +698,27 @@ class TestOwner:
             saver.transfer(plans.name, "bob")
         with acting_as(BOB):
             assert "bobs" in str(saver.get_tuple(plans.own))
-            given = f"{plans.name}-{plans.thread}"
+            [given] = [s.thread_id for s in saver.sessions() if s.thread_id.startswith(f"{plans.name}-")]
             assert SECRET in str(saver.get_tuple({"configurable": {"thread_id": given}}))
             saver.delete_thread(plans.name)
+
+    @pytest.mark.parametrize("to", ["alice", "", "group:analysts", "x\x00"])
+    def test_is_told_to_whom_it_cannot_be_given(self, saver: GovernedPostgresSaver, plans: Plans, to: str) -> None:
+        with acting_as(ALICE), pytest.raises(ValueError, match=r"yours|name|group"):
+            saver.transfer(plans.name, to)
+
+    def test_a_name_that_has_no_room_is_cut(self, saver: GovernedPostgresSaver) -> None:
+        long: Any = {"configurable": {"thread_id": "é" * 500, "checkpoint_ns": ""}}
+        for who in (ALICE, BOB):
+            with acting_as(who):
+                saver.put(long, state(who.name), {}, {"messages": 1})
+        with acting_as(ALICE):
+            saver.transfer("é" * 500, "bob")
+        with acting_as(BOB):
+            for found in saver.sessions():
+                if found.thread_id.startswith("é"):
+                    assert saver.get_tuple({"configurable": {"thread_id": found.thread_id}}) is not None
+                    saver.delete_thread(found.thread_id)
 
     def test_keeps_what_is_held(self, saver: GovernedPostgresSaver, plans: Plans, lakehouse: Database) -> None:
         assert lakehouse.admin is not None

@@ -179,8 +179,8 @@ create policy given on :"schema".threads for update to current_user
   using (owner = (select :"schema".principal())) with check (true);
 
 -- Give a thread of the principal's to somebody else. `given` is null where there is no such thread; one that a run holds
--- stays, and `busy` says for how many seconds. Where the other has a thread of the name, which is not told, it gets a
--- number behind it.
+-- stays, and `busy` says for how many seconds. Where the other has a thread of the name, which is not told, it gets
+-- something behind it that nobody can guess.
 create function :"schema".transfer(p_thread_id text, p_to text, out given bigint, out busy float8)
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -203,8 +203,10 @@ begin
     update :"schema".threads t set owner = p_to, lease_until = null, holder = null, fence = t.fence + 1, epoch = t.epoch + 1
     where t.id = it.id;
   exception when unique_violation then
+    -- A thread id has at most 1,000 bytes.
+    it.thread_id := left(it.thread_id, case when octet_length(it.thread_id) > 990 then 245 else 1000 end);
     update :"schema".threads t
-    set owner = p_to, thread_id = t.thread_id || '-' || t.id, lease_until = null, holder = null, fence = t.fence + 1,
+    set owner = p_to, thread_id = it.thread_id || '-' || left(gen_random_uuid()::text, 8), lease_until = null, holder = null, fence = t.fence + 1,
       epoch = t.epoch + 1
     where t.id = it.id;
   end;
