@@ -71,6 +71,23 @@ class ShareInfo(Schema):
     shared_at: datetime
 
 
+class AuditEntry(Schema):
+    """One act of a person's, as it was at its time."""
+
+    at: datetime
+    actor: str
+    act: Literal[
+        "opened", "wrote", "read", "withheld", "shared", "unshared", "transferred", "exported", "deleted", "break glass"
+    ]
+    session: str
+    owner: str
+    counterpart: str | None = Field(description="Whom it was shared with or given to.")
+    role: Literal["viewer", "editor"] | None = Field(description="What it was shared as.")
+    reason: str | None = Field(description="Why something was withheld, or the glass broken.")
+    statement: str | None = Field(description="Id of the query that read the tables.")
+    tables: list[str] = Field(description="Tables that were read, or that the reader misses.")
+
+
 class PrunedSession(Schema):
     """What a pruning deletes of a session, or would."""
 

@@ -11,12 +11,14 @@ with GovernedPostgresSaver.from_conn_string(runtime_dsn) as saver:
 
 from __future__ import annotations
 
+from checkpointer.audit import AuditLine
 from checkpointer.errors import (
     BlockedTypeError,
     CheckpointerError,
     DatabaseUnavailableError,
     NoPrincipalError,
     NotAdministratorError,
+    NotAuditorError,
     NotBelievedError,
     NotOpenError,
     NotSharedError,
@@ -45,6 +47,7 @@ from checkpointer.sessions import Session
 from checkpointer.sharing import Share
 
 __all__ = [
+    "AuditLine",
     "BlockedTypeError",
     "CheckpointerError",
     "DatabaseUnavailableError",
@@ -52,6 +55,7 @@ __all__ = [
     "GovernedPostgresSaver",
     "NoPrincipalError",
     "NotAdministratorError",
+    "NotAuditorError",
     "NotBelievedError",
     "NotOpenError",
     "NotSharedError",

@@ -136,6 +136,16 @@ class NotAdministratorError(CheckpointerError):
         )
 
 
+class NotAuditorError(CheckpointerError):
+    """Only auditors break the glass."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only members of the auditors' role read a session that is not shared with them. An administrator names "
+            "that role with `mooring db migrate --auditor-role` and grants it to people."
+        )
+
+
 class BlockedTypeError(CheckpointerError, TypeError):
     """A value's type is not on the allow-list, so it could not be read back as what it is.
 

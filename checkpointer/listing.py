@@ -58,6 +58,8 @@ class Listing:
         statements = [Statement("page", {**self._params, **held.params, "limit": size}, held=len(held.items))]
         if self._params["thread_id"] is not None and self._params["after_thread"] is None:
             statements += self._touch()
+        if self._owner != self._reader and self._params["after_thread"] is None:
+            statements.append(Statement("opened", {"owner": self._owner, "thread_id": self._params["thread_id"]}))
         rows, *_ = yield statements
         page = read_page(self._ctx.serde, self._ctx.memory, self._reader, self._owner, held, rows)
         if page.last is not None:

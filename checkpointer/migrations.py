@@ -30,7 +30,7 @@ def migrations() -> Iterator[tuple[int, str]]:
         yield int(name.split("_")[0]), name
 
 
-def migration_sql(schema: str, runtime_role: str, login_role: str | None) -> str:
+def migration_sql(schema: str, runtime_role: str, login_role: str | None, auditor_role: str | None = None) -> str:
     """Return everything that a fresh migration runs, for a database administrator to read or to run with psql."""
     _check_name(schema)
     parts = ["begin;"]
@@ -39,10 +39,14 @@ def migration_sql(schema: str, runtime_role: str, login_role: str | None) -> str
         parts += [f"-- {name}", text, _recorded(schema, version, name)]
     if login_role:
         parts.append(script("login.sql", schema=schema, login_role=login_role))
+    if auditor_role:
+        parts.append(script("auditor.sql", schema=schema, auditor_role=auditor_role))
     return "\n".join([*parts, "commit;", ""])
 
 
-def migrate(admin_dsn: str, schema: str, runtime_role: str, login_role: str | None) -> list[str]:
+def migrate(
+    admin_dsn: str, schema: str, runtime_role: str, login_role: str | None, auditor_role: str | None = None
+) -> list[str]:
     """Apply what is missing, each migration in a transaction of its own; return the names of those applied.
 
     Any number of processes may do so at once: they take turns under an advisory lock. The version moves only with a
@@ -53,7 +57,9 @@ def migrate(admin_dsn: str, schema: str, runtime_role: str, login_role: str | No
     with psycopg.connect(
         admin_dsn, autocommit=True, prepare_threshold=None, application_name="mooring migrate"
     ) as conn:
-        _check_runtime_role(conn, runtime_role)
+        _check_role(conn, runtime_role, "LOGIN PASSWORD '...'")
+        if auditor_role:
+            _check_role(conn, auditor_role, "NOLOGIN")
         for version, name in migrations():
             with conn.transaction():
                 _lock(conn, schema)
@@ -69,6 +75,10 @@ def migrate(admin_dsn: str, schema: str, runtime_role: str, login_role: str | No
             with conn.transaction():
                 _lock(conn, schema)
                 _execute(conn, script("login.sql", schema=schema, login_role=login_role))
+        if auditor_role:
+            with conn.transaction():
+                _lock(conn, schema)
+                _execute(conn, script("auditor.sql", schema=schema, auditor_role=auditor_role))
     return applied
 
 
@@ -123,9 +133,9 @@ def _check_name(schema: str) -> None:
         raise SchemaError(msg)
 
 
-def _check_runtime_role(conn: psycopg.Connection, runtime_role: str) -> None:
-    if not conn.execute("select from pg_catalog.pg_roles where rolname = %s", [runtime_role]).fetchall():
-        msg = f"Role {runtime_role!r} does not exist. Run: CREATE ROLE {_quote(runtime_role)} LOGIN PASSWORD '...'."
+def _check_role(conn: psycopg.Connection, role: str, options: str) -> None:
+    if not conn.execute("select from pg_catalog.pg_roles where rolname = %s", [role]).fetchall():
+        msg = f"Role {role!r} does not exist. Run: CREATE ROLE {_quote(role)} {options}."
         raise SchemaError(msg)
 
 

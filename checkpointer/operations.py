@@ -28,6 +28,7 @@ from psycopg.errors import RestrictViolation, UniqueViolation
 from checkpointer.addresses import OWNER
 from checkpointer.encoding import FIRST_VALUE, Encoder, Item
 from checkpointer.errors import (
+    NotAuditorError,
     StaleLeaseError,
     ThreadDeletedError,
     ThreadExistsError,
@@ -37,7 +38,7 @@ from checkpointer.errors import (
     WithheldItemGoneError,
 )
 from checkpointer.labels import NONE, Labels, LabelsOf, labels_of
-from checkpointer.memo import Memory, StoredChannel, ThreadMemo
+from checkpointer.memo import NOTHING_HELD, Memory, StoredChannel, ThreadMemo
 from checkpointer.messages import is_plain, plain_to_json
 from checkpointer.reading import read_page
 from checkpointer.serializer import dump
@@ -47,11 +48,12 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from checkpointer.addresses import Address
+    from checkpointer.principal import Principal
     from checkpointer.retention import Retention
 
 # What the functions of the schema raise: under a lease that is no longer the latest, for a viewer who writes to a
-# thread, and for anybody else who may not.
-STALE_LEASE, A_VIEWER, NO_THREAD = "MRG02", "MRG03", "MRG04"
+# thread, for anybody else who may not, and for whoever breaks the glass and is no auditor.
+STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR = "MRG02", "MRG03", "MRG04", "MRG05"
 
 T = TypeVar("T")
 
@@ -95,6 +97,7 @@ def explained(operation: Operation[T]) -> Operation[T]:
         ThreadHeldError: Something of a held thread would have been deleted or changed.
         ViewerError: The thread is shared for reading only.
         ThreadNotFoundError: There is no such thread of the owner's, or it is not shared.
+        NotAuditorError: Only auditors may.
     """
     try:
         return (yield from operation)
@@ -104,6 +107,8 @@ def explained(operation: Operation[T]) -> Operation[T]:
             raise ThreadHeldError(named) from error
         if error.sqlstate == A_VIEWER:
             raise ViewerError(named, owner) from error
+        if error.sqlstate == NO_AUDITOR:
+            raise NotAuditorError from error
         if error.sqlstate == NO_THREAD:
             raise ThreadNotFoundError(named, owner) from error
         raise
@@ -125,6 +130,21 @@ def get_tuple(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]
     page = read_page(ctx.serde, ctx.memory, where.reader, where.owner, held, rows)
     if page.last is not None and where.incarnation is not None:
         where.incarnation.learn(page.last[0])
+    return page.tuples[0] if page.tuples else None
+
+
+def export(ctx: Context, where: Address, who: Principal) -> Operation[CheckpointTuple | None]:
+    """Return the checkpoint as `get_tuple` does; the audit tells that it was taken out."""
+    params = {
+        "owner": where.owner,
+        "thread_id": where.thread_id,
+        "ns": "",
+        "checkpoint_id": None,
+        **NOTHING_HELD.params,
+    }
+    bound = {"principal": who.name, "groups": sorted(who.groups)}
+    _, rows = yield [Statement("exported", params), Statement("get_parts", {**params, **bound})]
+    page = read_page(ctx.serde, ctx.memory, where.reader, where.owner, NOTHING_HELD, rows)
     return page.tuples[0] if page.tuples else None
 
 
@@ -373,6 +393,7 @@ def _store(
             "messages": [item.message for item in fresh],
             "values": [item.value for item in fresh],
             **_labels(fresh),
+            **_reads(fresh),
             "refs": refs,
             "open_at": [at + 1 for at in range(0, len(refs), 2) if refs[at] < 0],
         },
@@ -409,6 +430,12 @@ def _labels(fresh: Sequence[Item]) -> dict[str, Any]:
         "label_sources": [source for _, source, _ in labels],
         "label_prints": [fingerprint for _, _, fingerprint in labels],
     }
+
+
+def _reads(fresh: Sequence[Item]) -> dict[str, Any]:
+    """Return which tables were read whose results are stored: statements and tables in pairs."""
+    pairs = [(item.read.statement, table) for item in fresh if item.read for table in item.read.tables]
+    return {"read_statements": [statement for statement, _ in pairs], "read_tables": [table for _, table in pairs]}
 
 
 def _metadata(serde: SerializerProtocol, metadata: dict[str, Any]) -> tuple[str | None, bytes | None]:

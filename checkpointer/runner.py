@@ -16,7 +16,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
-from checkpointer.operations import A_VIEWER, NO_THREAD, STALE_LEASE, Operation, Row, Statement
+from checkpointer.operations import A_VIEWER, NO_AUDITOR, NO_THREAD, STALE_LEASE, Operation, Row, Statement
 from checkpointer.poolers import Preparing
 from checkpointer.queries import queries
 from checkpointer.stalls import StallWatch, Watched
@@ -33,7 +33,7 @@ Conninfo = str | Callable[[], str]
 
 # What the functions of the schema raise.
 _NOT_BELIEVED = "MRG01"
-_EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD)
+_EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR)
 # Rows and items that are decoded on the event loop; more of them would keep its other tasks waiting.
 _MANY_ROWS = 250
 

@@ -16,6 +16,7 @@ from langgraph.checkpoint.base import (
     DeltaChannelHistory,
 )
 
+from checkpointer import audit as auditing
 from checkpointer import delta, migrations, operations, pruning, sessions, sharing
 from checkpointer import retention as retaining
 from checkpointer.addresses import Address, address, valid_owner, valid_thread_id
@@ -31,12 +32,14 @@ from checkpointer.runs import Runs
 from checkpointer.serializer import strict_serializer
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from types import TracebackType
 
     from databricks.sdk import WorkspaceClient
     from langchain_core.runnables import RunnableConfig
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
+    from checkpointer.audit import AuditLine
     from checkpointer.lakebase import Identity
     from checkpointer.operations import Context, Operation
     from checkpointer.sessions import Session
@@ -175,7 +178,12 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     @staticmethod
     def migrate(
-        admin_dsn: str, *, runtime_role: str, login_role: str | None = None, schema: str = "mooring"
+        admin_dsn: str,
+        *,
+        runtime_role: str,
+        login_role: str | None = None,
+        auditor_role: str | None = None,
+        schema: str = "mooring",
     ) -> list[str]:
         """Create or update the schema as its owner; return the names of the migrations applied.
 
@@ -183,24 +191,32 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             admin_dsn: How to connect as the schema's owner, who is not the runtime role.
             runtime_role: The role that savers connect as. Its members are believed about the principal they bind.
             login_role: A group of people who log in by themselves; each may read their own sessions with SQL.
+            auditor_role: A group of people who read the whole audit, and any session after saying why.
             schema: Where to put the tables.
 
         Raises:
-            SchemaError: The runtime role does not exist.
+            SchemaError: The runtime role or the auditors' does not exist.
         """
-        return migrations.migrate(admin_dsn, schema, runtime_role, login_role)
+        return migrations.migrate(admin_dsn, schema, runtime_role, login_role, auditor_role)
 
     @staticmethod
     async def amigrate(
-        admin_dsn: str, *, runtime_role: str, login_role: str | None = None, schema: str = "mooring"
+        admin_dsn: str,
+        *,
+        runtime_role: str,
+        login_role: str | None = None,
+        auditor_role: str | None = None,
+        schema: str = "mooring",
     ) -> list[str]:
         """Async version of `migrate`."""
-        return await asyncio.to_thread(migrations.migrate, admin_dsn, schema, runtime_role, login_role)
+        return await asyncio.to_thread(migrations.migrate, admin_dsn, schema, runtime_role, login_role, auditor_role)
 
     @staticmethod
-    def migration_sql(*, runtime_role: str, login_role: str | None = None, schema: str = "mooring") -> str:
+    def migration_sql(
+        *, runtime_role: str, login_role: str | None = None, auditor_role: str | None = None, schema: str = "mooring"
+    ) -> str:
         """Return the SQL that `migrate` runs on an empty database, for somebody else to review and run."""
-        return migrations.migration_sql(schema, runtime_role, login_role)
+        return migrations.migration_sql(schema, runtime_role, login_role, auditor_role)
 
     def setup(self) -> None:
         """Verify that the schema is there and current and that policies bind this role. Changes nothing.
@@ -626,12 +642,12 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def transfer(self, thread_id: str, to: str) -> None:
         """Give a thread of the principal's away, with everything in it and its shares. Labels stay what they are.
 
-        Where the other has a thread of that id, which is not told, it gets a number behind it.
+        Where the other has a thread of that id, which is not told, it gets something behind it.
 
         Raises:
             ThreadNotFoundError: The principal has no such thread.
             ThreadBusyError, ThreadHeldError: A run is going in it, or it is under legal hold.
-            ValueError: The name cannot be one, or is the principal's own.
+            ValueError: The name cannot be a person's, or is the principal's own.
         """
         who = current_principal(self._principal)
         self._run(self._transfer(who, thread_id, to), who)
@@ -640,6 +656,71 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         """Async version of `transfer`."""
         who = current_principal(self._principal)
         await self._arun(self._transfer(who, thread_id, to), who)
+
+    # --- audit ------------------------------------------------------------------------------------------------
+
+    def audit(
+        self,
+        *,
+        thread_id: str | None = None,
+        user: str | None = None,
+        table: str | None = None,
+        since: timedelta | None = None,
+        limit: int = 1000,
+    ) -> Sequence[AuditLine]:
+        """Return what the audit tells of the principal's threads and acts, and an auditor of everything, newest first.
+
+        Args:
+            thread_id: Only of threads of this id.
+            user: Only what this person did, or what was done with them.
+            table: Only what was read from this table, or withheld because of it: `catalog.schema.table` or its end.
+            since: Only the latest, so far back.
+            limit: At most so many lines.
+        """
+        who = current_principal(self._principal)
+        return self._run(auditing.lines(thread_id, user, table, since, limit), who)
+
+    async def aaudit(
+        self,
+        *,
+        thread_id: str | None = None,
+        user: str | None = None,
+        table: str | None = None,
+        since: timedelta | None = None,
+        limit: int = 1000,
+    ) -> Sequence[AuditLine]:
+        """Async version of `audit`."""
+        who = current_principal(self._principal)
+        return await self._arun(auditing.lines(thread_id, user, table, since, limit), who)
+
+    def export(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return a thread's latest checkpoint as `get_tuple` does; the audit tells that it was taken out."""
+        who, where = self._where(config, starts=True)
+        return self._run(operations.export(self._context, where, who), who)
+
+    async def aexport(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Async version of `export`."""
+        who, where = self._where(config, starts=True)
+        return await self._arun(operations.export(self._context, where, who), who)
+
+    def break_glass(self, owner: str, thread_id: str, *, reason: str) -> Session:
+        """Let the principal, an auditor, read anybody's thread for a minute, whole and labels aside.
+
+        What it says is in the audit before anything can be read, by `configurable["thread_owner"]`.
+
+        Raises:
+            NotAuditorError: The principal is not a member of the auditors' role.
+            ThreadNotFoundError: There is no such thread. The audit tells of the attempt.
+            ValueError: There is no reason.
+        """
+        who = current_principal(self._principal)
+        return self._run(auditing.break_glass(valid_owner(owner) or who.name, valid_thread_id(thread_id), reason), who)
+
+    async def abreak_glass(self, owner: str, thread_id: str, *, reason: str) -> Session:
+        """Async version of `break_glass`."""
+        who = current_principal(self._principal)
+        named = valid_owner(owner) or who.name
+        return await self._arun(auditing.break_glass(named, valid_thread_id(thread_id), reason), who)
 
     # --- inside -----------------------------------------------------------------------------------------------
 

@@ -69,6 +69,9 @@ def list_shares(owner: str, thread_id: str | None) -> Operation[Sequence[Share]]
 
 def transfer(owner: str, thread_id: str, to: str) -> Operation[None]:
     """Give a thread of the owner's away."""
+    if to.startswith(_GROUP):
+        msg = "A thread is one person's. Share it with a group instead."
+        raise ValueError(msg)
     if to == owner:
         msg = f"Thread {thread_id!r} is yours already."
         raise ValueError(msg)

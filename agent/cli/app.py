@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.db import db
 from agent.cli.lakebase import lakebase
-from agent.cli.options import As, Continue, Format, Model, Output, Owner, Profile, SessionName
+from agent.cli.options import As, Continue, Format, Model, Output, Owner, Profile, SessionName, Since
 from agent.cli.sessions import sessions
 
 app = typer.Typer(
@@ -68,6 +68,21 @@ def ask(
     from agent.cli.chat import run_ask
 
     run_ask(question, as_, session, owner, continue_, model, output, profile)
+
+
+@app.command()
+def audit(
+    session: Annotated[str | None, typer.Option("--session", "-s", metavar="NAME", help="Sessions so named.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="NAME", help="What this person did, or others with them.")] = None,
+    table: Annotated[str | None, typer.Option(metavar="TABLE", help="What was read from it, or withheld.")] = None,
+    since: Since = None,
+    as_: As = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Show who did what with your sessions, and what you did; an auditor sees everything. Newest first."""
+    from agent.cli.audit import run_audit
+
+    run_audit(session, user, table, since, as_, output)
 
 
 @app.command()

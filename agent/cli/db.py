@@ -63,15 +63,19 @@ def migrate(
         str | None,
         typer.Option(metavar="ROLE", help="A group whose members may read their own sessions with SQL."),
     ] = None,
+    auditor_role: Annotated[
+        str | None,
+        typer.Option(metavar="ROLE", help="A group whose members read the audit, and any session after saying why."),
+    ] = None,
 ) -> None:
     """Create or update the sessions' schema as MOORING_ADMIN_URL, for the role of MOORING_DATABASE_URL."""
     from agent.migration import migrate_database, migration_text
     from agent.settings import Settings
 
     if print_:
-        typer.echo(migration_text(Settings(), login_role), nl=False)
+        typer.echo(migration_text(Settings(), login_role, auditor_role), nl=False)
         return
-    applied = migrate_database(Settings(), login_role)
+    applied = migrate_database(Settings(), login_role, auditor_role)
     typer.echo(f"Applied {', '.join(applied)}." if applied else "Everything is up to date.")
 
 

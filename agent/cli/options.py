@@ -88,6 +88,7 @@ OlderThan = Annotated[
     timedelta | None,
     typer.Option(metavar="AGE", parser=age, help="Delete sessions not used for so long: 12h, 30d, 8w."),
 ]
+Since = Annotated[timedelta | None, typer.Option(metavar="AGE", parser=age, help="Only so far back: 12h, 7d, 8w.")]
 KeepLast = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Of the others keep the last N checkpoints."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -60,15 +60,26 @@ def list_(as_: As = None, output: Output = Format.TEXT) -> None:
 
 
 @sessions.command()
-def show(name: Name, as_: As = None, owner: Owner = None, output: Output = Format.TEXT) -> None:
+def show(
+    name: Name,
+    as_: As = None,
+    owner: Owner = None,
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="As an auditor, read it whole, shared or not; the audit tells.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why the glass has to be broken.")] = None,
+    output: Output = Format.TEXT,
+) -> None:
     """Show a session's messages, oldest first."""
-    _print(name, as_, owner, output)
+    if break_glass and (owner is None or not (reason or "").strip()):
+        raise typer.BadParameter("--break-glass needs --owner and --reason")
+    _print(name, as_, owner, output, break_glass=reason if break_glass else None)
 
 
 @sessions.command()
 def export(name: Name, as_: As = None, owner: Owner = None, output: Output = Format.JSON) -> None:
     """Print a whole session, as JSON unless told otherwise."""
-    _print(name, as_, owner, output)
+    _print(name, as_, owner, output, exports=True)
 
 
 @sessions.command()
@@ -158,12 +169,22 @@ def transfer(name: Name, to: To, as_: As = None) -> None:
         memory.saver.transfer(name, to)
 
 
-def _print(name: str, user: str | None, owner: str | None, output: Format) -> None:
+def _print(
+    name: str,
+    user: str | None,
+    owner: str | None,
+    output: Format,
+    *,
+    exports: bool = False,
+    break_glass: str | None = None,
+) -> None:
     from agent.cli.runtime import open_memory
     from agent.transcript import transcript_of
 
     with open_memory(user) as memory:
-        transcript = transcript_of(memory.saver, name, None if owner == memory.caller.principal.name else owner)
+        if owner == memory.caller.principal.name:
+            owner = None
+        transcript = transcript_of(memory.saver, name, owner, exports=exports, break_glass=break_glass)
     if output is Format.JSON:
         print_json(transcript, indent=2)
     else:

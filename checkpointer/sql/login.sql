@@ -4,7 +4,9 @@ grant execute on function :"schema".principal(), :"schema".bind(text, text[]),
   :"schema".get_parts(text, text[], text, text, text, text, bigint, int4multirange), :"schema".touch(text, text, boolean, interval),
   :"schema".use_parts(text, text[], text, text, text, text, bigint, int4multirange, boolean, interval)
   to :"login_role";
-grant execute on function :"schema".groups(), :"schema".shared(boolean), :"schema".readable_sets(), :"schema".missing_sources(int) to :"login_role";
+grant execute on function :"schema".groups(), :"schema".shared(boolean), :"schema".readable_sets(), :"schema".missing_sources(int),
+  :"schema".withheld(bigint, int), :"schema".is_auditor(), :"schema".opened(text, text),
+  :"schema".broken_threads() to :"login_role";
 grant select on :"schema".migrations, :"schema".threads, :"schema".contents, :"schema".checkpoints, :"schema".writes,
-  :"schema".shares to :"login_role";
+  :"schema".shares, :"schema".audit to :"login_role";
 grant select (owner, thread, position, kind, label_set, envelope) on :"schema".items to :"login_role";

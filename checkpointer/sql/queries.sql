@@ -81,14 +81,15 @@ union all
 select 'x', thread, 0, null, kind, null, null, envelope, array[label_set], null, null, 0, position, 0
 from content where digest is null
 union all
-select 's', 0, 0, null, null, null, null, array_to_json(:"schema".missing_sources(label_set))::text, null, null, null, 0, label_set, 0
-from content where digest is null group by label_set
+select 's', 0, 0, null, null, null, null, array_to_json(:"schema".withheld(thread, label_set))::text, null, null, null, 0, label_set, 0
+from content where digest is null group by thread, label_set
 
 -- name: put
 select * from :"schema".put(
   %(principal)s, %(groups)s, %(owner)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
   %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s,
-  %(envelopes)s, %(sets)s, %(label_of)s, %(label_sources)s, %(label_prints)s, %(refs)s, %(open_at)s,
+  %(envelopes)s, %(sets)s, %(label_of)s, %(label_sources)s, %(label_prints)s,
+  %(read_statements)s, %(read_tables)s, %(refs)s, %(open_at)s,
   %(ns)s, %(checkpoint_id)s, %(parent_id)s, %(run_id)s, %(metadata)s, %(metadata_value)s, %(state)s
 )
 
@@ -96,7 +97,8 @@ select * from :"schema".put(
 select * from :"schema".put_writes(
   %(principal)s, %(groups)s, %(owner)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
   %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s,
-  %(envelopes)s, %(sets)s, %(label_of)s, %(label_sources)s, %(label_prints)s, %(refs)s, %(open_at)s,
+  %(envelopes)s, %(sets)s, %(label_of)s, %(label_sources)s, %(label_prints)s,
+  %(read_statements)s, %(read_tables)s, %(refs)s, %(open_at)s,
   %(ns)s, %(checkpoint_id)s, %(task_id)s, %(task_path)s, %(idxs)s, %(channels)s, %(lengths)s, %(bodies)s, %(replaces)s, %(inherits)s
 )
 
@@ -257,6 +259,43 @@ from :"schema".shares s join :"schema".threads t on t.owner = s.owner and t.id =
 where %(thread_id)s::text is null or (t.owner = %(owner)s and t.thread_id = %(thread_id)s)
 order by s.owner = %(owner)s desc, s.owner, s.shared_at, t.id, s.is_group, s.grantee
 
+-- Audit -------------------------------------------------------------------------------------------------------------
+
+-- name: opened
+select :"schema".opened(%(owner)s, %(thread_id)s)
+
+-- name: exported
+select :"schema".exported(%(owner)s, %(thread_id)s)
+
+-- name: break_glass
+select :"schema".break_glass(%(owner)s, %(thread_id)s, %(reason)s)
+
+-- name: broken_session
+select * from :"schema".broken_session(%(owner)s, %(thread_id)s)
+
+-- name: audit
+-- Newest first. Only an auditor looks through all; the policy decides what of it anybody sees. A table may be named by its
+-- last parts.
+with me as materialized (
+  select :"schema".principal() as name, :"schema".is_auditor() as is_auditor
+),
+seen as (
+  select a.* from :"schema".audit a where (select is_auditor from me)
+  union all
+  select a.* from :"schema".audit a
+  where not (select is_auditor from me)
+    and (a.owner = (select name from me) or a.actor = (select name from me) or a.counterpart = (select name from me))
+)
+select a.at, a.actor, a.act, a.owner, a.thread_id, a.counterpart, a.role, a.reason, a.statement, coalesce(a.tables, '{}')
+from seen a
+where (%(thread_id)s::text is null or a.thread_id = %(thread_id)s)
+  and (%(user)s::text is null or a.actor = %(user)s or a.counterpart = %(user)s)
+  and (%(since)s::interval is null or a.at > now() - %(since)s)
+  and (%(table)s::text is null or exists (
+    select from unnest(a.tables) t where t = %(table)s or right(t, length(%(table)s) + 1) = '.' || %(table)s
+  ))
+order by a.id desc limit %(limit)s
+
 -- Leases ------------------------------------------------------------------------------------------------------------
 
 -- name: take_lease
@@ -363,8 +402,8 @@ select 'i', null, kind, message, null, value, digest, position from content wher
 union all
 select 'x', null, kind, envelope, array[label_set], null, null, position from content where digest is null
 union all
-select 's', null, null, array_to_json(:"schema".missing_sources(label_set))::text, null, null, null, label_set
-from content where digest is null group by label_set
+select 's', null, null, array_to_json(:"schema".withheld(thread, label_set))::text, null, null, null, label_set
+from content where digest is null group by thread, label_set
 
 -- name: outline_checkpoints
 select c.ns, c.checkpoint_id, c.parent_id

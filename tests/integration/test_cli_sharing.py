@@ -6,6 +6,7 @@ import json
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from typer.testing import CliRunner
 
@@ -90,3 +91,48 @@ def test_an_owner_without_a_session_is_no_session(lakehouse: object, capsys: pyt
     assert "name one with --session" in refusal(capsys, "ask", QUESTION, "--owner", "bob")
     nothing = refusal(capsys, "ask", QUESTION, "--owner", "bob", "--continue")
     assert "no session to continue" in nothing
+
+
+def test_the_audit_tells_of_it(session: str) -> None:
+    mooring("sessions", "share", session, "--with", "bob")
+    mooring("sessions", "show", session, "--as", "bob", "--owner", "alice")
+    mooring("sessions", "export", session)
+
+    told = json.loads(mooring("audit", "--session", session, "--since", "7d", "-o", "json").stdout)
+
+    assert {entry["owner"] for entry in told} == {"alice"}
+    assert [(entry["actor"], entry["act"]) for entry in reversed(told)] == [
+        ("alice", "wrote"),
+        ("alice", "read"),
+        ("alice", "shared"),
+        ("bob", "opened"),
+        ("bob", "withheld"),
+        ("alice", "exported"),
+    ]
+    assert told[-2]["tables"] == ["lakehouse.bakehouse.transactions"]
+    assert told[-3]["role"] == "viewer"
+    read = mooring("audit", "--table", "bakehouse.transactions", "--user", "alice", "--session", session).stdout.split()
+    assert read[2:5] == ["alice", "read", "alice"]
+    assert "shared" not in read
+    his = json.loads(mooring("audit", "--session", session, "--as", "bob", "-o", "json").stdout)
+    assert {entry["act"] for entry in his} == {"shared", "opened", "withheld"}
+    assert json.loads(mooring("audit", "--session", session, "--as", "carol", "-o", "json").stdout) == []
+
+
+def test_only_auditors_break_the_glass(session: str, capsys: pytest.CaptureFixture[str], lakehouse: Any) -> None:
+    broken = ("sessions", "show", session, "--as", "carol", "--owner", "alice", "--break-glass")
+    assert CliRunner().invoke(app, broken).exit_code == 2
+    assert "auditors' role" in refusal(capsys, *broken, "--reason", "case 7")
+    group = f"auditors_{uuid4().hex[:8]}"
+    with psycopg.connect(lakehouse.superuser, autocommit=True) as admin:
+        admin.execute(f"create role {group}; grant {group} to carol".encode())
+        mooring("db", "migrate", "--auditor-role", group)
+        assert group in mooring("db", "migrate", "--auditor-role", group, "--print").stdout
+        try:
+            hers = json.loads(mooring("sessions", "export", session).stdout)["messages"]
+            seen = json.loads(mooring(*broken, "--reason", "case 7", "-o", "json").stdout)
+            assert (seen["owner"], seen["messages"]) == ("alice", hers)
+        finally:
+            admin.execute(f"drop owned by {group}; drop role {group}".encode())
+    assert "(case 7)" in mooring("audit", "--session", session).stdout
+    assert "auditors' role" in refusal(capsys, *broken, "--reason", "case 7")

@@ -53,6 +53,8 @@ def test_every_operation_costs_one_round_trip(counted: GovernedPostgresSaver, pr
         "a dry expire": lambda: counted.expire(dry_run=True),
         "share": lambda: counted.share(copy, "bob"),
         "shares": lambda: counted.shares(copy),
+        "audit": lambda: counted.audit(),
+        "export": lambda: counted.export(config),
         "unshare": lambda: counted.unshare(copy, "bob"),
         "delete_thread": lambda: counted.delete_thread(copy),
         "transfer": lambda: counted.transfer(thread, f"{thread}@example.com"),

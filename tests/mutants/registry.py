@@ -13,6 +13,7 @@ FUNCTIONS = "checkpointer/sql/migrations/0004_functions.sql"
 RETENTION = "checkpointer/sql/migrations/0005_retention.sql"
 LABELS = "checkpointer/sql/migrations/0003_labels.sql"
 SHARING = "checkpointer/sql/migrations/0006_sharing.sql"
+AUDIT = "checkpointer/sql/migrations/0007_audit.sql"
 QUERIES = "checkpointer/sql/queries.sql"
 
 ISOLATION = "tests/security/test_isolation.py"
@@ -27,6 +28,7 @@ HOLDS = "tests/security/test_legal_holds.py"
 DELETED = "tests/integration/test_deleted_threads.py"
 KEPT = "tests/integration/test_retention.py"
 SHARED = "tests/security/test_sharing.py"
+AUDITED = "tests/security/test_audit.py"
 CONTRACT = "tests/differential/test_contract.py"
 REVOKED = "tests/security/test_revocation.py"
 
@@ -318,6 +320,70 @@ MUTANTS = [
         'return str(configurable.get("thread_id")), str(configurable.get(OWNER) or "")',
         'return str(configurable.get("thread_id")), ""',
         (f"{SHARED}::test_a_node_that_reaches_into_another_s_thread_of_the_same_name_stays_apart",),
+    ),
+    # --- audit ----------------------------------------------------------------------------------------------------
+    Mutant(
+        "people see lines that concern them",
+        AUDIT,
+        'or counterpart = (select :"schema".principal()) or (select :"schema".is_auditor())',
+        "or true",
+        (AUDITED,),
+    ),
+    Mutant(
+        "who opens another's thread is told of",
+        FUNCTIONS,
+        '    perform :"schema".opened(p_owner, p_thread_id);\n',
+        "    null;\n",
+        (AUDITED,),
+    ),
+    Mutant(
+        "who takes a lease is told of",
+        SHARING,
+        "  if found then\n    perform :\"schema\".note('wrote'",
+        "  if false then\n    perform :\"schema\".note('wrote'",
+        (AUDITED,),
+    ),
+    Mutant(
+        "what a query read is told",
+        FUNCTIONS,
+        "  if read_statements <> '{}' then\n",
+        "  if false then\n",
+        (AUDITED,),
+    ),
+    Mutant(
+        "what is withheld is told",
+        AUDIT,
+        "  if current_setting('transaction_read_only') = 'off' then\n",
+        "  if false then\n",
+        (AUDITED,),
+    ),
+    Mutant(
+        "who deletes is told of",
+        AUDIT,
+        "for each row when (old.next_seq > 0) execute",
+        "for each row when (false) execute",
+        (AUDITED,),
+    ),
+    Mutant(
+        "only auditors break the glass",
+        AUDIT,
+        '  if not :"schema".is_auditor() then\n',
+        "  if false then\n",
+        (AUDITED,),
+    ),
+    Mutant(
+        "glass that is broken is mended after a minute",
+        AUDIT,
+        "interval '1 minute'",
+        "interval '1 year'",
+        (AUDITED,),
+    ),
+    Mutant(
+        "the functions alone write to the audit",
+        AUDIT,
+        'create policy functions on :"schema".audit to current_user using (true);',
+        'create policy functions on :"schema".audit using (true);\ngrant insert on :"schema".audit to :"runtime_role";',
+        (AUDITED,),
     ),
     # --- values ---------------------------------------------------------------------------------------------------
     Mutant(

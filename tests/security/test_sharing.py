@@ -314,7 +314,7 @@ class TestViewer:
             " value) values ('alice', %(thread)s, '', 'c', 't', 0, 'x', '', '{}', '')",
             "select mooring.copy_content('alice', %(name)s, 'copied', 'me')",
             "select mooring.keep_items('alice', %(name)s, null, null, 0, 0, null, null, 1,"
-            " '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null, null)",
+            " '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null, null, '{}', '{}')",
             "select mooring.take_lease('alice', %(name)s, 10, 'me', null)",
         ],
     )
@@ -698,9 +698,27 @@ class TestOwner:
             saver.transfer(plans.name, "bob")
         with acting_as(BOB):
             assert "bobs" in str(saver.get_tuple(plans.own))
-            given = f"{plans.name}-{plans.thread}"
+            [given] = [s.thread_id for s in saver.sessions() if s.thread_id.startswith(f"{plans.name}-")]
             assert SECRET in str(saver.get_tuple({"configurable": {"thread_id": given}}))
             saver.delete_thread(plans.name)
+
+    @pytest.mark.parametrize("to", ["alice", "", "group:analysts", "x\x00"])
+    def test_is_told_to_whom_it_cannot_be_given(self, saver: GovernedPostgresSaver, plans: Plans, to: str) -> None:
+        with acting_as(ALICE), pytest.raises(ValueError, match=r"yours|name|group"):
+            saver.transfer(plans.name, to)
+
+    def test_a_name_that_has_no_room_is_cut(self, saver: GovernedPostgresSaver) -> None:
+        long: Any = {"configurable": {"thread_id": "é" * 500, "checkpoint_ns": ""}}
+        for who in (ALICE, BOB):
+            with acting_as(who):
+                saver.put(long, state(who.name), {}, {"messages": 1})
+        with acting_as(ALICE):
+            saver.transfer("é" * 500, "bob")
+        with acting_as(BOB):
+            for found in saver.sessions():
+                if found.thread_id.startswith("é"):
+                    assert saver.get_tuple({"configurable": {"thread_id": found.thread_id}}) is not None
+                    saver.delete_thread(found.thread_id)
 
     def test_keeps_what_is_held(self, saver: GovernedPostgresSaver, plans: Plans, lakehouse: Database) -> None:
         assert lakehouse.admin is not None
@@ -764,6 +782,14 @@ def test_a_node_that_reaches_into_another_s_thread_of_the_same_name_stays_apart(
         assert mine is not None
         assert "inner" not in str(mine.checkpoint)
         saver.delete_thread(plans.name)
+
+
+def test_shares_are_not_looked_at_for_one_s_own(lakehouse: Database, plans: Plans) -> None:
+    query = "explain (analyze, costs off) select from mooring.threads where owner = 'alice' and thread_id = %s"
+    with psycopg.connect(lakehouse.login("alice"), cursor_factory=psycopg.ClientCursor) as alice:
+        plan = "\n".join(line for (line,) in alice.execute(query, [plans.name]).fetchall())
+    assert "rows=1" in plan
+    assert "never executed" in plan
 
 
 def test_only_the_functions_write_shares(admin: psycopg.Connection[Any]) -> None:

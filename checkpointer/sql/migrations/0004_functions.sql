@@ -30,7 +30,7 @@ create function :"schema".keep_items(
   lease_id bigint, lease bigint, seqs int,
   digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
   envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[],
-  inherit_ns text, inherit_from text,
+  inherit_ns text, inherit_from text, read_statements text[], read_tables text[],
   out id bigint, out epoch int, out next_message int, out next_value int, out seq bigint, out positions int[]
 )
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -43,6 +43,9 @@ declare
 begin
   if p_owner is distinct from :"schema".principal() then
     perform :"schema".require_editor(p_owner, p_thread_id);
+    if lease_id is null then
+      perform :"schema".note_hourly('wrote', p_owner, p_thread_id);
+    end if;
   end if;
   if label_of <> '{}' then
     for number in 1 .. (select max(l) from unnest(label_of) l) loop
@@ -89,6 +92,9 @@ begin
   if fresh = 0 then
     positions := '{}';
     return;
+  end if;
+  if read_statements <> '{}' then
+    perform :"schema".note_reads(p_owner, keep_items.id, p_thread_id, read_statements, read_tables);
   end if;
   if fresh = 1 then
     positions := array[case lanes[1] when 0 then next_message - 1 else next_value - 1 end];
@@ -147,7 +153,8 @@ create function :"schema".put(
   p_principal text, p_groups text[], p_owner text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
   lease_id bigint, lease bigint,
   digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
-  envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], p_refs int[], open_at int[],
+  envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], read_statements text[], read_tables text[],
+  p_refs int[], open_at int[],
   p_ns text, p_checkpoint_id text, p_parent_id text, p_run_id text, p_metadata text, p_metadata_value bytea, p_state bytea,
   out id bigint, out epoch int, out next_message int, out next_value int, out positions int[]
 )
@@ -159,7 +166,7 @@ begin
   place := :"schema".keep_items(
     p_owner, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 1,
     digests, lanes, kinds, messages, "values", envelopes, sets, label_of, label_sources, label_prints,
-    null, null
+    null, null, read_statements, read_tables
   );
   id := place.id;
   epoch := place.epoch;
@@ -187,7 +194,8 @@ create function :"schema".put_writes(
   p_principal text, p_groups text[], p_owner text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
   lease_id bigint, lease bigint,
   digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
-  envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], p_refs int[], open_at int[],
+  envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], read_statements text[], read_tables text[],
+  p_refs int[], open_at int[],
   p_ns text, p_checkpoint_id text, p_task_id text, p_task_path text,
   idxs int[], channels text[], lengths int[], bodies bytea[], replaces boolean, inherits boolean,
   out id bigint, out epoch int, out next_message int, out next_value int, out positions int[]
@@ -202,7 +210,8 @@ begin
   place := :"schema".keep_items(
     p_owner, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 0,
     digests, lanes, kinds, messages, "values", envelopes, sets, label_of, label_sources, label_prints,
-    case when inherits then p_ns end, case when inherits then p_checkpoint_id end
+    case when inherits then p_ns end, case when inherits then p_checkpoint_id end,
+    read_statements, read_tables
   );
   id := place.id;
   epoch := place.epoch;
@@ -264,6 +273,9 @@ begin
   if target.thread is null then
     return;
   end if;
+  if p_owner <> p_principal then
+    perform :"schema".opened(p_owner, p_thread_id);
+  end if;
   return query
   select 'c'::text, target.thread, target.seq, found_thread.thread_id, target.ns, target.checkpoint_id, target.parent_id,
     target.metadata, target.refs, target.state, target.metadata_value, found_thread.epoch, found_thread.next_message,
@@ -287,6 +299,9 @@ begin
     select coalesce(array_agg(s), '{}')
     from unnest(found_thread.label_sets) s where s <> all (:"schema".readable(found_thread.label_sets))
     into closed;
+    if closed <> '{}' and p_owner <> p_principal and target.thread = any(:"schema".broken_threads()) then
+      closed := '{}';
+    end if;
     if closed <> '{}' then
       return query
       select 'x'::text, target.thread, 0::bigint, null::text, i.kind, null::text, null::text, i.envelope,
@@ -298,7 +313,7 @@ begin
       ) i;
       return query
       select 's'::text, target.thread, 0::bigint, null::text, null::text, null::text, null::text,
-        array_to_json(:"schema".missing_sources(s))::text, null::int[], null::bytea, null::bytea, 0, s, 0
+        array_to_json(:"schema".withheld(target.thread, s))::text, null::int[], null::bytea, null::bytea, 0, s, 0
       from unnest(closed) s;
     end if;
   end if;

@@ -13,8 +13,6 @@ create table :"schema".shares (
   foreign key (owner, thread) references :"schema".threads (owner, id) on delete cascade on update cascade
 );
 create index shares_grantee on :"schema".shares (grantee);
--- For whoever reads by SQL what is shared with them, without a look at everybody's threads.
-create index threads_id on :"schema".threads (id);
 
 -- The groups of the principal: those of which its role is a member, and what members of the runtime role bind with it.
 create function :"schema".groups() returns text[]
@@ -106,6 +104,10 @@ begin
     t.lease_until is null or t.lease_until <= clock_timestamp() or t.fence = dead or t.holder = p_holder
   )
   returning t.id, t.fence;
+  if found then
+    perform :"schema".note('wrote', t.owner, t.id, t.thread_id)
+    from :"schema".threads t where t.owner = p_owner and t.thread_id = p_thread_id;
+  end if;
 end
 $$;
 
@@ -129,23 +131,40 @@ create function :"schema".release_lease(p_owner text, thread bigint, lease bigin
 -- Share a thread of the principal's; who has it already gets the role. False where there is no such thread.
 create function :"schema".share(p_thread_id text, p_grantee text, p_is_group boolean, p_role text) returns boolean
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  found_id bigint;
 begin
   insert into :"schema".shares (owner, thread, grantee, is_group, role)
   select t.owner, t.id, p_grantee, p_is_group, p_role
   from :"schema".threads t where t.owner = :"schema".principal() and t.thread_id = p_thread_id and t.next_seq > 0
-  on conflict (owner, thread, grantee, is_group) do update set role = excluded.role;
-  return found;
+  on conflict (owner, thread, grantee, is_group) do update set role = excluded.role
+  returning shares.thread into found_id;
+  if found then
+    perform :"schema".note(
+      'shared', :"schema".principal(), found_id, p_thread_id,
+      case when p_is_group then 'group:' else '' end || p_grantee, p_role
+    );
+  end if;
+  return found_id is not null;
 end
 $$;
 
 -- Share it no longer. False where it was not shared, or where there is no such thread.
 create function :"schema".unshare(p_thread_id text, p_grantee text, p_is_group boolean) returns boolean
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  found_id bigint;
 begin
   delete from :"schema".shares s using :"schema".threads t
   where t.owner = :"schema".principal() and t.thread_id = p_thread_id and s.owner = t.owner and s.thread = t.id
-    and s.grantee = p_grantee and s.is_group = p_is_group;
-  return found;
+    and s.grantee = p_grantee and s.is_group = p_is_group
+  returning s.thread into found_id;
+  if found then
+    perform :"schema".note(
+      'unshared', :"schema".principal(), found_id, p_thread_id, case when p_is_group then 'group:' else '' end || p_grantee
+    );
+  end if;
+  return found_id is not null;
 end
 $$;
 
@@ -160,8 +179,8 @@ create policy given on :"schema".threads for update to current_user
   using (owner = (select :"schema".principal())) with check (true);
 
 -- Give a thread of the principal's to somebody else. `given` is null where there is no such thread; one that a run holds
--- stays, and `busy` says for how many seconds. Where the other has a thread of the name, which is not told, it gets a
--- number behind it.
+-- stays, and `busy` says for how many seconds. Where the other has a thread of the name, which is not told, it gets
+-- something behind it that nobody can guess.
 create function :"schema".transfer(p_thread_id text, p_to text, out given bigint, out busy float8)
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -184,12 +203,15 @@ begin
     update :"schema".threads t set owner = p_to, lease_until = null, holder = null, fence = t.fence + 1, epoch = t.epoch + 1
     where t.id = it.id;
   exception when unique_violation then
+    -- A thread id has at most 1,000 bytes.
+    it.thread_id := left(it.thread_id, case when octet_length(it.thread_id) > 990 then 245 else 1000 end);
     update :"schema".threads t
-    set owner = p_to, thread_id = t.thread_id || '-' || t.id, lease_until = null, holder = null, fence = t.fence + 1,
+    set owner = p_to, thread_id = it.thread_id || '-' || left(gen_random_uuid()::text, 8), lease_until = null, holder = null, fence = t.fence + 1,
       epoch = t.epoch + 1
     where t.id = it.id;
   end;
   delete from :"schema".shares s where s.thread = it.id and s.grantee = it.owner and not s.is_group;
+  perform :"schema".note('transferred', it.owner, it.id, p_thread_id, p_to);
 end
 $$;
 
