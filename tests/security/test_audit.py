@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -62,15 +63,20 @@ def auditor(lakehouse: Database) -> Iterator[Principal]:
     """A person who is a member of the auditors' role."""
     assert lakehouse.superuser is not None
     assert lakehouse.admin is not None
-    group, name = f"auditors_{uuid4().hex[:8]}", f"auditor_{uuid4().hex[:8]}"
+    name = f"auditor_{uuid4().hex[:8]}"
     with psycopg.connect(lakehouse.superuser, autocommit=True) as admin:
-        admin.execute(f"create role {group}; create role {name} login password 'secret' in role {group}".encode())
-        admin.execute(f"grant connect on database lakehouse to {group}".encode())
+        # One group for all who test at once on this database: a schema has one role of auditors.
+        with contextlib.suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+            admin.execute("create role auditors_of_tests")
+        admin.execute("select pg_advisory_lock(73)")
+        admin.execute(f"create role {name} login password 'secret' in role auditors_of_tests".encode())
+        admin.execute("grant connect on database lakehouse to auditors_of_tests")
         GovernedPostgresSaver.migrate(
-            lakehouse.admin, runtime_role="mooring_service", login_role="mooring_user", auditor_role=group
+            lakehouse.admin, runtime_role="mooring_service", login_role="mooring_user", auditor_role="auditors_of_tests"
         )
+        admin.execute("select pg_advisory_unlock(73)")
         yield Principal(name)
-        admin.execute(f"drop owned by {group}; drop role {name}; drop role {group}".encode())
+        admin.execute(f"drop role {name}".encode())
 
 
 def state(text: str) -> Any:
