@@ -65,6 +65,7 @@ class BothSavers(RuleBasedStateMachine):
         self.who = Principal(f"differential-{uuid4()}")
         self.stored: list[Stored] = []
         self.ids = count(1)
+        self.newest = 0
         self.steps = 0
 
     @initialize()
@@ -83,7 +84,7 @@ class BothSavers(RuleBasedStateMachine):
         parent = data.draw(st.sampled_from(here[::-1]) | st.none()) if here else None
         values = dict(parent.values) if parent else {}
         versions, theirs = (dict(parent.versions), dict(parent.theirs)) if parent else ({}, {})
-        n = next(self.ids)
+        n = self.newest = next(self.ids)
         changed = data.draw(st.sets(st.sampled_from(CHANNELS)))
         for name in sorted(changed):
             versions[name] = versions.get(name, 0) + 1
@@ -128,8 +129,9 @@ class BothSavers(RuleBasedStateMachine):
     @rule(data=st.data(), thread=st.sampled_from(THREADS), ns=st.sampled_from(NAMESPACES), way=st.sampled_from(WAYS))
     def put_writes(self, data: st.DataObject, thread: str, ns: str, way: Way) -> None:
         here = [each.id for each in self.stored if (each.thread, each.ns) == (thread, ns)]
-        # also for a checkpoint that comes later: LangGraph does not wait for writes before the next put
-        checkpoint_id = data.draw(st.sampled_from([*here[::-1], f"1ef4f797-8335-6428-8001-{len(self.stored) + 2:012}"]))
+        # also for a checkpoint that comes later: LangGraph does not wait for writes before the next put. One that was
+        # there and is gone would be a late write, which only upstream stores.
+        checkpoint_id = data.draw(st.sampled_from([*here[::-1], f"1ef4f797-8335-6428-8001-{self.newest + 2:012}"]))
         channels: st.SearchStrategy[str] = st.sampled_from((*CHANNELS, *SPECIAL))
         if data.draw(st.booleans()):
             channels = st.sampled_from(SPECIAL)
