@@ -166,7 +166,9 @@ def test_only_the_channel_messages_of_the_root_graph_is_a_conversation(
 def test_messages_tell_who_said_what_and_by_which_model(
     saver: GovernedPostgresSaver, person: Principal, reader: Reader
 ) -> None:
-    call: Any = {"name": "query", "args": {"sql": "select 1"}, "id": "c", "type": "tool_call"}
+    # LangChain's `.text` is not quite a text.
+    sql = HumanMessage("select 1").text
+    call: Any = {"name": "query", "args": {"sql": sql}, "id": "c", "type": "tool_call"}
     messages = [
         SystemMessage("be brief", id="s"),
         HumanMessage([{"type": "text", "text": "two "}, "parts", {"type": "image_url", "image_url": {"url": "x"}}]),

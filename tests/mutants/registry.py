@@ -11,6 +11,7 @@ from dataclasses import dataclass
 INITIAL = "checkpointer/sql/migrations/0001_initial.sql"
 FUNCTIONS = "checkpointer/sql/migrations/0004_functions.sql"
 RETENTION = "checkpointer/sql/migrations/0005_retention.sql"
+TRANSCRIPTS = "checkpointer/sql/migrations/0008_transcripts.sql"
 QUERIES = "checkpointer/sql/queries.sql"
 
 ISOLATION = "tests/security/test_isolation.py"
@@ -24,6 +25,8 @@ CANCELLED = "tests/chaos/test_cancelled.py"
 HOLDS = "tests/security/test_legal_holds.py"
 DELETED = "tests/integration/test_deleted_threads.py"
 KEPT = "tests/integration/test_retention.py"
+SHOWN = "tests/integration/test_transcripts.py"
+SEEN = "tests/security/test_transcript_views.py"
 CONTRACT = "tests/differential/test_contract.py"
 
 
@@ -345,5 +348,62 @@ MUTANTS = [
         "coalesce(t.refresh_on_read, p_refresh)",
         "true",
         (KEPT,),
+    ),
+    # --- transcripts ----------------------------------------------------------------------------------------------
+    Mutant(
+        "a conversation is in the order of its list",
+        TRANSCRIPTS,
+        "order by m.run, m.position",
+        "order by m.position",
+        (SHOWN,),
+    ),
+    Mutant(
+        "a conversation is the latest",
+        TRANSCRIPTS,
+        "order by c.seq desc limit 1\n) latest",
+        "order by c.checkpoint_id limit 1\n) latest",
+        (SHOWN,),
+    ),
+    Mutant(
+        "a conversation is the root graph's",
+        TRANSCRIPTS,
+        "where c.thread = t.id and c.ns = '' order",
+        "where c.thread = t.id order",
+        (SHOWN,),
+    ),
+    Mutant(
+        "what jsonb has not is replaced",
+        TRANSCRIPTS,
+        "    return plain::jsonb;",
+        "    return body::jsonb;",
+        (SHOWN,),
+    ),
+    Mutant(
+        "a written backslash begins no escape",
+        TRANSCRIPTS,
+        "plain := replace(body, '\\\\', '\\u005c');",
+        "plain := body;",
+        (SHOWN,),
+    ),
+    Mutant(
+        "a call has its own result",
+        TRANSCRIPTS,
+        "case when a.is_call and a.id is not null and not lead(a.is_call) over same then",
+        "case when a.is_call and a.id is not null then",
+        (SHOWN,),
+    ),
+    Mutant(
+        "sources of other people's content are not told",
+        TRANSCRIPTS,
+        '    where s.id in (select pg_catalog.unnest(t.label_sets) from :"schema".threads t)\n',
+        "",
+        (SEEN,),
+    ),
+    Mutant(
+        "transcripts show what may be read now",
+        TRANSCRIPTS,
+        "then i.message end as message",
+        "then i.message else i.message end as message",
+        (SEEN,),
     ),
 ]

@@ -123,4 +123,6 @@ class Scene:
                 "state": latest.checkpoint["channel_values"],
                 "history": [(t.checkpoint["channel_values"], t.pending_writes) for t in saver.list(self.config)],
                 "sql": own.execute("select * from mooring.contents order by thread, position").fetchall(),
+                "messages": own.execute("select * from mooring.messages order by thread_id, position").fetchall(),
+                "tool calls": own.execute("select * from mooring.tool_calls order by thread_id, position").fetchall(),
             }
