@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from checkpointer.administration import Administrator
 
 
-def migrate_database(settings: Settings, login_role: str | None) -> list[str]:
+def migrate_database(settings: Settings, login_role: str | None, chat_schema: str | None = None) -> list[str]:
     """Bring the sessions' schema up to date; return the migrations applied.
 
     Raises:
@@ -33,6 +33,7 @@ def migrate_database(settings: Settings, login_role: str | None) -> list[str]:
             runtime_role=_runtime_role(settings),
             login_role=_login_role(settings, login_role),
             schema=settings.sessions_schema,
+            chat_schema=chat_schema,
         )
 
 
@@ -50,12 +51,13 @@ def administrator(settings: Settings) -> Iterator[Administrator]:
         yield connected
 
 
-def migration_text(settings: Settings, login_role: str | None) -> str:
+def migration_text(settings: Settings, login_role: str | None, chat_schema: str | None = None) -> str:
     """Return the SQL of a fresh migration, for a database administrator."""
     return GovernedPostgresSaver.migration_sql(
         runtime_role=_runtime_role(settings),
         login_role=_login_role(settings, login_role),
         schema=settings.sessions_schema,
+        chat_schema=chat_schema,
     )
 
 

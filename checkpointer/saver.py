@@ -118,7 +118,12 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     @staticmethod
     def migrate(
-        admin_dsn: str, *, runtime_role: str, login_role: str | None = None, schema: str = "mooring"
+        admin_dsn: str,
+        *,
+        runtime_role: str,
+        login_role: str | None = None,
+        schema: str = "mooring",
+        chat_schema: str | None = None,
     ) -> list[str]:
         """Create or update the schema as its owner; return the names of the migrations applied.
 
@@ -127,23 +132,31 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             runtime_role: The role that savers connect as. Its members are believed about the principal they bind.
             login_role: A group of people who log in by themselves; each may read their own sessions with SQL.
             schema: Where to put the tables.
+            chat_schema: Where to put views of sessions that a page of Databricks AppKit reads; none if not given.
 
         Raises:
-            SchemaError: The runtime role does not exist.
+            SchemaError: The runtime role does not exist, or something else is where those views would be.
         """
-        return migrations.migrate(admin_dsn, schema, runtime_role, login_role)
+        return migrations.migrate(admin_dsn, schema, runtime_role, login_role, chat_schema)
 
     @staticmethod
     async def amigrate(
-        admin_dsn: str, *, runtime_role: str, login_role: str | None = None, schema: str = "mooring"
+        admin_dsn: str,
+        *,
+        runtime_role: str,
+        login_role: str | None = None,
+        schema: str = "mooring",
+        chat_schema: str | None = None,
     ) -> list[str]:
         """Async version of `migrate`."""
-        return await asyncio.to_thread(migrations.migrate, admin_dsn, schema, runtime_role, login_role)
+        return await asyncio.to_thread(migrations.migrate, admin_dsn, schema, runtime_role, login_role, chat_schema)
 
     @staticmethod
-    def migration_sql(*, runtime_role: str, login_role: str | None = None, schema: str = "mooring") -> str:
+    def migration_sql(
+        *, runtime_role: str, login_role: str | None = None, schema: str = "mooring", chat_schema: str | None = None
+    ) -> str:
         """Return the SQL that `migrate` runs on an empty database, for somebody else to review and run."""
-        return migrations.migration_sql(schema, runtime_role, login_role)
+        return migrations.migration_sql(schema, runtime_role, login_role, chat_schema)
 
     def setup(self) -> None:
         """Verify that the schema is there and current and that policies bind this role. Changes nothing.

@@ -26,6 +26,7 @@ HOLDS = "tests/security/test_legal_holds.py"
 DELETED = "tests/integration/test_deleted_threads.py"
 KEPT = "tests/integration/test_retention.py"
 SHOWN = "tests/integration/test_transcripts.py"
+CHATS = "tests/integration/test_chat_views.py"
 SEEN = "tests/security/test_transcript_views.py"
 CONTRACT = "tests/differential/test_contract.py"
 
@@ -405,5 +406,12 @@ MUTANTS = [
         "then i.message end as message",
         "then i.message else i.message end as message",
         (SEEN,),
+    ),
+    Mutant(
+        "the time of a page's messages tells their order",
+        "checkpointer/sql/chat.sql",
+        "max(c.created_at) over (partition by c.owner, c.thread_id order by c.position)",
+        "c.created_at",
+        (CHATS,),
     ),
 ]

@@ -73,26 +73,48 @@ create function :"schema".label_sources() returns table (label_set int, sources 
     group by s.id;
   end;
 
+-- A UUID that stands for these texts.
+create function :"schema".uuid_of(variadic parts text[]) returns uuid
+  language sql stable
+  return pg_catalog.encode(
+    pg_catalog.substr(pg_catalog.sha256(pg_catalog.convert_to(pg_catalog.array_to_json(parts)::text, 'UTF8')), 1, 16), 'hex'
+  )::uuid;
+
 -- The elements of the channel `messages` in the latest checkpoint of the root graph, in order. What was removed, or belongs
 -- to another branch, is not among them. `body` is what may be seen of a message: all of it, or its envelope.
 create view :"schema".conversation with (security_invoker) as
-select t.owner, t.thread_id, t.id as thread,
-  (row_number() over (partition by t.owner, t.thread_id order by m.run, m.position) - 1)::int as position,
-  m.kind, m.label_set, m.created_at, m.digest is null as withheld,
-  :"schema".readable_json(coalesce(m.message, m.envelope)) as body
-from :"schema".threads t
-cross join lateral (
-  select :"schema".conversation_refs(c.refs, c.state) as refs
-  from :"schema".checkpoints c where c.thread = t.id and c.ns = '' order by c.seq desc limit 1
-) latest
-cross join lateral (
-  select run, i.* from generate_series(1, cardinality(latest.refs), 2) run, lateral (
-    -- One range of the key for each run, whatever the planner thinks of their number.
-    select * from :"schema".contents i
-    where i.thread = t.id and i.position >= latest.refs[run] and i.position < latest.refs[run] + latest.refs[run + 1]
-    offset 0
-  ) i
-) m;
+select c.*,
+  case
+    when c.kind = 'human' then 'user'
+    when c.kind in ('ai', 'AIMessageChunk') then 'assistant'
+    when c.kind in ('tool', 'function') then 'tool'
+    when c.kind = 'chat' and c.body ->> 'role' in ('user', 'assistant', 'tool') then c.body ->> 'role'
+    when c.kind in ('system', 'chat', 'remove') then 'system'
+  end as role,
+  case when not c.withheld then :"schema".text_of(c.body -> 'content') end as content,
+  case
+    when c.withheld then 'withheld: derived from tables that you may not read now as they were read'
+    when c.body is null then 'not stored as text: only the program that stored it can read it'
+  end as note
+from (
+  select t.owner, t.thread_id, t.created_at as begun_at,
+    (row_number() over (partition by t.owner, t.thread_id order by m.run, m.position) - 1)::int as position,
+    m.kind, m.label_set, m.created_at, m.digest is null as withheld,
+    :"schema".readable_json(coalesce(m.message, m.envelope)) as body
+  from :"schema".threads t
+  cross join lateral (
+    select :"schema".conversation_refs(c.refs, c.state) as refs
+    from :"schema".checkpoints c where c.thread = t.id and c.ns = '' order by c.seq desc limit 1
+  ) latest
+  cross join lateral (
+    select run, i.* from generate_series(1, cardinality(latest.refs), 2) run, lateral (
+      -- One range of the key for each run, whatever the planner thinks of their number.
+      select * from :"schema".contents i
+      where i.thread = t.id and i.position >= latest.refs[run] and i.position < latest.refs[run] + latest.refs[run + 1]
+      offset 0
+    ) i
+  ) m
+) c;
 
 -- One row a session, as `mooring sessions list` has it.
 create view :"schema".sessions with (security_invoker) as
@@ -124,7 +146,7 @@ from (
     ) with ordinality as call (part, n)
     where c.kind in ('ai', 'AIMessageChunk')
     union all
-    select false, 0, c.body ->> 'tool_call_id', null, null, :"schema".text_of(c.body -> 'content'), c.body ->> 'status'
+    select false, 0, c.body ->> 'tool_call_id', null, null, c.content, c.body ->> 'status'
     where c.kind = 'tool'
   ) a
   window same as (partition by c.owner, c.thread_id, a.id order by c.position, a.n)
@@ -135,29 +157,17 @@ where e.is_call;
 
 -- A row a message. A tool's result has the arguments that it was asked with.
 create view :"schema".messages with (security_invoker) as
-select c.owner, c.thread_id, c.position, c.body ->> 'id' as id,
-  case
-    when c.kind = 'human' then 'user'
-    when c.kind in ('ai', 'AIMessageChunk') then 'assistant'
-    when c.kind in ('tool', 'function') then 'tool'
-    when c.kind = 'chat' and c.body ->> 'role' in ('user', 'assistant', 'tool') then c.body ->> 'role'
-    when c.kind in ('system', 'chat', 'remove') then 'system'
-  end as role,
-  case when not c.withheld then :"schema".text_of(c.body -> 'content') end as content,
-  case when c.kind in ('tool', 'function') then coalesce(c.body ->> 'name', a.name) end as tool_name,
+select c.owner, c.thread_id, c.position, c.body ->> 'id' as id, c.role, c.content,
+  case when c.role = 'tool' then coalesce(c.body ->> 'name', a.name) end as tool_name,
   c.body ->> 'tool_call_id' as tool_call_id, a.arguments, c.created_at,
   coalesce(c.body #>> '{response_metadata,model_name}', c.body #>> '{response_metadata,model}') as model,
-  coalesce(s.sources, '{}') as sources, c.withheld,
-  case
-    when c.withheld then 'withheld: derived from tables that you may not read now as they were read'
-    when c.body is null then 'not stored as text: only the program that stored it can read it'
-  end as note
+  coalesce(s.sources, '{}') as sources, c.withheld, c.note
 from :"schema".conversation c
 left join :"schema".tool_calls a on a.owner = c.owner and a.thread_id = c.thread_id and a.result_position = c.position
 left join :"schema".label_sources() s on s.label_set = c.label_set;
 
 revoke all on function :"schema".conversation_refs(int[], bytea), :"schema".readable_json(text), :"schema".text_of(jsonb),
-  :"schema".label_sources() from public;
+  :"schema".label_sources(), :"schema".uuid_of(text[]) from public;
 grant execute on function :"schema".conversation_refs(int[], bytea), :"schema".readable_json(text),
-  :"schema".text_of(jsonb), :"schema".label_sources() to :"runtime_role";
+  :"schema".text_of(jsonb), :"schema".label_sources(), :"schema".uuid_of(text[]) to :"runtime_role";
 grant select on :"schema".conversation, :"schema".sessions, :"schema".messages, :"schema".tool_calls to :"runtime_role";
