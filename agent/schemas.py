@@ -30,22 +30,31 @@ def _encodable(value: Any) -> Any:
     return value
 
 
+class Withholding(Schema):
+    """What stands in the place of something that its reader may not read now."""
+
+    sources: list[str] = Field(description="The tables that are missing, as catalog.schema.table.")
+    reason: str
+
+
 class ToolUse(Schema):
     """One tool call of a turn."""
 
     id: str | None = Field(default=None, description="Its result in a session is the message with this tool_call_id.")
     name: str
-    args: dict[str, Any]
+    args: dict[str, Any] = Field(description="Empty where the call is withheld.")
     rows: int | None = Field(default=None, description="Rows returned; null where the tool returns none.")
     sources: list[str] = Field(default=[], description="Tables read, as catalog.schema.table.")
     status: Literal["success", "error", "pending"] = "success"
+    withheld: Withholding | None = Field(default=None, description="The call, or what came of it, is withheld.")
 
 
 class Answer(Schema):
     """The answer to one question."""
 
     session: str = Field(description="The thread id; pass it as --session to go on.")
-    answer: str
+    answer: str = Field(description="The reason, where it is withheld.")
+    withheld: Withholding | None = Field(default=None, description="What it was derived from may not be read any more.")
     tools: list[ToolUse]
     sources: list[str] = Field(description="Tables that the answer was derived from, over the whole prompt.")
 
@@ -88,7 +97,8 @@ class Message(Schema):
 
     id: str | None
     role: Literal["user", "assistant", "tool", "system"]
-    content: str
+    content: str | None = Field(description="Null where it is withheld.")
+    withheld: Withholding | None = None
     name: str | None = Field(default=None, description="The tool's name, for its results.")
     tool_calls: list[ToolUse] = []
     tool_call_id: str | None = None

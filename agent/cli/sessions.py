@@ -128,11 +128,15 @@ def _show(transcript: Transcript) -> None:
     uses = {use.id: use for message in transcript.messages for use in message.tool_calls}
     for message in transcript.messages:
         if message.role == "tool":
-            use = uses[message.tool_call_id]
-            screen.outcome(message.content if use.status == "error" else None, use.rows, message.sources)
+            use = uses.get(message.tool_call_id)
+            failure = message.content if use and use.status == "error" else None
+            reason = message.withheld.reason if message.withheld else failure
+            screen.outcome(reason, use.rows if use else None, message.sources)
             continue
         mark = "> " if message.role == "user" else ""
-        if message.content:
+        if message.withheld:
+            screen.line(message.withheld.reason, style="red")
+        elif message.content:
             screen.line(f"{mark}{message.content}", style="bold" if mark else "")
         for use in message.tool_calls:
             screen.call(use.name, use.args)
