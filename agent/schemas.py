@@ -116,6 +116,35 @@ class Transcript(Schema):
     messages: list[Message]
 
 
+class Reason(Schema):
+    """A table that a message was derived from, and whether you may read it now as it was read then."""
+
+    source: str = Field(description="As catalog.schema.table.")
+    seen: str = Field(description="What of the table was read.")
+    expires_at: datetime | None = Field(description="When this runs out; null for what does not.")
+    held: bool
+    rule: str = Field(description="Why it is held, or not.")
+    missing: list[str] = Field(description="Statements that would mend it.")
+    grantors: list[str] = Field(description="Who could: owners of the table or its schema.")
+
+
+class ExplainedMessage(Schema):
+    """Why a message is shown or withheld. One without reasons was derived from no table."""
+
+    number: int = Field(description="Its position in the session, from 0.")
+    id: str | None
+    role: Literal["user", "assistant", "tool", "system"] | None
+    withheld: bool
+    reasons: list[Reason]
+
+
+class Explanation(Schema):
+    """What `mooring why` prints."""
+
+    session: str
+    messages: list[ExplainedMessage]
+
+
 class Check(Schema):
     """One line of `mooring doctor`."""
 

@@ -37,6 +37,7 @@ from checkpointer.errors import (
 )
 from checkpointer.leases import Run
 from checkpointer.principal import Principal, acting_as
+from checkpointer.reasons import LabelReason, MessageReasons
 from checkpointer.retention import Expired, Retention
 from checkpointer.saver import GovernedPostgresSaver
 from checkpointer.sessions import Session
@@ -47,6 +48,8 @@ __all__ = [
     "DatabaseUnavailableError",
     "Expired",
     "GovernedPostgresSaver",
+    "LabelReason",
+    "MessageReasons",
     "NoPrincipalError",
     "NotAdministratorError",
     "NotBelievedError",

@@ -16,7 +16,7 @@ from langgraph.checkpoint.base import (
     DeltaChannelHistory,
 )
 
-from checkpointer import delta, migrations, operations, pruning, sessions
+from checkpointer import delta, migrations, operations, pruning, reasons, sessions
 from checkpointer import retention as retaining
 from checkpointer.addresses import Address, address, valid_thread_id
 from checkpointer.errors import NotOpenError
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from checkpointer.operations import Context, Operation
+    from checkpointer.reasons import MessageReasons
     from checkpointer.sessions import Session
 
 T = TypeVar("T")
@@ -516,6 +517,20 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         """Async version of `rename`."""
         who = current_principal(self._principal)
         await self._arun(sessions.rename(who.name, valid_thread_id(thread_id), title), who)
+
+    def why(self, thread_id: str) -> Sequence[MessageReasons]:
+        """Explain, for each message of a session, from which tables it was derived and whether it may be read now.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such session.
+        """
+        who = current_principal(self._principal)
+        return self._run(reasons.why(who.name, valid_thread_id(thread_id)), who)
+
+    async def awhy(self, thread_id: str) -> Sequence[MessageReasons]:
+        """Async version of `why`."""
+        who = current_principal(self._principal)
+        return await self._arun(reasons.why(who.name, valid_thread_id(thread_id)), who)
 
     # --- inside -----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from agent.cli.db import db
-from agent.cli.options import As, Continue, Format, Model, Output, SessionName
+from agent.cli.options import As, Continue, Format, Model, Name, Output, SessionName
 from agent.cli.sessions import sessions
 
 app = typer.Typer(
@@ -65,3 +65,16 @@ def doctor(as_: As = None, model: Model = None, output: Output = Format.TEXT) ->
     from agent.cli.doctor import run_doctor
 
     run_doctor(as_, model, output)
+
+
+@app.command()
+def why(
+    session: Name,
+    message: Annotated[int | None, typer.Option(metavar="N", min=0, help="Only this message, counted from 0.")] = None,
+    as_: As = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Explain why messages of a session are shown or withheld, and who could grant what is missing."""
+    from agent.cli.why import run_why
+
+    run_why(session, message, as_, output)

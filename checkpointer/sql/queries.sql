@@ -232,6 +232,12 @@ where t.owner = %(owner)s and t.next_seq > 0
   and (%(thread_id)s::text is null or t.thread_id = %(thread_id)s)
 order by t.updated_at desc, t.id desc limit %(limit)s
 
+-- name: why
+select c.position, c.body ->> 'id', c.role, c.withheld, w.source, w.partial, w.expires_at, w.verdict, w.limits, w.missing, w.grantors
+from :"schema".conversation c
+left join :"schema".why(%(owner)s, %(thread_id)s) w on w.label_set = c.label_set
+where c.owner = %(owner)s and c.thread_id = %(thread_id)s order by c.position, w.source
+
 -- name: rename
 update :"schema".threads set title = %(title)s where owner = %(owner)s and thread_id = %(thread_id)s returning id
 

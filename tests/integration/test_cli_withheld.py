@@ -66,3 +66,45 @@ def test_what_is_withheld_reads_so_in_json_and_says_why_in_text(admin: psycopg.C
 
     admin.execute(f"grant select on {table} to alice".encode())
     assert mooring("sessions", "export", session) == before
+
+
+def test_why_explains_a_decision(admin: psycopg.Connection[Any], table: str) -> None:
+    session = f"s-{uuid4().hex[:8]}"
+    mooring("ask", f"what is the total amount in {table}?", "--session", session)
+    last = len(json.loads(mooring("sessions", "export", session))["messages"]) - 1
+    shown = mooring("why", session)
+    assert f"{last} assistant: shown\n  lakehouse.{table}, read whole\n    You may read it now" in shown
+    assert "0 user: shown, derived from no table" in shown
+
+    admin.execute(f"revoke select on {table} from alice".encode())
+
+    text = mooring("why", session, "--message", str(last))
+    grant = f"GRANT SELECT ON {table} TO alice"
+    assert text.splitlines() == [
+        f"{last} assistant: withheld",
+        f"  lakehouse.{table}, read whole",
+        "    You may not read it now.",
+        f"    missing: {grant}",
+        f"    ask {admin.info.user}",
+    ]
+    told = json.loads(mooring("why", session, "-o", "json"))
+    assert told["session"] == session
+    assert [message["number"] for message in told["messages"]] == list(range(last + 1))
+    assert [message["withheld"] for message in told["messages"]] == [
+        bool(message["reasons"]) for message in told["messages"]
+    ]
+    assert told["messages"][last]["reasons"] == [
+        {
+            "source": f"lakehouse.{table}",
+            "seen": "whole",
+            "expires_at": None,
+            "held": False,
+            "rule": "You may not read it now.",
+            "missing": [grant],
+            "grantors": [admin.info.user],
+        }
+    ]
+    for wrong in (("why", session, "--message", "99"), ("why", "no-such"), ("why", session, "--as", "bob")):
+        assert CliRunner().invoke(app, wrong).exit_code == 1
+    admin.execute(grant.encode())
+    assert mooring("why", session) == shown

@@ -414,4 +414,11 @@ MUTANTS = [
         "c.created_at",
         (CHATS,),
     ),
+    Mutant(
+        "why a label is held is what decides",
+        TRANSCRIPTS,
+        "          when l.id <> all (m.ids) then 'held'\n",
+        "          when l.fingerprint like '%' then 'held'\n",
+        ("tests/security/test_why.py",),
+    ),
 ]

@@ -166,8 +166,81 @@ from :"schema".conversation c
 left join :"schema".tool_calls a on a.owner = c.owner and a.thread_id = c.thread_id and a.result_position = c.position
 left join :"schema".label_sources() s on s.label_set = c.label_set;
 
+-- Why the content of a thread that the principal sees is shown to them or not: for each label of its sets whether they hold
+-- it, as `missing_labels` decides, and if not the first thing that is in the way. Of a table that no label of the thread
+-- names, nothing is told, and of one that does, not under which name it is now.
+--
+-- `partial` says that the label is of a part of the table; `limits` is what limits the principal to a part of it now.
+-- `missing` are grants, which the roles in `grantors` could give or, where none would do, who made the rules.
+create function :"schema".why(p_owner text, p_thread_id text)
+  returns table (
+    label_set int, source text, partial boolean, expires_at timestamptz, verdict text, limits text[], missing text[],
+    grantors text[]
+  )
+  language sql stable security definer set search_path = pg_catalog, pg_temp
+  begin atomic
+    with labels as materialized (
+      select s.id as label_set, l.id, l.source, l.fingerprint, l.expires_at,
+        case when l.fingerprint ~ '^\d+(:|~|$)' then substring(l.fingerprint, '^\d+')::oid end as relation
+      from :"schema".threads t, unnest(t.label_sets) kept (label_set), :"schema".label_sets s, :"schema".labels l
+      where t.owner = p_owner and t.thread_id = p_thread_id and s.id = kept.label_set and l.id = any(s.labels)
+    ),
+    missing as materialized (
+      select :"schema".missing_labels((select array_agg(distinct l.id) from labels l)) as ids
+    ),
+    known as materialized (
+      select l.id, l.label_set, r.rolname, r.rolsuper or r.rolbypassrls as privileged, c.relkind,
+        quote_ident(n.nspname) as schema, format('%I.%I', n.nspname, c.relname) as name,
+        pg_get_userbyid(c.relowner) as owner, pg_get_userbyid(n.nspowner) as schema_owner,
+        has_schema_privilege(r.oid, n.oid, 'USAGE') as enters,
+        has_table_privilege(r.oid, c.oid, 'SELECT') as reads, has_any_column_privilege(r.oid, c.oid, 'SELECT') as reads_some,
+        c.relrowsecurity and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'USAGE')) as filtered,
+        :"schema".fingerprint(r.oid, c.oid) as print
+      from labels l join pg_class c on c.oid = l.relation join pg_namespace n on n.oid = c.relnamespace
+      left join pg_roles r on r.oid = :"schema".principal_role()
+      where format('%s.%s.%s', current_database(), n.nspname, c.relname) = l.source
+    ),
+    decided as (
+      select l.*, k.rolname, k.schema, k.name, k.owner, k.schema_owner, k.enters, k.reads, k.reads_some, k.filtered, k.relkind,
+        case
+          when l.id <> all (m.ids) then 'held'
+          when l.fingerprint = '?' then 'unknown'
+          when l.relation is null then 'elsewhere'
+          when k.id is null then 'gone'
+          when k.rolname is null then 'nobody'
+          when k.privileged then 'privileged'
+          when not k.enters or not k.reads_some then 'not granted'
+          when k.print is null then 'beneath'
+          when k.print <> l.fingerprint then 'changed'
+          else 'ran out'
+        end as verdict
+      from missing m, labels l left join known k on k.id = l.id and k.label_set = l.label_set
+    )
+    select d.label_set, d.source, d.fingerprint like '%:%', d.expires_at, d.verdict,
+      array_remove(array[
+        case when not d.reads and d.reads_some then 'columns' end, case when d.filtered then 'rows' end,
+        case when d.relkind = 'v' then 'view' end
+      ], null),
+      array_remove(array[
+        case when d.verdict = 'not granted' and not d.enters then
+          format('GRANT USAGE ON SCHEMA %s TO %I', d.schema, d.rolname)
+        end,
+        case when (d.verdict = 'not granted' and not d.reads_some)
+            or (d.verdict = 'changed' and not d.reads and d.fingerprint not like '%:%') then
+          format('GRANT SELECT ON %s TO %I', d.name, d.rolname)
+        end
+      ], null),
+      array_remove(array[
+        case when d.verdict = 'not granted' and not d.enters then d.schema_owner end,
+        case when d.verdict in ('beneath', 'changed', 'ran out')
+            or (d.verdict = 'not granted' and not d.reads_some) then d.owner end
+      ], null)
+    from decided d;
+  end;
+
 revoke all on function :"schema".conversation_refs(int[], bytea), :"schema".readable_json(text), :"schema".text_of(jsonb),
-  :"schema".label_sources(), :"schema".uuid_of(text[]) from public;
+  :"schema".label_sources(), :"schema".uuid_of(text[]), :"schema".why(text, text) from public;
 grant execute on function :"schema".conversation_refs(int[], bytea), :"schema".readable_json(text),
-  :"schema".text_of(jsonb), :"schema".label_sources(), :"schema".uuid_of(text[]) to :"runtime_role";
+  :"schema".text_of(jsonb), :"schema".label_sources(), :"schema".uuid_of(text[]), :"schema".why(text, text)
+  to :"runtime_role";
 grant select on :"schema".conversation, :"schema".sessions, :"schema".messages, :"schema".tool_calls to :"runtime_role";
