@@ -82,6 +82,17 @@ class PrunedSession(Schema):
     blocked: Literal["legal hold", "a run is going"] | None = Field(description="Why it stays; null when it goes.")
 
 
+class Erasure(Schema):
+    """What an erasure deletes of a person, or would."""
+
+    user: str
+    dry_run: bool
+    rows: dict[str, int] = Field(
+        description="By table; of label_sets and labels those that nobody else's sessions have."
+    )
+    held: list[str] = Field(description="Sessions under legal hold, which stay.")
+
+
 class HoldInfo(Schema):
     """A legal hold."""
 

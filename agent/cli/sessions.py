@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -94,6 +94,21 @@ def prune(
     with open_memory(as_) as memory:
         expired = memory.saver.expire(retention=Retention(keep_last=keep_last, ttl=older_than), dry_run=dry_run)
     show_pruned(expired, output, dry_run=dry_run, owners=False)
+
+
+@sessions.command()
+def erase(
+    user: Annotated[str, typer.Option(metavar="NAME", help="Whose sessions: the name of their login.")],
+    except_held: Annotated[
+        bool, typer.Option("--except-held", help="Leave sessions under legal hold, and erase the others.")
+    ] = False,
+    dry_run: DryRun = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Erase, as MOORING_ADMIN_URL, everything of a person. Where a session is under legal hold, nothing is erased."""
+    from agent.cli.erasing import run_erase
+
+    run_erase(user, dry_run, except_held, output)
 
 
 def _print(name: str, user: str | None, output: Format) -> None:

@@ -26,6 +26,7 @@ HOLDS = "tests/security/test_legal_holds.py"
 DELETED = "tests/integration/test_deleted_threads.py"
 KEPT = "tests/integration/test_retention.py"
 SHOWN = "tests/integration/test_transcripts.py"
+ERASED = "tests/security/test_erasure.py"
 CHATS = "tests/integration/test_chat_views.py"
 SEEN = "tests/security/test_transcript_views.py"
 CONTRACT = "tests/differential/test_contract.py"
@@ -420,5 +421,27 @@ MUTANTS = [
         "          when l.id <> all (m.ids) then 'held'\n",
         "          when l.fingerprint like '%' then 'held'\n",
         ("tests/security/test_why.py",),
+    ),
+    # --- erasure --------------------------------------------------------------------------------------------------
+    Mutant(
+        "an erasure stops before a legal hold",
+        "checkpointer/erasure.py",
+        "    if found.held and not except_held:\n",
+        "    if found.held and except_held:\n",
+        (ERASED,),
+    ),
+    Mutant(
+        "an erasure waits for whoever is about to use a label set",
+        QUERIES,
+        'lock table :"schema".label_sets in access exclusive mode',
+        "select 1",
+        (ERASED,),
+    ),
+    Mutant(
+        "labels of others stay",
+        QUERIES,
+        'where s.id not in (select unnest(t.label_sets) from :"schema".threads t)\n',
+        "where true\n",
+        (ERASED,),
     ),
 ]
