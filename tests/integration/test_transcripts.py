@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -20,6 +22,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.graph import END, START, MessagesState, StateGraph
 from psycopg.rows import dict_row
 
@@ -257,6 +260,42 @@ def test_sessions_are_those_that_the_saver_lists(
     assert [tuple(row[name] for name in columns) for row in found] == listed
 
 
+def test_the_queries_in_the_documentation_run(lakehouse: Database) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "transcripts.md").read_text("utf-8")
+    queries = re.findall(r"^```sql\n(.+?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert queries
+    with psycopg.connect(lakehouse.login("alice"), autocommit=True) as alice:
+        for query in queries:
+            alice.execute(query.encode())
+        for view, columns in re.findall(r"^\| `(mooring\.\w+)` \|.*?\| `(.+?)`", text, re.MULTILINE):
+            described = alice.execute(f"select * from {view} limit 0".encode()).description
+            assert described is not None
+            assert [column.name for column in described] == columns.split(", ")
+
+
+class Backwards:
+    """A cipher, as far as SQL can tell."""
+
+    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
+        """Return the cipher's name and what it makes of a text."""
+        return "backwards", plaintext[::-1]
+
+    def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
+        """Return the text again."""
+        return ciphertext[::-1]
+
+
+def test_nothing_can_be_read_in_sql_under_an_encrypting_serializer(
+    lakehouse: Database, person: Principal, reader: Reader
+) -> None:
+    serde = EncryptedSerializer(Backwards())
+    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, serde=serde) as saver:
+        thread_id = stored(saver, {"messages": [HumanMessage("secret", id="1"), AIMessage("so", id="2")]})
+        assert [message.text for message in state(saver, thread_id)] == ["secret", "so"]
+    found = reader.messages(person, thread_id)
+    assert [(row["content"], row["withheld"], row["note"] is None) for row in found] == [(None, False, False)] * 2
+
+
 ODD: list[BaseMessage] = [
     HumanMessage("nul \x00 inside", id="nul \x00 id"),
     HumanMessage("\\u0000 is written \\\\u0000, \\\x00 and \\\\\x00"),
@@ -306,6 +345,30 @@ def test_a_text_that_is_no_json_fails_no_view(
         )
     assert [row["content"] for row in reader.messages(person, thread_id)] == [None, None, None]
     assert reader.read(person, "select * from mooring.tool_calls") == []
+
+
+@pytest.mark.parametrize(
+    ("refs", "state"),
+    [
+        ("{2147483647,2147483647}", "\\x08000000010000000207"),
+        ("{0,2147483647,null,5,-5,3,7}", "\\x08000000010000000707"),
+        ("{0,1}", "\\x08ffffffff7fffffff07"),
+        ("{0,1}", "\\x087fffffffffffffff07"),
+        ("{}", "\\x08000000010000000207"),
+        ("{0,1}", "\\x08"),
+        ("{0,1}", "\\x"),
+    ],
+)
+def test_references_that_lead_nowhere_fail_no_view(
+    admin: psycopg.Connection, saver: GovernedPostgresSaver, person: Principal, reader: Reader, refs: str, state: str
+) -> None:
+    stored(saver, {"messages": [HumanMessage("one", id="1")]})
+    admin.execute(
+        "update mooring.checkpoints set refs = %s::int[], state = %s::bytea where owner = %s",
+        [refs, state, person.name],
+    )
+    for view in ("messages", "tool_calls", "sessions"):
+        assert len(reader.read(person, f"select * from mooring.{view}")) <= 1
 
 
 TEXTS = st.text(st.characters(), max_size=40) | st.text(st.sampled_from("\\\x00\ud800\udc00u0\"'{x"), max_size=12)

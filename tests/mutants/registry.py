@@ -411,7 +411,7 @@ MUTANTS = [
     Mutant(
         "the time of a page's messages tells their order",
         "checkpointer/sql/chat.sql",
-        "max(c.created_at) over (partition by c.owner, c.thread_id order by c.position)",
+        """max(c.created_at) over (partition by :"schema".uuid_of(c.owner, c.thread_id) order by c.position)""",
         "c.created_at",
         (CHATS,),
     ),

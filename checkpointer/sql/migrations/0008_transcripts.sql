@@ -110,7 +110,8 @@ from (
     select run, i.* from generate_series(1, cardinality(latest.refs), 2) run, lateral (
       -- One range of the key for each run, whatever the planner thinks of their number.
       select * from :"schema".contents i
-      where i.thread = t.id and i.position >= latest.refs[run] and i.position < latest.refs[run] + latest.refs[run + 1]
+      where i.thread = t.id and i.position >= latest.refs[run]
+        and i.position < latest.refs[run]::bigint + latest.refs[run + 1]
       offset 0
     ) i
   ) m
