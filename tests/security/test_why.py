@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from agent.explanation import explanation_of
-from checkpointer import MessageReasons, Principal, ThreadNotFoundError, acting_as
+from checkpointer import GovernedPostgresSaver, MessageReasons, Principal, ThreadNotFoundError, acting_as
 from tests.security.scenes import FIGURE, Scene
 from tests.security.test_revocation import CASES, POLICY, TABLE
 
@@ -115,6 +115,15 @@ def test_a_label_that_runs_out_says_when(scene: Scene) -> None:
     assert ran_out.verdict == "ran out"
     assert ran_out.expires_at is not None
     assert ran_out.expires_at < label.expires_at
+
+
+async def test_async_callers_are_told_the_same(scene: Scene) -> None:
+    scene.ask(TABLE)
+    scene.run("revoke select on {name}.sales from {person}")
+    async with GovernedPostgresSaver.from_conn_string(scene.lakehouse.runtime, principal=scene.principal) as saver:
+        assert await saver.awhy(scene.name) == reasons(scene)
+        with pytest.raises(ThreadNotFoundError):
+            await saver.awhy("no such thread")
 
 
 def test_nobody_else_is_told_anything(scene: Scene) -> None:
