@@ -362,8 +362,8 @@ MUTANTS = [
     Mutant(
         "a conversation is the latest",
         TRANSCRIPTS,
-        "order by c.seq desc limit 1\n) latest",
-        "order by c.checkpoint_id limit 1\n) latest",
+        "order by c.seq desc limit 1\n  ) latest",
+        "order by c.checkpoint_id limit 1\n  ) latest",
         (SHOWN,),
     ),
     Mutant(
