@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from langgraph.graph import MessagesState
     from langgraph.graph.state import CompiledStateGraph
 
-    from agent.identity import Caller
+    from agent.identity import Proven
     from checkpointer import GovernedPostgresSaver, Run
     from tools import Catalog
 
@@ -75,24 +75,31 @@ Event = ToolStarted | ToolFinished | Token | Answered | Resumed
 
 
 class Conversation:
-    """One session of one caller. Every call is made as them: their login for memory, their login for data."""
+    """One session of one caller. Every call is made as them: their login for memory, their login for data.
+
+    Args:
+        owner: Whose session it is, where somebody shares it with the caller as an editor.
+    """
 
     def __init__(
         self,
         graph: CompiledStateGraph[MessagesState, TurnContext, MessagesState, MessagesState],
         saver: GovernedPostgresSaver,
-        caller: Caller,
+        caller: Proven,
         catalog: Catalog,
         session: str,
+        owner: str | None = None,
     ) -> None:
         self.session = session
+        self.owner = None if owner == caller.principal.name else owner
         self._graph = graph
         self._saver = saver
         self._caller = caller
         self._context = TurnContext(catalog)
         self._steps: Steps[Any] | None = None
         self._held: Run | None = None
-        self._config: Any = {"configurable": {"thread_id": session}}
+        named = {"thread_id": session} if self.owner is None else {"thread_id": session, "thread_owner": self.owner}
+        self._config: Any = {"configurable": named}
 
     def messages(self) -> list[AnyMessage]:
         """Return the session's messages, oldest first."""
@@ -110,6 +117,7 @@ class Conversation:
 
         Raises:
             ThreadBusyError: Another run holds the session, and did not give it up in time.
+            ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
         with self._turn() as run:
             yield from self._finish(run)
@@ -119,10 +127,11 @@ class Conversation:
 
         Raises:
             ThreadBusyError: Another run holds the session, and did not give it up in time.
+            ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
         with self._turn() as run:
             yield from self._finish(run)
-            title = None if self.messages() else title_of(question)
+            title = None if self.owner or self.messages() else title_of(question)
             for event in self._run(run, {"messages": [HumanMessage(question, id=str(uuid4()))]}):
                 if title is not None:
                     # The first event comes after the first checkpoint, so that there is a session to name.
@@ -186,16 +195,17 @@ class Conversation:
                 yield from _events(mode, payload)
         finally:
             steps.stop()
-        yield Answered(answer_of(self.session, self.messages()))
+        yield Answered(answer_of(self.session, self.messages(), self.owner))
 
 
-def answer_of(session: str, messages: list[AnyMessage]) -> Answer:
+def answer_of(session: str, messages: list[AnyMessage], owner: str | None = None) -> Answer:
     """Return the last turn of a session as an answer."""
     start = max((i for i, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
     turn = messages[start:]
     final = next((m for m in reversed(turn) if isinstance(m, AIMessage)), AIMessage(""))
     return Answer(
         session=session,
+        owner=owner,
         answer=final.text,
         withheld=withholding_of(final),
         tools=tool_uses(turn),

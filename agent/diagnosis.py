@@ -69,7 +69,7 @@ def _sessions(settings: Settings, database: Database) -> Check:
 
 
 def _caller(caller: Caller) -> Check:
-    groups = ", ".join(sorted(caller.principal.groups)) or "none"
+    groups = ", ".join(sorted(caller.groups)) or "none"
     return Check(name="caller", ok=True, detail=f"{caller.principal.name}, proven by login; groups: {groups}")
 
 

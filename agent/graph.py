@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, SystemMessage, trim_messages
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, SystemMessage, ToolMessage, trim_messages
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -34,6 +34,7 @@ SYSTEM_PROMPT = (
     "so plainly and do not look for a way around it. Show results of more than one row as a Markdown table."
 )
 
+_NOT_RUN = "This was not run: the turn was interrupted, and what it was about may not be read any more."
 # For models that do not tell their window.
 _DEFAULT_WINDOW = 100_000
 # The part of the window that history may fill; the rest is for tool schemas and the answer.
@@ -48,20 +49,23 @@ class TurnContext:
 
 
 def build_graph(
-    model: BaseChatModel, checkpointer: BaseCheckpointSaver[Any] | None, catalog: Catalog | None = None
+    model: BaseChatModel,
+    checkpointer: BaseCheckpointSaver[Any] | None,
+    catalog: Catalog | None = None,
+    dialect: str = "PostgreSQL",
 ) -> CompiledStateGraph[MessagesState, TurnContext, MessagesState, MessagesState]:
     """Compile the agent with a chat model and a checkpointer.
 
     With a `catalog` it is the graph of one caller, and takes no context: for servers whose context comes from the
-    request's body.
+    request's body. The model is told the `dialect` of SQL that the catalog understands.
     """
-    toolbox = catalog_tools()
+    toolbox = catalog_tools(dialect)
     tools = ToolNode(toolbox, wrap_tool_call=run_labelled)
     bound = model.bind_tools(toolbox)
     window = int(_SHARE * ((getattr(model, "profile", None) or {}).get("max_input_tokens") or _DEFAULT_WINDOW))
 
     def call_model(state: MessagesState) -> dict[str, list[AnyMessage]]:
-        prompt = fit(state["messages"], window)
+        prompt = answered(fit(state["messages"], window))
         answer = bound.invoke([SystemMessage(SYSTEM_PROMPT), *prompt])
         return {"messages": [derived_from(answer, prompt)]}
 
@@ -81,6 +85,24 @@ def build_graph(
     builder.add_conditional_edges("model", pending_calls, ["tools", END])
     builder.add_edge("tools", "model")
     return builder.compile(checkpointer=checkpointer, name="mooring")
+
+
+def answered(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    """Return the messages with a result for every tool call: models refuse one that has none.
+
+    A call has none when its turn was interrupted before it, and what it asked for was withheld when the turn went on.
+    """
+    results = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
+    whole: list[BaseMessage] = []
+    for message in messages:
+        whole.append(message)
+        calls = message.tool_calls if isinstance(message, AIMessage) else []
+        whole += [
+            ToolMessage(_NOT_RUN, tool_call_id=call["id"] or "", name=call["name"], status="error")
+            for call in calls
+            if call["id"] not in results
+        ]
+    return whole
 
 
 def fit(messages: Sequence[BaseMessage], window: int) -> list[BaseMessage]:

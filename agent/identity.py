@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import psycopg
 
@@ -15,12 +15,23 @@ if TYPE_CHECKING:
     from agent.database import Database
 
 
+class Proven(Protocol):
+    """Somebody whose principal their credentials have proven."""
+
+    @property
+    def principal(self) -> Principal:
+        """Who they are."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A principal, and the connection string that logs in as them and nobody else."""
 
     principal: Principal
     conninfo: str
+    groups: frozenset[str] = frozenset()
+    """Of which they are a member in the database, which looks by itself at every statement."""
 
 
 _WHO = """
@@ -56,7 +67,7 @@ def log_in(database: Database, user: str) -> Caller:
     if row is None or row[1]:
         msg = f"{user!r} reads past row-level security"
         raise LoginError(msg, "log in as an ordinary role; superusers and roles with BYPASSRLS hold no sessions")
-    return Caller(Principal(row[0], frozenset(row[2])), conninfo)
+    return Caller(Principal(row[0]), conninfo, frozenset(row[2]))
 
 
 def _was_asked(error: psycopg.OperationalError) -> bool:

@@ -53,6 +53,7 @@ class Answer(Schema):
     """The answer to one question."""
 
     session: str = Field(description="The thread id; pass it as --session to go on.")
+    owner: str | None = Field(default=None, description="Whose session it is, if not one's own; pass it as --owner.")
     answer: str = Field(description="The reason, where it is withheld.")
     withheld: Withholding | None = Field(default=None, description="What it was derived from may not be read any more.")
     tools: list[ToolUse]
@@ -67,6 +68,33 @@ class SessionInfo(Schema):
     created_at: datetime
     updated_at: datetime
     checkpoints: int
+
+
+class ShareInfo(Schema):
+    """Whom a session is shared with."""
+
+    session: str
+    owner: str
+    shared_with: str = Field(description="A person's name, or group: and the name of a group.")
+    role: Literal["viewer", "editor"]
+    shared_at: datetime
+
+
+class AuditEntry(Schema):
+    """One act of a person's, as it was at its time."""
+
+    at: datetime
+    actor: str
+    act: Literal[
+        "opened", "wrote", "read", "withheld", "shared", "unshared", "transferred", "exported", "deleted", "break glass"
+    ]
+    session: str
+    owner: str
+    counterpart: str | None = Field(description="Whom it was shared with or given to.")
+    role: Literal["viewer", "editor"] | None = Field(description="What it was shared as.")
+    reason: str | None = Field(description="Why something was withheld, or the glass broken.")
+    statement: str | None = Field(description="Id of the query that read the tables.")
+    tables: list[str] = Field(description="Tables that were read, or that the reader misses.")
 
 
 class PrunedSession(Schema):
@@ -120,6 +148,7 @@ class Transcript(Schema):
     """A session with all of its messages, oldest first."""
 
     session: str
+    owner: str | None = Field(default=None, description="Whose session it is, if not one's own.")
     title: str | None
     created_at: datetime
     updated_at: datetime

@@ -14,6 +14,9 @@ from agent.local.ephemeral import ephemeral_surface
 # Any of these names a server or a database; PGUSER or PGPASSWORD alone do not.
 POSTGRES_VARIABLES = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
 
+# Each names a compute of Lakebase.
+LAKEBASE_VARIABLES = ("LAKEBASE_ENDPOINT", "LAKEBASE_AUTOSCALING_PROJECT", "LAKEBASE_INSTANCE_NAME")
+
 
 class Settings(BaseSettings):
     """What can be set; an empty variable is as good as none."""
@@ -30,6 +33,12 @@ class Settings(BaseSettings):
     """The schema that sessions are kept in."""
     user: str | None = None
     """Whom to log in as; alice on the embedded sample."""
+    profile: str | None = None
+    """A login to Databricks, by the name of its profile: who asks, and whose tables they are asked of."""
+    warehouse_id: str | None = Field(default=None, validation_alias="DATABRICKS_WAREHOUSE_ID")
+    """The SQL warehouse that queries of Unity Catalog run on."""
+    catalogs: str = ""
+    """The catalogs of Unity Catalog whose tables are listed, with commas; all that the caller sees if none is named."""
     model: str = "offline"
     """Name of the chat model, such as `databricks:<endpoint>`."""
 
@@ -37,6 +46,11 @@ class Settings(BaseSettings):
     def external(self) -> bool:
         """Whether sessions are kept in another Postgres than the embedded one."""
         return self.database_url is not None or any(os.environ.get(name) for name in POSTGRES_VARIABLES)
+
+    @property
+    def lakebase(self) -> bool:
+        """Whether sessions are kept in a Lakebase that is named as Databricks Apps does."""
+        return any(os.environ.get(name) for name in LAKEBASE_VARIABLES)
 
     @property
     def ephemeral(self) -> str | None:

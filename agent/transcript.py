@@ -24,20 +24,39 @@ _ROLES: dict[str, Literal["user", "assistant", "tool", "system"]] = {
 }
 
 
-def transcript_of(saver: GovernedPostgresSaver, session: str) -> Transcript:
-    """Return the bound principal's session with all of its messages, oldest first.
+def transcript_of(
+    saver: GovernedPostgresSaver,
+    session: str,
+    owner: str | None = None,
+    *,
+    exports: bool = False,
+    break_glass: str | None = None,
+) -> Transcript:
+    """Return a session with all of its messages, oldest first: the bound principal's, or one that an owner shares.
+
+    Args:
+        saver: An open saver.
+        session: Its thread id.
+        owner: Whose it is, if somebody else's.
+        exports: The audit tells that it was taken out.
+        break_glass: Why an auditor has to read it whole, shared or not.
 
     Raises:
-        ThreadNotFoundError: They have no such session.
+        ThreadNotFoundError: There is no such session, or none that they may read.
+        NotAuditorError: Only auditors break the glass.
     """
-    found = saver.sessions(thread_id=session)
-    config: Any = {"configurable": {"thread_id": session}}
-    latest = saver.get_tuple(config)
+    if break_glass is not None:
+        found = [saver.break_glass(owner or "", session, reason=break_glass)]
+    else:
+        found = list(saver.sessions(thread_id=session, owner=owner))
+    config: Any = {"configurable": {"thread_id": session, "thread_owner": owner}}
+    latest = saver.export(config) if exports else saver.get_tuple(config)
     if not found or latest is None:
-        raise ThreadNotFoundError(session)
+        raise ThreadNotFoundError(session, owner)
     messages: list[AnyMessage] = latest.checkpoint["channel_values"].get("messages", [])
     return Transcript(
         session=session,
+        owner=owner,
         title=found[0].title,
         created_at=found[0].created_at,
         updated_at=found[0].updated_at,

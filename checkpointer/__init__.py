@@ -11,6 +11,7 @@ with GovernedPostgresSaver.from_conn_string(runtime_dsn) as saver:
 
 from __future__ import annotations
 
+from checkpointer.audit import AuditLine
 from checkpointer.errors import (
     BlockedTypeError,
     CheckpointerError,
@@ -18,8 +19,10 @@ from checkpointer.errors import (
     ErasureHeldError,
     NoPrincipalError,
     NotAdministratorError,
+    NotAuditorError,
     NotBelievedError,
     NotOpenError,
+    NotSharedError,
     PrincipalError,
     SchemaError,
     SourceError,
@@ -34,6 +37,7 @@ from checkpointer.errors import (
     UnrebuildableError,
     UnsafeRoleError,
     UnserializableError,
+    ViewerError,
     WrongThreadError,
 )
 from checkpointer.leases import Run
@@ -42,8 +46,10 @@ from checkpointer.reasons import LabelReason, MessageReasons
 from checkpointer.retention import Expired, Retention
 from checkpointer.saver import GovernedPostgresSaver
 from checkpointer.sessions import Session
+from checkpointer.sharing import Share
 
 __all__ = [
+    "AuditLine",
     "BlockedTypeError",
     "CheckpointerError",
     "DatabaseUnavailableError",
@@ -54,14 +60,17 @@ __all__ = [
     "MessageReasons",
     "NoPrincipalError",
     "NotAdministratorError",
+    "NotAuditorError",
     "NotBelievedError",
     "NotOpenError",
+    "NotSharedError",
     "Principal",
     "PrincipalError",
     "Retention",
     "Run",
     "SchemaError",
     "Session",
+    "Share",
     "SourceError",
     "StaleLeaseError",
     "ThreadBusyError",
@@ -74,6 +83,7 @@ __all__ = [
     "UnrebuildableError",
     "UnsafeRoleError",
     "UnserializableError",
+    "ViewerError",
     "WrongThreadError",
     "acting_as",
 ]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # An index entry holds about 2.7 kB; the owner's name needs its share.
 _MAX_BYTES = 1000
+# The key of a config that names another's thread.
+OWNER = "thread_owner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,9 @@ class Incarnation:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a checkpoint is. `ns` is None where a listing spans all namespaces."""
+    """Where a checkpoint is, and who asks for it. `ns` is None where a listing spans all namespaces."""
 
+    reader: str
     owner: str
     thread_id: str
     ns: str | None
@@ -56,20 +59,33 @@ class Address:
         """Owner and thread id."""
         return self.owner, self.thread_id
 
+    @property
+    def memo(self) -> tuple[str, ...]:
+        """Under what a process remembers the thread: what one reader saw is nothing to another."""
+        return memo_key(self.reader, self.owner, self.thread_id)
+
     def leased(self, thread: int, number: int) -> Address:
         """Return the address with a lease."""
         return replace(self, lease=Lease(thread, number))
 
     def config(self, checkpoint_id: str, ns: str | None = None) -> RunnableConfig:
         """Return the config that names a checkpoint of this thread."""
-        return checkpoint_config(self.thread_id, (self.ns or "") if ns is None else ns, checkpoint_id)
+        return checkpoint_config(self.thread_id, (self.ns or "") if ns is None else ns, checkpoint_id, self.foreign)
+
+    @property
+    def foreign(self) -> str | None:
+        """The owner, where that is somebody else."""
+        return None if self.owner == self.reader else self.owner
 
 
-def address(config: RunnableConfig, owner: str) -> Address:
-    """Read the address from `config["configurable"]`; the thread is always one of `owner`'s.
+def address(config: RunnableConfig, reader: str) -> Address:
+    """Read the address from `config["configurable"]`.
+
+    The thread is the reader's own, unless `thread_owner` names somebody else. That is an address: whether the reader
+    gets to see the thread is for the database to say.
 
     Raises:
-        ThreadIdError: There is no thread id, or one that cannot be stored.
+        ThreadIdError: There is no thread id, or it or the owner cannot be stored.
     """
     configurable: dict[str, Any] = config.get("configurable") or {}
     if "thread_id" not in configurable:
@@ -78,11 +94,25 @@ def address(config: RunnableConfig, owner: str) -> Address:
     ns = configurable.get("checkpoint_ns")
     checkpoint_id = configurable.get("checkpoint_id") or None
     return Address(
-        owner,
+        reader,
+        valid_owner(configurable.get(OWNER)) or reader,
         valid_thread_id(configurable["thread_id"]),
         None if ns is None else str(ns),
         None if checkpoint_id is None else str(checkpoint_id),
     )
+
+
+def valid_owner(owner: object) -> str | None:
+    """Return the owner of a thread as text; None where none is named.
+
+    Raises:
+        ThreadIdError: It holds NUL or a lone surrogate.
+    """
+    text = "" if owner is None else str(owner)
+    if not storable(text):
+        msg = "An owner's name holds no NUL character and no lone surrogate."
+        raise ThreadIdError(msg)
+    return text or None
 
 
 def valid_thread_id(thread_id: object) -> str:
@@ -104,6 +134,12 @@ def valid_thread_id(thread_id: object) -> str:
     return text
 
 
-def checkpoint_config(thread_id: str, ns: str, checkpoint_id: str) -> RunnableConfig:
-    """Return the config that names one checkpoint."""
-    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}}
+def memo_key(reader: str, owner: str, thread_id: str) -> tuple[str, ...]:
+    """Return under what a process remembers a thread."""
+    return (owner, thread_id) if reader == owner else (owner, thread_id, reader)
+
+
+def checkpoint_config(thread_id: str, ns: str, checkpoint_id: str, foreign: str | None = None) -> RunnableConfig:
+    """Return the config that names one checkpoint, of somebody else's thread where an owner is given."""
+    named = {"thread_id": thread_id, "checkpoint_ns": ns, "checkpoint_id": checkpoint_id}
+    return {"configurable": named if foreign is None else {**named, OWNER: foreign}}

@@ -29,7 +29,7 @@ from checkpointer.errors import (
     ThreadNotHeldError,
 )
 from checkpointer.migrations import COMMAND
-from checkpointer.operations import Operation, Row, Statement, respecting_holds
+from checkpointer.operations import Operation, Row, Statement, explained
 from checkpointer.queries import queries
 from checkpointer.retention import FOREVER, Expiry
 
@@ -118,7 +118,7 @@ class Administrator:
         return self._drive(erasure.erase(owner, dry_run=dry_run, except_held=except_held))
 
     def _drive(self, operation: Operation[T]) -> T:
-        operation = respecting_holds(operation)
+        operation = explained(operation)
         try:
             statements = next(operation)
             while True:

@@ -38,7 +38,8 @@ def history(ctx: Context, where: Address, channels: Sequence[str]) -> Operation[
     place = {"owner": where.owner, "thread_id": where.thread_id, "ns": where.ns or ""}
     walk = {**place, "checkpoint_id": where.checkpoint_id, "channels": list(channels), "counters": COUNTERS}
     while channels:
-        [rows] = yield [Statement("delta_chain", {**walk, "bounded": True})]
+        opened = [Statement("opened", place)] if where.foreign else []
+        rows, *_ = yield [Statement("delta_chain", {**walk, "bounded": True}), *opened]
         found = [_found(ctx.serde, rows, channel) for channel in channels]
         if rows and rows[-1][2] and not all(each.seeded for each in found):
             # The counters led astray, which they do in no graph of LangGraph's: all the way, then.
@@ -129,7 +130,7 @@ def _histories(
         for row in rows
         if row.part == "x"
     }
-    ctx.memory.withhold(where.thread, thread, closed.keys())
+    ctx.memory.withhold(where.memo, thread, closed.keys())
     items.update(closed)
     writes = sorted(
         (row for row in rows if row.part == "w"), key=lambda w: writes_sort_key(w.more.decode(), w.kind, w.n)

@@ -28,7 +28,7 @@ from hashlib import blake2b
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, ToolMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
@@ -43,6 +43,7 @@ from checkpointer.messages import (
     placeholder,
     plain_to_json,
 )
+from checkpointer.principal import storable
 from checkpointer.serializer import dump, load
 
 if TYPE_CHECKING:
@@ -61,9 +62,17 @@ VALUE, ELEMENTS, ENTRIES = "value", "elements", "entries"
 FIRST_VALUE = 1 << 30
 
 _SMALL_TEXT = 48
+_MOST_TABLES = 200
 _SCALARS_AN_ITEM = 64
 _SCALARS = (int, float, bool, type(None))
 _CONSTANTS = frozenset({*_SCALARS, str, bytes})
+
+
+class Read(NamedTuple):
+    """Which tables a statement read, by its id: that of the catalog's, or the tool call's."""
+
+    statement: str
+    tables: tuple[str, ...]
 
 
 def is_list(node: Node) -> bool:
@@ -82,6 +91,8 @@ class Item(NamedTuple):
     labels: Labels = NONE
     envelope: str | None = None
     """What stays visible when it is withheld: as JSON, a message without content, or an entry's keys."""
+    read: Read | None = None
+    """Where it came from, for the audit; not stored with it."""
 
     @property
     def size(self) -> int:
@@ -262,8 +273,10 @@ class Encoder:
                 item = Item.of(*readable, lane, labels, envelope_of(value) if labels or self.apart else None)
                 if mark is not None:
                     self.digests[mark] = item.digest
-                return item
-        return Item.of(VALUE, dump(self.serde, value), labels=self.labels_of(value))
+                return item._replace(read=read_by(value)) if isinstance(value, ToolMessage) else item
+        labels = self.labels_of(value)
+        envelope = envelope_of(value) if isinstance(value, BaseMessage) and (labels or self.apart) else None
+        return Item.of(VALUE, dump(self.serde, value), labels=labels, envelope=envelope)
 
     def _refer(self, items: list[Item | At], start: int | None = None) -> int:
         """Add references to the items and return the number of runs since `start`, which may be joined.
@@ -290,6 +303,16 @@ class Encoder:
             refs[-1] += 1
         else:
             refs += (position, 1)
+
+
+def read_by(result: ToolMessage) -> Read | None:
+    """Return which tables a tool's result was read from; None where it names none."""
+    named = result.response_metadata.get("sources")
+    if not isinstance(named, list | tuple):
+        return None
+    tables = tuple(str(source) for source in named[:_MOST_TABLES] if storable(str(source)))
+    statement = str(result.response_metadata.get("statement_id") or result.tool_call_id)
+    return Read(statement if storable(statement) else "", tables) if tables else None
 
 
 class Marks(Protocol):
@@ -367,9 +390,7 @@ class Decoder:
         if isinstance(item, MessageMould):
             return item.cast()
         if isinstance(item, Closed):
-            if item.kind not in MESSAGE_KINDS:
-                return item.withheld
-            return placeholder(item.kind, item.envelope or "{}", item.withheld)
+            return item.withheld if item.envelope is None else placeholder(item.envelope, item.withheld)
         assert isinstance(item, Item)
         if item.kind in MESSAGE_KINDS:
             if self._again(position):

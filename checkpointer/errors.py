@@ -52,6 +52,25 @@ class ThreadNotFoundError(CheckpointerError):
         super().__init__(f"{who} no thread {thread_id!r}{listed}.")
 
 
+class ViewerError(CheckpointerError):
+    """The thread is shared for reading only, and was to be written to. Nothing was."""
+
+    def __init__(self, thread_id: str, owner: str) -> None:
+        super().__init__(
+            f"Thread {thread_id!r} of {owner!r} is shared with you as a viewer, so nothing of it was changed. "
+            f"{owner!r} can make you an editor; a thread of your own is there for anything else."
+        )
+
+
+class NotSharedError(CheckpointerError):
+    """There is no share to take back."""
+
+    def __init__(self, thread_id: str, with_: str) -> None:
+        super().__init__(
+            f"Thread {thread_id!r} is not shared with {with_!r}. `mooring sessions shares` lists with whom it is."
+        )
+
+
 class ThreadBusyError(CheckpointerError):
     """Another run holds the thread's lease."""
 
@@ -127,6 +146,16 @@ class NotAdministratorError(CheckpointerError):
         super().__init__(
             f"Role {role!r} does not own the sessions' schema, so it neither prunes other people's sessions nor holds "
             "them. Connect as the role that ran `mooring db migrate` (MOORING_ADMIN_URL)."
+        )
+
+
+class NotAuditorError(CheckpointerError):
+    """Only auditors break the glass."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only members of the auditors' role read a session that is not shared with them. An administrator names "
+            "that role with `mooring db migrate --auditor-role` and grants it to people."
         )
 
 

@@ -19,7 +19,7 @@ _MAX_THREADS = 256
 _MAX_CHECKPOINTS = 16
 _MAX_FORGOTTEN = 4096
 
-ThreadKey = tuple[str, str]  # owner, thread_id
+ThreadKey = tuple[str, ...]  # owner, thread_id, and the reader where that is another
 CheckpointKey = tuple[str, str]  # ns, checkpoint_id
 
 

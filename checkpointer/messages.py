@@ -97,8 +97,10 @@ class MessageMould:
 
 
 def envelope_of(message: BaseMessage) -> str:
-    """Return what stays visible of a message that is withheld: its id, name and tool calls without arguments."""
-    parts: dict[str, Any] = {"id": message.id, "name": message.name}
+    """Return what stays visible of a message that is withheld: its type, id, name and tool calls without arguments."""
+    parts: dict[str, Any] = {"type": message.type, "id": message.id, "name": message.name}
+    if message.type not in MESSAGE_KINDS:
+        parts |= {"type": "chat", "role": message.type}
     if isinstance(message, ToolMessage):
         parts |= {"tool_call_id": message.tool_call_id, "status": message.status}
     if isinstance(message, AIMessage):
@@ -108,9 +110,10 @@ def envelope_of(message: BaseMessage) -> str:
     return plain_to_json({name: value for name, value in parts.items() if value})
 
 
-def placeholder(kind: str, envelope: str, withheld: Withheld) -> BaseMessage:
+def placeholder(envelope: str, withheld: Withheld) -> BaseMessage:
     """Return what stands for a message that is withheld; a model can still be called with it."""
     parts = _parse(envelope)[0]
+    kind = parts.pop("type")
     marks = {**asdict(withheld), "sources": list(withheld.sources)}
     fields: dict[str, Any] = {"content": withheld.reason, "response_metadata": {KEY: {"withheld": marks}}, **parts}
     if "tool_calls" in fields:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COMMAND = "mooring db migrate"
+_DEVELOPMENT = (
+    "Schema {schema!r} was made by code that was never released, and cannot be brought up to date. Drop it and run "
+    f"`{COMMAND}`; for the embedded Postgres, `mooring db stop` and set another MOORING_HOME."
+)
 
 
 def migrations() -> Iterator[tuple[int, str]]:
@@ -26,7 +30,13 @@ def migrations() -> Iterator[tuple[int, str]]:
         yield int(name.split("_")[0]), name
 
 
-def migration_sql(schema: str, runtime_role: str, login_role: str | None, chat_schema: str | None) -> str:
+def migration_sql(
+    schema: str,
+    runtime_role: str,
+    login_role: str | None,
+    auditor_role: str | None = None,
+    chat_schema: str | None = None,
+) -> str:
     """Return everything that a fresh migration runs, for a database administrator to read or to run with psql."""
     _check_names(schema, chat_schema)
     parts = ["begin;"]
@@ -35,12 +45,19 @@ def migration_sql(schema: str, runtime_role: str, login_role: str | None, chat_s
         parts += [f"-- {name}", text, _recorded(schema, version, name)]
     if login_role:
         parts.append(script("login.sql", schema=schema, login_role=login_role))
+    if auditor_role:
+        parts.append(script("auditor.sql", schema=schema, auditor_role=auditor_role))
     parts += _chat(schema, chat_schema, runtime_role, login_role)
     return "\n".join([*parts, "commit;", ""])
 
 
 def migrate(
-    admin_dsn: str, schema: str, runtime_role: str, login_role: str | None, chat_schema: str | None
+    admin_dsn: str,
+    schema: str,
+    runtime_role: str,
+    login_role: str | None,
+    auditor_role: str | None = None,
+    chat_schema: str | None = None,
 ) -> list[str]:
     """Apply what is missing, each migration in a transaction of its own; return the names of those applied.
 
@@ -52,12 +69,17 @@ def migrate(
     with psycopg.connect(
         admin_dsn, autocommit=True, prepare_threshold=None, application_name="mooring migrate"
     ) as conn:
-        _check_runtime_role(conn, runtime_role)
+        _check_role(conn, runtime_role, "LOGIN PASSWORD '...'")
+        if auditor_role:
+            _check_role(conn, auditor_role, "NOLOGIN")
         for version, name in migrations():
             with conn.transaction():
                 _lock(conn, schema)
-                if version <= _version(conn, schema):
+                done = _applied(conn, schema)
+                if version in done:
                     continue
+                if version < max(done, default=0):
+                    raise SchemaError(_DEVELOPMENT.format(schema=schema))
                 _execute(conn, script(f"migrations/{name}", schema=schema, runtime_role=runtime_role))
                 _execute(conn, _recorded(schema, version, name))
                 applied.append(name)
@@ -65,6 +87,10 @@ def migrate(
             with conn.transaction():
                 _lock(conn, schema)
                 _execute(conn, script("login.sql", schema=schema, login_role=login_role))
+        if auditor_role:
+            with conn.transaction():
+                _lock(conn, schema)
+                _execute(conn, script("auditor.sql", schema=schema, auditor_role=auditor_role))
         with conn.transaction():
             _lock(conn, schema)
             try:
@@ -141,9 +167,9 @@ def _check_names(*schemas: str | None) -> None:
             raise SchemaError(msg)
 
 
-def _check_runtime_role(conn: psycopg.Connection, runtime_role: str) -> None:
-    if not conn.execute("select from pg_catalog.pg_roles where rolname = %s", [runtime_role]).fetchall():
-        msg = f"Role {runtime_role!r} does not exist. Run: CREATE ROLE {_quote(runtime_role)} LOGIN PASSWORD '...'."
+def _check_role(conn: psycopg.Connection, role: str, options: str) -> None:
+    if not conn.execute("select from pg_catalog.pg_roles where rolname = %s", [role]).fetchall():
+        msg = f"Role {role!r} does not exist. Run: CREATE ROLE {_quote(role)} {options}."
         raise SchemaError(msg)
 
 
@@ -151,18 +177,16 @@ def _lock(conn: psycopg.Connection, schema: str) -> None:
     conn.execute("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext(%s))", [f"mooring migrate {schema}"])
 
 
-def _version(conn: psycopg.Connection, schema: str) -> int:
+def _applied(conn: psycopg.Connection, schema: str) -> set[int]:
     table = conn.execute(
         "select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
         " where n.nspname = %s and c.relname = 'migrations'",
         [schema],
     ).fetchone()
     if table is None:
-        return 0
-    row = conn.execute(
-        sql.SQL("select coalesce(max(version), 0) from {}").format(sql.Identifier(schema, "migrations"))
-    ).fetchone()
-    return int(row[0]) if row else 0
+        return set()
+    rows = conn.execute(sql.SQL("select version from {}").format(sql.Identifier(schema, "migrations"))).fetchall()
+    return {int(version) for (version,) in rows}
 
 
 def _recorded(schema: str, version: int, name: str) -> str:

@@ -25,16 +25,20 @@ from langgraph.checkpoint.serde.types import ERROR, INTERRUPT
 from psycopg import DatabaseError
 from psycopg.errors import RestrictViolation, UniqueViolation
 
+from checkpointer.addresses import OWNER
 from checkpointer.encoding import FIRST_VALUE, Encoder, Item, is_list
 from checkpointer.errors import (
+    NotAuditorError,
     StaleLeaseError,
     ThreadDeletedError,
     ThreadExistsError,
     ThreadHeldError,
+    ThreadNotFoundError,
+    ViewerError,
     WithheldItemGoneError,
 )
 from checkpointer.labels import NONE, Labels, LabelsOf, labels_of
-from checkpointer.memo import Memory, StoredChannel, ThreadMemo
+from checkpointer.memo import NOTHING_HELD, Memory, StoredChannel, ThreadMemo
 from checkpointer.messages import is_plain, plain_to_json
 from checkpointer.reading import read_page
 from checkpointer.serializer import dump, marked
@@ -44,13 +48,15 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from checkpointer.addresses import Address
+    from checkpointer.principal import Principal
     from checkpointer.retention import Retention
 
 # The channel that transcripts are made of, which is LangGraph's own name for it.
 CONVERSATION = "messages"
 
-# What a storing function raises under a lease that is no longer the latest.
-STALE_LEASE = "MRG02"
+# What the functions of the schema raise: under a lease that is no longer the latest, for a viewer who writes to a
+# thread, for anybody else who may not, and for whoever breaks the glass and is no auditor.
+STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR = "MRG02", "MRG03", "MRG04", "MRG05"
 
 T = TypeVar("T")
 
@@ -87,29 +93,61 @@ class Context:
     """What is done with threads that have no policy of their own."""
 
 
-def respecting_holds(operation: Operation[T]) -> Operation[T]:
-    """Tell in our words what the database refuses because of a legal hold.
+def explained(operation: Operation[T]) -> Operation[T]:
+    """Tell in our words what the database refuses because of a legal hold, or because a thread is another's.
 
     Raises:
         ThreadHeldError: Something of a held thread would have been deleted or changed.
+        ViewerError: The thread is shared for reading only.
+        ThreadNotFoundError: There is no such thread of the owner's, or it is not shared.
+        NotAuditorError: Only auditors may.
     """
     try:
         return (yield from operation)
-    except RestrictViolation as error:
-        raise ThreadHeldError(error.diag.message_detail or "") from error
+    except DatabaseError as error:
+        named, owner = error.diag.message_detail or "", error.diag.message_hint or ""
+        if isinstance(error, RestrictViolation):
+            raise ThreadHeldError(named) from error
+        if error.sqlstate == A_VIEWER:
+            raise ViewerError(named, owner) from error
+        if error.sqlstate == NO_AUDITOR:
+            raise NotAuditorError from error
+        if error.sqlstate == NO_THREAD:
+            raise ThreadNotFoundError(named, owner) from error
+        raise
 
 
 def get_tuple(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]:
     """Return the checkpoint, the latest committed one without an id, with everything it refers to."""
-    params = {"thread_id": where.thread_id, "ns": where.ns or "", "checkpoint_id": where.checkpoint_id}
+    params = {
+        "owner": where.owner,
+        "thread_id": where.thread_id,
+        "ns": where.ns or "",
+        "checkpoint_id": where.checkpoint_id,
+    }
     # A saver without a policy only reads: a statement that may write makes a read a fifth slower.
     policy = ctx.retention
     name = "get_parts" if policy is None else "use_parts"
-    held = ctx.memory.held(where.thread)
+    held = ctx.memory.held(where.memo)
     [rows] = yield [Statement(name, {**params, **held.params, **policy_of(policy)}, binds=True, held=len(held.items))]
-    page = read_page(ctx.serde, ctx.memory, where.owner, held, rows)
+    page = read_page(ctx.serde, ctx.memory, where.reader, where.owner, held, rows)
     if page.last is not None and where.incarnation is not None:
         where.incarnation.learn(page.last[0])
+    return page.tuples[0] if page.tuples else None
+
+
+def export(ctx: Context, where: Address, who: Principal) -> Operation[CheckpointTuple | None]:
+    """Return the checkpoint as `get_tuple` does; the audit tells that it was taken out."""
+    params = {
+        "owner": where.owner,
+        "thread_id": where.thread_id,
+        "ns": "",
+        "checkpoint_id": None,
+        **NOTHING_HELD.params,
+    }
+    bound = {"principal": who.name, "groups": sorted(who.groups)}
+    _, rows = yield [Statement("exported", params), Statement("get_parts", {**params, **bound})]
+    page = read_page(ctx.serde, ctx.memory, where.reader, where.owner, NOTHING_HELD, rows)
     return page.tuples[0] if page.tuples else None
 
 
@@ -124,6 +162,7 @@ def put(
     """Store a checkpoint. The config's checkpoint id is its parent. Storing the same one again replaces it."""
     ns = where.ns or ""
     full_metadata = cast("dict[str, Any]", get_serializable_checkpoint_metadata(config, metadata))
+    full_metadata.pop(OWNER, None)  # an address, which LangGraph takes from the config
     run_id = full_metadata.get("run_id")
     text, opaque = _metadata(ctx.serde, full_metadata)
     values = checkpoint["channel_values"]
@@ -134,7 +173,7 @@ def put(
         memo = yield from _memo(ctx, where, thread)
         if inherits and (memo is None or (ns, where.checkpoint_id) not in memo.checkpoints):
             yield from get_tuple(ctx, where)
-            memo = ctx.memory.get(where.thread, thread)
+            memo = ctx.memory.get(where.memo, thread)
         before = memo.checkpoints.get((ns, where.checkpoint_id or ""), {}) if memo else {}
         encoder = _encoder(ctx, memo)
         channels: dict[str, tuple[Any, list[Any], int]] = {}
@@ -272,7 +311,7 @@ def known_thread(ctx: Context, where: Address) -> int | None:
         return where.incarnation.thread
     if where.checkpoint_id is None:
         return None
-    return ctx.memory.thread_of(where.thread, (where.ns or "", where.checkpoint_id))
+    return ctx.memory.thread_of(where.memo, (where.ns or "", where.checkpoint_id))
 
 
 def _thread_of_put(ctx: Context, where: Address) -> Operation[int | None]:
@@ -303,13 +342,13 @@ def _memo(ctx: Context, where: Address, thread: int | None) -> Operation[ThreadM
     Raises:
         ThreadDeletedError: The thread was deleted.
     """
-    memo = ctx.memory.get(where.thread, thread)
+    memo = ctx.memory.get(where.memo, thread)
     if memo is not None or thread is None or where.lease is not None:
         return memo
     [rows] = yield [Statement("epoch_of_thread", {"owner": where.owner, "thread_id": where.thread_id, "id": thread})]
     if not rows:
         raise ThreadDeletedError(where.thread_id)
-    return ctx.memory.learn(where.thread, thread, rows[0][0], (0, FIRST_VALUE), {})
+    return ctx.memory.learn(where.memo, thread, rows[0][0], (0, FIRST_VALUE), {})
 
 
 def _encoder(ctx: Context, memo: ThreadMemo | None) -> Encoder:
@@ -328,7 +367,7 @@ def _find_originals(ctx: Context, where: Address, memo: ThreadMemo, items: Itera
     [rows] = yield [Statement("present_items", {"owner": where.owner, "thread": memo.thread, "items": wanted})]
     if len(rows) < len(wanted):
         raise WithheldItemGoneError(where.thread_id)
-    ctx.memory.withhold(where.thread, memo.thread, wanted)
+    ctx.memory.withhold(where.memo, memo.thread, wanted)
     memo.withheld.update(wanted)
 
 
@@ -346,6 +385,7 @@ def _store(
         name,
         {
             **params,
+            "owner": where.owner,
             "thread_id": where.thread_id,
             "lease_id": where.lease.thread if where.lease else None,
             "lease": where.lease.number if where.lease else None,
@@ -359,6 +399,7 @@ def _store(
             "messages": [item.message for item in fresh],
             "values": [item.value for item in fresh],
             **_labels(fresh),
+            **_reads(fresh),
             "refs": refs,
             "open_at": [at + 1 for at in range(0, len(refs), 2) if refs[at] < 0],
         },
@@ -371,13 +412,13 @@ def _store(
             raise
         raise StaleLeaseError(where.thread_id) from error
     if thread is None:
-        ctx.memory.forget(where.thread)
+        ctx.memory.forget(where.memo)
         return None
     if where.incarnation is not None:
         where.incarnation.learn(thread)
     known = {item.digest: position for item, position in zip(fresh, positions, strict=True)}
-    new_memo = ctx.memory.learn(where.thread, thread, epoch, (next_message, next_value), known)
-    ctx.memory.hold(where.thread, thread, dict(zip(positions, fresh, strict=True)))
+    new_memo = ctx.memory.learn(where.memo, thread, epoch, (next_message, next_value), known)
+    ctx.memory.hold(where.memo, thread, dict(zip(positions, fresh, strict=True)))
     starts = [positions[-r - 1] if r < 0 else r for r in refs[::2]]
     return new_memo, [n for run in zip(starts, refs[1::2], strict=True) for n in run]
 
@@ -395,6 +436,12 @@ def _labels(fresh: Sequence[Item]) -> dict[str, Any]:
         "label_sources": [source for _, source, _ in labels],
         "label_prints": [fingerprint for _, _, fingerprint in labels],
     }
+
+
+def _reads(fresh: Sequence[Item]) -> dict[str, Any]:
+    """Return which tables were read whose results are stored: statements and tables in pairs."""
+    pairs = [(item.read.statement, table) for item in fresh if item.read for table in item.read.tables]
+    return {"read_statements": [statement for statement, _ in pairs], "read_tables": [table for _, table in pairs]}
 
 
 def _metadata(serde: SerializerProtocol, metadata: dict[str, Any]) -> tuple[str | None, bytes | None]:

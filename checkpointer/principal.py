@@ -27,10 +27,10 @@ class Principal:
 
     Args:
         name: The Postgres role, user name or e-mail address that the credentials belong to.
-        groups: Names of the groups it is a member of.
+        groups: Names of the groups it is a member of, besides those of which the database knows by its role.
 
     Raises:
-        PrincipalError: The name is empty, longer than 255 characters, or cannot be stored.
+        PrincipalError: The name is empty, longer than 255 characters, or cannot be stored; nor can one of a group.
     """
 
     name: str
@@ -40,8 +40,8 @@ class Principal:
         if not self.name or len(self.name) > _MAX_NAME:
             msg = f"A principal's name is a text of 1 to {_MAX_NAME} characters."
             raise PrincipalError(msg)
-        if not storable(self.name):
-            msg = "A principal's name holds no NUL character and no lone surrogate."
+        if not all(map(storable, (self.name, *self.groups))):
+            msg = "A name of a principal or a group holds no NUL character and no lone surrogate."
             raise PrincipalError(msg)
 
 

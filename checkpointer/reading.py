@@ -15,7 +15,7 @@ from langgraph.checkpoint.base import (
     writes_sort_key,
 )
 
-from checkpointer.addresses import checkpoint_config
+from checkpointer.addresses import checkpoint_config, memo_key
 from checkpointer.collector import paused
 from checkpointer.encoding import Closed, Decoder, Item, Piece
 from checkpointer.labels import withholding
@@ -56,7 +56,7 @@ class Page:
 
 
 def read_page(
-    serde: SerializerProtocol, memory: Memory, owner: str, held: Held, rows: Sequence[tuple[Any, ...]]
+    serde: SerializerProtocol, memory: Memory, reader: str, owner: str, held: Held, rows: Sequence[tuple[Any, ...]]
 ) -> Page:
     """Decode a page of rows and of what was held when they were asked for, remembering what is stored where."""
     parts: dict[str, list[PartRow]] = defaultdict(list)
@@ -78,13 +78,14 @@ def read_page(
     for thread, at in {row.thread: row for row in found}.items():
         fresh = items[thread]
         positions = {item.digest: position for position, item in fresh.items()}
-        memory.learn((owner, at.thread_id), thread, at.epoch, (at.n, at.m), positions)
+        key = memo_key(reader, owner, at.thread_id)
+        memory.learn(key, thread, at.epoch, (at.n, at.m), positions)
         before = held.items if thread == held.thread else {}
-        pieces[thread] = cast("dict[int, Piece]", memory.hold((owner, at.thread_id), thread, {**before, **fresh}))
+        pieces[thread] = cast("dict[int, Piece]", memory.hold(key, thread, {**before, **fresh}))
         if thread in closed:
             # Beside what is held, not in it: when access comes back, so does the content.
             pieces[thread] = {**pieces[thread], **closed[thread]}
-            memory.withhold((owner, at.thread_id), thread, closed[thread])
+            memory.withhold(key, thread, closed[thread])
     # What several checkpoints share, or is read again, is made ready for that.
     shared = len(found) > 1
     with paused():
@@ -92,6 +93,7 @@ def read_page(
             _tuple(
                 serde,
                 memory,
+                reader,
                 owner,
                 row,
                 pieces[row.thread],
@@ -106,6 +108,7 @@ def read_page(
 def _tuple(
     serde: SerializerProtocol,
     memory: Memory,
+    reader: str,
     owner: str,
     row: PartRow,
     items: dict[int, Piece],
@@ -114,7 +117,7 @@ def _tuple(
 ) -> CheckpointTuple:
     state = load(serde, row.body)
     checkpoint, nodes = state["k"], state["c"]
-    memo = memory.learn((owner, row.thread_id), row.thread, row.epoch, (row.n, row.m), {})
+    memo = memory.learn(memo_key(reader, owner, row.thread_id), row.thread, row.epoch, (row.n, row.m), {})
     decoder = Decoder(serde, items, row.refs, once, memo)
     values: dict[str, Any] = {}
     channels: dict[str, StoredChannel] = {}
@@ -124,11 +127,12 @@ def _tuple(
         refs = tuple(row.refs[start : decoder.at])
         channels[name] = StoredChannel(checkpoint["channel_versions"].get(name), node, refs)
     memory.remember(memo, (row.ns, row.checkpoint_id), channels)
+    foreign = None if reader == owner else owner
     return CheckpointTuple(
-        config=checkpoint_config(row.thread_id, row.ns, row.checkpoint_id),
+        config=checkpoint_config(row.thread_id, row.ns, row.checkpoint_id, foreign),
         checkpoint=cast("Checkpoint", {**checkpoint, "channel_values": values}),
         metadata=json.loads(row.text) if row.text is not None else load(serde, row.more or b""),
-        parent_config=checkpoint_config(row.thread_id, row.ns, row.extra) if row.extra else None,
+        parent_config=checkpoint_config(row.thread_id, row.ns, row.extra, foreign) if row.extra else None,
         pending_writes=_pending(serde, items, writes),
     )
 

@@ -8,13 +8,15 @@ BEGIN and COMMIT travel, and nothing is fetched before it has ended.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
-from checkpointer.operations import STALE_LEASE, Operation, Row, Statement
+from checkpointer.operations import A_VIEWER, NO_AUDITOR, NO_THREAD, STALE_LEASE, Operation, Row, Statement
 from checkpointer.poolers import Preparing
 from checkpointer.queries import queries
 from checkpointer.stalls import StallWatch, Watched
@@ -26,9 +28,12 @@ if TYPE_CHECKING:
     from checkpointer.principal import Principal
 
 T = TypeVar("T")
+Conninfo = str | Callable[[], str]
+"""How to connect, or what tells it anew for each connection and may take its time; it is called on any thread."""
 
 # What the functions of the schema raise.
 _NOT_BELIEVED = "MRG01"
+_EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR)
 # Rows and items that are decoded on the event loop; more of them would keep its other tasks waiting.
 _MANY_ROWS = 250
 
@@ -56,7 +61,7 @@ class _Runner:
         """Put the binding of the principal before the statements."""
         if principal is None:
             return list(statements)
-        return [Statement("bind", {"principal": principal.name}), *statements]
+        return [Statement("bind", _binding(principal)), *statements]
 
     def check(self, results: list[list[Row]], principal: Principal | None) -> list[list[Row]]:
         """Take the binding's answer off the results.
@@ -75,7 +80,7 @@ class _Runner:
         """Return an error that the operation itself knows how to explain; raise any other."""
         if error.sqlstate == _NOT_BELIEVED and principal is not None:
             raise NotBelievedError(principal.name) from error
-        if isinstance(error, psycopg.IntegrityError) or error.sqlstate == STALE_LEASE:
+        if isinstance(error, psycopg.IntegrityError) or error.sqlstate in _EXPLAINED:
             return error
         raise error
 
@@ -84,7 +89,7 @@ class SyncRunner(_Runner):
     """Runs operations on threads. Any number of threads may share it; each trip takes one pooled connection."""
 
     def __init__(
-        self, conninfo: str, schema: str, min_size: int, max_size: int, timeout: float, stall_timeout: float
+        self, conninfo: Conninfo, schema: str, min_size: int, max_size: int, timeout: float, stall_timeout: float
     ) -> None:
         super().__init__(schema, max_size, stall_timeout)
         self.pool = ConnectionPool(
@@ -145,7 +150,7 @@ class SyncRunner(_Runner):
     ) -> list[list[Row]]:
         if statements[0].binds and principal is not None:
             [statement] = statements
-            params = {**statement.params, "principal": principal.name}
+            params = {**statement.params, **_binding(principal)}
             try:
                 return [conn.execute(self.queries[statement.name], params, binary=True).fetchall()]
             except BaseException as error:
@@ -168,12 +173,12 @@ class AsyncRunner(_Runner):
     """Runs operations on one event loop."""
 
     def __init__(
-        self, conninfo: str, schema: str, min_size: int, max_size: int, timeout: float, stall_timeout: float
+        self, conninfo: Conninfo, schema: str, min_size: int, max_size: int, timeout: float, stall_timeout: float
     ) -> None:
         super().__init__(schema, max_size, stall_timeout)
         self.loop = asyncio.get_running_loop()
         self.pool = AsyncConnectionPool(
-            conninfo,
+            conninfo if isinstance(conninfo, str) else partial(asyncio.to_thread, conninfo),
             kwargs=dict(_CONNECTION),
             configure=Preparing().aconfigure,
             min_size=min_size,
@@ -252,7 +257,7 @@ class AsyncRunner(_Runner):
     ) -> list[list[Row]]:
         if statements[0].binds and principal is not None:
             [statement] = statements
-            params = {**statement.params, "principal": principal.name}
+            params = {**statement.params, **_binding(principal)}
             try:
                 return [await _fetched(await conn.execute(self.queries[statement.name], params, binary=True))]
             except BaseException as error:
@@ -288,6 +293,10 @@ def _resumed(operation: Operation[Any], results: list[list[Row]]) -> tuple[bool,
         return False, operation.send(results)
     except StopIteration as stop:
         return True, stop.value
+
+
+def _binding(principal: Principal) -> dict[str, Any]:
+    return {"principal": principal.name, "groups": sorted(principal.groups)}
 
 
 def _unavailable() -> DatabaseUnavailableError:

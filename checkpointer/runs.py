@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from checkpointer.addresses import Incarnation
+from checkpointer.addresses import OWNER, Incarnation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_core.runnables import RunnableConfig
 
     from checkpointer.addresses import Lease
@@ -26,7 +28,7 @@ _RUNTIME = "__pregel_runtime"
 _TASK = "__pregel_task_id"  # in the configs of a run inside of a run
 _MOST = 20_000
 
-Key = tuple[int, str, str]
+Key = tuple[int, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,15 @@ def _key(config: RunnableConfig) -> Key | None:
     """Return the key of a graph that runs."""
     configurable = config.get("configurable") or {}
     runtime = configurable.get(_RUNTIME)
-    return None if runtime is None else (id(runtime), str(configurable.get("thread_id")), "")
+    return None if runtime is None else (id(runtime), *_thread(configurable), "")
 
 
 def _whole(config: RunnableConfig, principal: Principal) -> Key:
     """Return the key of a run, that of the subgraphs inside of it as well."""
     runtime = config["configurable"][_RUNTIME]
     control = getattr(runtime, "control", None) or runtime
-    return id(control), str(config["configurable"].get("thread_id")), principal.name
+    return id(control), *_thread(config["configurable"]), principal.name
+
+
+def _thread(configurable: Mapping[str, Any]) -> tuple[str, str]:
+    return str(configurable.get("thread_id")), str(configurable.get(OWNER) or "")

@@ -16,9 +16,10 @@ from langgraph.checkpoint.base import (
     DeltaChannelHistory,
 )
 
-from checkpointer import delta, migrations, operations, pruning, reasons, sessions
+from checkpointer import audit as auditing
+from checkpointer import delta, migrations, operations, pruning, reasons, sessions, sharing
 from checkpointer import retention as retaining
-from checkpointer.addresses import Address, address, valid_thread_id
+from checkpointer.addresses import Address, address, valid_owner, valid_thread_id
 from checkpointer.errors import NotOpenError
 from checkpointer.labels import hook
 from checkpointer.leases import OnBusy, Renewals, Run, current_lease
@@ -26,19 +27,24 @@ from checkpointer.listing import Listing
 from checkpointer.memo import Memory
 from checkpointer.principal import Principal, PrincipalSource, current_principal
 from checkpointer.retention import FOREVER, Expired, Expiry, Retention
-from checkpointer.runner import AsyncRunner, SyncRunner
+from checkpointer.runner import AsyncRunner, Conninfo, SyncRunner
 from checkpointer.runs import Runs
 from checkpointer.serializer import strict_serializer
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from types import TracebackType
 
+    from databricks.sdk import WorkspaceClient
     from langchain_core.runnables import RunnableConfig
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
+    from checkpointer.audit import AuditLine
+    from checkpointer.lakebase import Identity
     from checkpointer.operations import Context, Operation
     from checkpointer.reasons import MessageReasons
     from checkpointer.sessions import Session
+    from checkpointer.sharing import Share, ShareRole
 
 T = TypeVar("T")
 
@@ -56,7 +62,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     called from any thread but the event loop's. Each operation is one network round trip.
 
     Args:
-        conninfo: How to connect as the runtime role; a libpq connection string or URL.
+        conninfo: How to connect as the runtime role; a libpq connection string or URL, or a function that returns one
+            for each new connection.
         schema: Where `migrate` put the tables.
         principal: Used where none is bound; for scripts of one user. Or a function that is asked at every call, for
             a server that knows who calls: it gets the call's config, and returns None for nobody.
@@ -83,7 +90,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     def __init__(
         self,
-        conninfo: str,
+        conninfo: Conninfo,
         *,
         schema: str = "mooring",
         principal: Principal | PrincipalSource | None = None,
@@ -115,6 +122,59 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         """Return a saver to be entered with `with` or `async with`; options as for the class."""
         return cls(conn_string, **options)
 
+    @classmethod
+    def from_lakebase(
+        cls,
+        *,
+        endpoint: str | None = None,
+        project: str | None = None,
+        branch: str | None = None,
+        instance: str | None = None,
+        database: str | None = None,
+        identity: Identity = "broker",
+        workspace_client: WorkspaceClient | None = None,
+        port: int | None = None,
+        sslrootcert: str | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return a saver on Databricks Lakebase, which connects over TLS with tokens that are minted as needed.
+
+        The workspace is asked at once where the compute is and for a first token. Needs the package databricks-sdk.
+
+        Args:
+            endpoint: A compute, as `projects/.../branches/.../endpoints/...` (LAKEBASE_ENDPOINT).
+            project: A project, whose `branch` (else production) has one compute that takes writes
+                (LAKEBASE_AUTOSCALING_PROJECT).
+            branch: A branch of the project (LAKEBASE_AUTOSCALING_BRANCH).
+            instance: A provisioned instance (LAKEBASE_INSTANCE_NAME).
+            database: The database (PGDATABASE); databricks_postgres if nothing says another.
+            identity: `broker` for the runtime role, which is believed about the principal of each call, with a pool
+                sized by the compute; `login` for one caller's own login, who is the principal, with a small pool.
+            workspace_client: Who connects; for `login` the caller's own client. The SDK's default when none is given.
+            port: The port (PGPORT).
+            sslrootcert: Whom the server's certificate must be signed by, a file or `system` (PGSSLROOTCERT).
+            options: As for the class.
+
+        Raises:
+            LakebaseError: No compute is named, or the workspace refuses; the message names what is missing.
+        """
+        from checkpointer.lakebase import lakebase  # its package is optional
+
+        source = lakebase(
+            endpoint=endpoint,
+            project=project,
+            branch=branch,
+            instance=instance,
+            database=database,
+            port=port,
+            sslrootcert=sslrootcert,
+            identity=identity,
+            workspace_client=workspace_client,
+        )
+        if identity == "login":
+            options["principal"] = Principal(source.user)
+        return cls(source, **{"max_size": source.pool_size(identity), **options})
+
     # --- the schema -------------------------------------------------------------------------------------------
 
     @staticmethod
@@ -123,6 +183,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         *,
         runtime_role: str,
         login_role: str | None = None,
+        auditor_role: str | None = None,
         schema: str = "mooring",
         chat_schema: str | None = None,
     ) -> list[str]:
@@ -132,13 +193,14 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             admin_dsn: How to connect as the schema's owner, who is not the runtime role.
             runtime_role: The role that savers connect as. Its members are believed about the principal they bind.
             login_role: A group of people who log in by themselves; each may read their own sessions with SQL.
+            auditor_role: A group of people who read the whole audit, and any session after saying why.
             schema: Where to put the tables.
             chat_schema: Where to put views of sessions that a page of Databricks AppKit reads; none if not given.
 
         Raises:
-            SchemaError: The runtime role does not exist, or something else is where those views would be.
+            SchemaError: The runtime role or the auditors' does not exist, or those views' places are taken.
         """
-        return migrations.migrate(admin_dsn, schema, runtime_role, login_role, chat_schema)
+        return migrations.migrate(admin_dsn, schema, runtime_role, login_role, auditor_role, chat_schema)
 
     @staticmethod
     async def amigrate(
@@ -146,18 +208,26 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         *,
         runtime_role: str,
         login_role: str | None = None,
+        auditor_role: str | None = None,
         schema: str = "mooring",
         chat_schema: str | None = None,
     ) -> list[str]:
         """Async version of `migrate`."""
-        return await asyncio.to_thread(migrations.migrate, admin_dsn, schema, runtime_role, login_role, chat_schema)
+        return await asyncio.to_thread(
+            migrations.migrate, admin_dsn, schema, runtime_role, login_role, auditor_role, chat_schema
+        )
 
     @staticmethod
     def migration_sql(
-        *, runtime_role: str, login_role: str | None = None, schema: str = "mooring", chat_schema: str | None = None
+        *,
+        runtime_role: str,
+        login_role: str | None = None,
+        auditor_role: str | None = None,
+        schema: str = "mooring",
+        chat_schema: str | None = None,
     ) -> str:
         """Return the SQL that `migrate` runs on an empty database, for somebody else to review and run."""
-        return migrations.migration_sql(schema, runtime_role, login_role, chat_schema)
+        return migrations.migration_sql(schema, runtime_role, login_role, auditor_role, chat_schema)
 
     def setup(self) -> None:
         """Verify that the schema is there and current and that policies bind this role. Changes nothing.
@@ -494,15 +564,19 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     # --- sessions ---------------------------------------------------------------------------------------------
 
-    def sessions(self, *, thread_id: str | None = None, limit: int = 1000) -> Sequence[Session]:
-        """Return the principal's sessions, the one used last first."""
+    def sessions(
+        self, *, thread_id: str | None = None, owner: str | None = None, limit: int = 1000
+    ) -> Sequence[Session]:
+        """Return the principal's sessions, the one used last first; with an owner, those that they share with them."""
         who = current_principal(self._principal)
-        return self._run(sessions.list_sessions(who.name, thread_id, limit), who)
+        return self._run(sessions.list_sessions(valid_owner(owner) or who.name, thread_id, limit), who)
 
-    async def asessions(self, *, thread_id: str | None = None, limit: int = 1000) -> Sequence[Session]:
+    async def asessions(
+        self, *, thread_id: str | None = None, owner: str | None = None, limit: int = 1000
+    ) -> Sequence[Session]:
         """Async version of `sessions`."""
         who = current_principal(self._principal)
-        return await self._arun(sessions.list_sessions(who.name, thread_id, limit), who)
+        return await self._arun(sessions.list_sessions(valid_owner(owner) or who.name, thread_id, limit), who)
 
     def rename(self, thread_id: str, title: str | None) -> None:
         """Give a session a title; its thread id stays.
@@ -532,6 +606,147 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         who = current_principal(self._principal)
         return await self._arun(reasons.why(who.name, valid_thread_id(thread_id)), who)
 
+    # --- sharing ----------------------------------------------------------------------------------------------
+
+    def share(self, thread_id: str, with_: str, role: ShareRole = "viewer") -> None:
+        """Share a thread of the principal's, which others address by `configurable["thread_owner"]`.
+
+        A viewer reads it, an editor goes on with it, each as themselves: what was derived from tables is shown to those
+        who may read them in the same way.
+
+        Args:
+            thread_id: One's own thread.
+            with_: A principal's name, or `group:` and the name of a group.
+            role: What they may do; who has the thread already gets this role.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such thread.
+            ValueError: The name cannot be one, is the principal's own, or the role is neither.
+        """
+        who = current_principal(self._principal)
+        self._run(sharing.share(who.name, valid_thread_id(thread_id), with_, role), who)
+
+    async def ashare(self, thread_id: str, with_: str, role: ShareRole = "viewer") -> None:
+        """Async version of `share`."""
+        who = current_principal(self._principal)
+        await self._arun(sharing.share(who.name, valid_thread_id(thread_id), with_, role), who)
+
+    def unshare(self, thread_id: str, with_: str) -> None:
+        """Share a thread of the principal's no longer; it is as if it had never been, also for a run that is going.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such thread.
+            NotSharedError: It is not shared with them.
+        """
+        who = current_principal(self._principal)
+        self._run(sharing.unshare(who.name, valid_thread_id(thread_id), with_), who)
+
+    async def aunshare(self, thread_id: str, with_: str) -> None:
+        """Async version of `unshare`."""
+        who = current_principal(self._principal)
+        await self._arun(sharing.unshare(who.name, valid_thread_id(thread_id), with_), who)
+
+    def shares(self, thread_id: str | None = None) -> Sequence[Share]:
+        """Return whom a thread of the principal's is shared with.
+
+        Without one, all shares of theirs, and then the threads of others that are shared with them.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such thread.
+        """
+        who = current_principal(self._principal)
+        named = None if thread_id is None else valid_thread_id(thread_id)
+        return self._run(sharing.list_shares(who.name, named), who)
+
+    async def ashares(self, thread_id: str | None = None) -> Sequence[Share]:
+        """Async version of `shares`."""
+        who = current_principal(self._principal)
+        named = None if thread_id is None else valid_thread_id(thread_id)
+        return await self._arun(sharing.list_shares(who.name, named), who)
+
+    def transfer(self, thread_id: str, to: str) -> None:
+        """Give a thread of the principal's away, with everything in it and its shares. Labels stay what they are.
+
+        Where the other has a thread of that id, which is not told, it gets something behind it.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such thread.
+            ThreadBusyError, ThreadHeldError: A run is going in it, or it is under legal hold.
+            ValueError: The name cannot be a person's, or is the principal's own.
+        """
+        who = current_principal(self._principal)
+        self._run(self._transfer(who, thread_id, to), who)
+
+    async def atransfer(self, thread_id: str, to: str) -> None:
+        """Async version of `transfer`."""
+        who = current_principal(self._principal)
+        await self._arun(self._transfer(who, thread_id, to), who)
+
+    # --- audit ------------------------------------------------------------------------------------------------
+
+    def audit(
+        self,
+        *,
+        thread_id: str | None = None,
+        user: str | None = None,
+        table: str | None = None,
+        since: timedelta | None = None,
+        limit: int = 1000,
+    ) -> Sequence[AuditLine]:
+        """Return what the audit tells of the principal's threads and acts, and an auditor of everything, newest first.
+
+        Args:
+            thread_id: Only of threads of this id.
+            user: Only what this person did, or what was done with them.
+            table: Only what was read from this table, or withheld because of it: `catalog.schema.table` or its end.
+            since: Only the latest, so far back.
+            limit: At most so many lines.
+        """
+        who = current_principal(self._principal)
+        return self._run(auditing.lines(thread_id, user, table, since, limit), who)
+
+    async def aaudit(
+        self,
+        *,
+        thread_id: str | None = None,
+        user: str | None = None,
+        table: str | None = None,
+        since: timedelta | None = None,
+        limit: int = 1000,
+    ) -> Sequence[AuditLine]:
+        """Async version of `audit`."""
+        who = current_principal(self._principal)
+        return await self._arun(auditing.lines(thread_id, user, table, since, limit), who)
+
+    def export(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return a thread's latest checkpoint as `get_tuple` does; the audit tells that it was taken out."""
+        who, where = self._where(config, starts=True)
+        return self._run(operations.export(self._context, where, who), who)
+
+    async def aexport(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Async version of `export`."""
+        who, where = self._where(config, starts=True)
+        return await self._arun(operations.export(self._context, where, who), who)
+
+    def break_glass(self, owner: str, thread_id: str, *, reason: str) -> Session:
+        """Let the principal, an auditor, read anybody's thread for a minute, whole and labels aside.
+
+        What it says is in the audit before anything can be read, by `configurable["thread_owner"]`.
+
+        Raises:
+            NotAuditorError: The principal is not a member of the auditors' role.
+            ThreadNotFoundError: There is no such thread. The audit tells of the attempt.
+            ValueError: There is no reason.
+        """
+        who = current_principal(self._principal)
+        return self._run(auditing.break_glass(valid_owner(owner) or who.name, valid_thread_id(thread_id), reason), who)
+
+    async def abreak_glass(self, owner: str, thread_id: str, *, reason: str) -> Session:
+        """Async version of `break_glass`."""
+        who = current_principal(self._principal)
+        named = valid_owner(owner) or who.name
+        return await self._arun(auditing.break_glass(named, valid_thread_id(thread_id), reason), who)
+
     # --- inside -----------------------------------------------------------------------------------------------
 
     @property
@@ -545,6 +760,8 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         if run is not None and (not callable(default) or default(config) is None):
             default = run.principal
         who = current_principal(default, config)
+        if run is not None and run.principal.name != who.name:
+            run = None  # somebody else's, which a node acts beside, or that had the same address
         where = address(config, who.name)
         lease = current_lease(where.thread) or (run.lease if run else None)
         return who, replace(where, lease=lease, incarnation=run.incarnation if run else None)
@@ -558,6 +775,9 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     ) -> tuple[Principal, Listing]:
         who = current_principal(self._principal, config)
         where = address(config, who.name) if config is not None else None
+        if config is not None and where is not None and before is not None and limit == 1:
+            # So begins a subgraph of a run that goes back in time.
+            self._runs.started(config, who, current_lease(where.thread))
         return who, Listing(self._context, who.name, where, wanted=wanted, before=before, limit=limit)
 
     def _set_retention(self, who: Principal, thread_id: str, retention: Retention | None) -> Operation[None]:
@@ -567,6 +787,11 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             )
             raise ValueError(msg)
         return retaining.set_retention(who.name, valid_thread_id(thread_id), retention)
+
+    def _transfer(self, who: Principal, thread_id: str, to: str) -> Operation[None]:
+        named = valid_thread_id(thread_id)
+        yield from sharing.transfer(who.name, named, to)
+        self._memory.forget((who.name, named))
 
     def _expiry(
         self, thread_ids: Sequence[str] | None, retention: Retention | None, dry_run: bool
@@ -585,7 +810,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
                 yield found
 
     def _run(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
-        operation = operations.respecting_holds(operation)
+        operation = operations.explained(operation)
         runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, SyncRunner):
             return runner.run(operation, who, thread)
@@ -593,7 +818,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         return asyncio.run_coroutine_threadsafe(runner.run(operation, who, thread), loop).result()
 
     async def _arun(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
-        operation = operations.respecting_holds(operation)
+        operation = operations.explained(operation)
         runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, AsyncRunner):
             return await runner.run(operation, who, thread)

@@ -27,14 +27,25 @@ if TYPE_CHECKING:
     from agent.database import Database
 
 HOME = pytest.StashKey[Path]()
-DEVELOPERS_OWN = ("MOORING_", "PG", "DATABRICKS_", "IS_IN_DB_MODEL_SERVING_ENV", "LANGGRAPH_", "LANGSMITH_")
+TAKEN = pytest.StashKey[dict[str, str]]()
+DEVELOPERS_OWN = (
+    "MOORING_",
+    "PG",
+    "DATABRICKS_",
+    "LAKEBASE_",
+    "IS_IN_DB_MODEL_SERVING_ENV",
+    "LANGGRAPH_",
+    "LANGSMITH_",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # A shell that runs tests in the background has them ignore Ctrl-C, and whatever they start.
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    for name in [name for name in os.environ if name.startswith(DEVELOPERS_OWN)]:
+    # Settings of the developer's are not the tests' own; those of tests against a true workspace are kept aside.
+    config.stash[TAKEN] = {name: value for name, value in os.environ.items() if name.startswith(DEVELOPERS_OWN)}
+    for name in config.stash[TAKEN]:
         del os.environ[name]
     given: dict[str, str] | None = getattr(config, "workerinput", None)  # set by xdist in its workers
     if given is None:

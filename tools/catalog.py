@@ -43,7 +43,7 @@ class Table:
     """A table in a listing."""
 
     table: str
-    """`schema.table`, quoted where SQL needs it."""
+    """As SQL spells it: `schema.table`, or `catalog.schema.table` where there are several catalogs."""
     kind: str
     """table, view, materialized view or foreign table."""
     comment: str | None

@@ -33,9 +33,10 @@ class HasCatalog(Protocol):
         ...
 
 
-def catalog_tools() -> list[BaseTool]:
-    """Return the tools list_tables, describe_table and query."""
-    return [list_tables, describe_table, query]
+def catalog_tools(dialect: str = "PostgreSQL") -> list[BaseTool]:
+    """Return the tools list_tables, describe_table and query, for a model that writes SQL in a dialect."""
+    described = query.description.replace("PostgreSQL", dialect)
+    return [list_tables, describe_table, query.model_copy(update={"description": described})]
 
 
 @tool
@@ -55,7 +56,7 @@ def describe_table(table: str, runtime: ToolRuntime[HasCatalog, Any]) -> ToolMes
     """Describe one table: its columns with types, comments and keys, and about how many rows it has.
 
     Args:
-        table: The table as schema.table, as list_tables spells it.
+        table: The table as list_tables spells it.
     """
 
     def run(catalog: Catalog) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -72,7 +73,7 @@ def query(sql: str, runtime: ToolRuntime[HasCatalog, Any]) -> ToolMessage:
     """Run one read-only SQL query (PostgreSQL) over the user's tables and return its first rows.
 
     Args:
-        sql: One SELECT, with tables as schema.table. Aggregate in SQL instead of fetching rows.
+        sql: One SELECT, with tables as list_tables spells them. Aggregate in SQL instead of fetching rows.
     """
 
     def run(catalog: Catalog) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from agent.cli.db import db
-from agent.cli.options import As, Continue, Format, Model, Name, Output, SessionName
+from agent.cli.lakebase import lakebase
+from agent.cli.options import As, Continue, Format, Model, Name, Output, Owner, Profile, SessionName, Since
 from agent.cli.sessions import sessions
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(sessions, name="sessions")
 app.add_typer(db, name="db")
+app.add_typer(lakebase, name="lakebase")
 
 
 def _version(wanted: bool) -> None:
@@ -37,18 +39,27 @@ def _root(
 
 
 @app.command()
-def chat(as_: As = None, session: SessionName = None, continue_: Continue = False, model: Model = None) -> None:
+def chat(
+    as_: As = None,
+    profile: Profile = None,
+    session: SessionName = None,
+    owner: Owner = None,
+    continue_: Continue = False,
+    model: Model = None,
+) -> None:
     """Chat about your tables. From a pipe, every line is one question."""
     from agent.cli.chat import run_chat
 
-    run_chat(as_, session, continue_, model)
+    run_chat(as_, session, owner, continue_, model, profile)
 
 
 @app.command()
 def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION")],
     as_: As = None,
+    profile: Profile = None,
     session: SessionName = None,
+    owner: Owner = None,
     continue_: Continue = False,
     model: Model = None,
     output: Output = Format.TEXT,
@@ -56,7 +67,22 @@ def ask(
     """Ask one question and print the answer."""
     from agent.cli.chat import run_ask
 
-    run_ask(question, as_, session, continue_, model, output)
+    run_ask(question, as_, session, owner, continue_, model, output, profile)
+
+
+@app.command()
+def audit(
+    session: Annotated[str | None, typer.Option("--session", "-s", metavar="NAME", help="Sessions so named.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="NAME", help="What this person did, or others with them.")] = None,
+    table: Annotated[str | None, typer.Option(metavar="TABLE", help="What was read from it, or withheld.")] = None,
+    since: Since = None,
+    as_: As = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Show who did what with your sessions, and what you did; an auditor sees everything. Newest first."""
+    from agent.cli.audit import run_audit
+
+    run_audit(session, user, table, since, as_, output)
 
 
 @app.command()

@@ -23,10 +23,17 @@ _LEAVE = {"exit", "quit", "bye", r"\q"}
 _STOPPED = "Stopped. What was found so far is kept."
 
 
-def run_chat(user: str | None, session: str | None, continue_: bool, model: str | None) -> None:
+def run_chat(
+    user: str | None,
+    session: str | None,
+    owner: str | None,
+    continue_: bool,
+    model: str | None,
+    profile: str | None = None,
+) -> None:
     """Chat until the input ends."""
     screen = Screen()
-    with open_conversation(user, session, continue_, model) as conversation:
+    with open_conversation(user, session, continue_, model, owner, profile) as conversation:
         talking = screen.lively and sys.stdin.isatty()
         if talking:
             screen.line(f"Session {conversation.session}. Ask about your tables; Ctrl-D leaves.", style="dim")
@@ -36,18 +43,25 @@ def run_chat(user: str | None, session: str | None, continue_: bool, model: str 
             with _stoppable(conversation, screen):
                 screen.show(conversation.ask(question))
         if talking:
-            screen.line(f"Go on with: mooring chat --session {conversation.session}", style="dim")
+            screen.line(f"Go on with: mooring chat {_named(conversation)}", style="dim")
 
 
 def run_ask(
-    question: str, user: str | None, session: str | None, continue_: bool, model: str | None, output: Format
+    question: str,
+    user: str | None,
+    session: str | None,
+    owner: str | None,
+    continue_: bool,
+    model: str | None,
+    output: Format,
+    profile: str | None = None,
 ) -> None:
     """Ask one question."""
     question = question.strip()
     if not question:
         message = 'The question is empty. Ask for instance: mooring ask "which tables can I read?"'
         raise typer.BadParameter(message)
-    with open_conversation(user, session, continue_, model) as conversation:
+    with open_conversation(user, session, continue_, model, owner, profile) as conversation:
         try:
             if output is Format.JSON:
                 print_json(_answer(conversation, question))
@@ -59,6 +73,11 @@ def run_ask(
             conversation.stop()
             typer.echo(f"{_STOPPED} Session {conversation.session}", err=True)
             raise
+
+
+def _named(conversation: Conversation) -> str:
+    owner = f" --owner {conversation.owner}" if conversation.owner else ""
+    return f"--session {conversation.session}{owner}"
 
 
 @contextmanager

@@ -63,6 +63,10 @@ def migrate(
         str | None,
         typer.Option(metavar="ROLE", help="A group whose members may read their own sessions with SQL."),
     ] = None,
+    auditor_role: Annotated[
+        str | None,
+        typer.Option(metavar="ROLE", help="A group whose members read the audit, and any session after saying why."),
+    ] = None,
     chat_schema: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="A schema for views of sessions that a page of Databricks AppKit reads."),
@@ -73,9 +77,9 @@ def migrate(
     from agent.settings import Settings
 
     if print_:
-        typer.echo(migration_text(Settings(), login_role, chat_schema), nl=False)
+        typer.echo(migration_text(Settings(), login_role, auditor_role, chat_schema), nl=False)
         return
-    applied = migrate_database(Settings(), login_role, chat_schema)
+    applied = migrate_database(Settings(), login_role, auditor_role, chat_schema)
     typer.echo(f"Applied {', '.join(applied)}." if applied else "Everything is up to date.")
 
 

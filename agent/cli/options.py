@@ -17,6 +17,13 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class ShareRole(StrEnum):
+    """What somebody may do whom a session is shared with."""
+
+    VIEWER = "viewer"
+    EDITOR = "editor"
+
+
 _TITLE = 200
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -48,10 +55,20 @@ As = Annotated[
     str | None,
     typer.Option("--as", metavar="NAME", help="Whose login to use (MOORING_USER); alice on the embedded sample."),
 ]
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", "-p", metavar="NAME", help="Your login to Databricks (MOORING_PROFILE)."),
+]
 Output = Annotated[Format, typer.Option("--output", "-o", help="text for people, json for programs.")]
 SessionName = Annotated[
     str | None,
     typer.Option("--session", "-s", metavar="NAME", parser=session_name, help="The session to begin or go on with."),
+]
+Owner = Annotated[
+    str | None,
+    typer.Option(
+        "--owner", metavar="OWNER", parser=session_name, help="Whose session it is, where somebody shares theirs."
+    ),
 ]
 Continue = Annotated[bool, typer.Option("--continue", "-c", help="Go on with the session used last.")]
 Model = Annotated[
@@ -60,10 +77,18 @@ Model = Annotated[
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The session.")]
 Title = Annotated[str, typer.Argument(metavar="TITLE", parser=title, help="One line of at most 200 characters.")]
+NameOrAll = Annotated[str | None, typer.Argument(metavar="NAME", help="The session; without, all.")]
+With = Annotated[
+    str,
+    typer.Option("--with", metavar="WHO", parser=session_name, help="A person, or group:NAME for a group's members."),
+]
+To = Annotated[str, typer.Option("--to", metavar="NAME", parser=session_name, help="Whose it will be.")]
+Role = Annotated[ShareRole, typer.Option(help="viewer reads, editor goes on with it.")]
 OlderThan = Annotated[
     timedelta | None,
     typer.Option(metavar="AGE", parser=age, help="Delete sessions not used for so long: 12h, 30d, 8w."),
 ]
+Since = Annotated[timedelta | None, typer.Option(metavar="AGE", parser=age, help="Only so far back: 12h, 7d, 8w.")]
 KeepLast = Annotated[
     int | None,
     typer.Option(metavar="N", min=1, help="Of the others keep the last N checkpoints."),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from agent.catalogs import catalog_of
+import typer
+
+from agent.catalogs import DATABRICKS_SQL, catalog_of, unity_catalog_of
 from agent.conversation import Conversation
 from agent.database import open_database
 from agent.errors import MooringError
@@ -16,13 +18,13 @@ from agent.identity import Caller, log_in
 from agent.memory import saver_of
 from agent.models import load_model
 from agent.settings import Settings
-from checkpointer import acting_as
+from checkpointer import GovernedPostgresSaver, acting_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agent.database import Database
-    from checkpointer import GovernedPostgresSaver
+    from agent.workspace import WorkspaceCaller
+    from tools import Catalog
 
 
 class NobodyError(MooringError):
@@ -43,40 +45,95 @@ class NoSessionError(MooringError):
 class Memory:
     """A caller and their sessions."""
 
-    database: Database
-    caller: Caller
+    caller: Caller | WorkspaceCaller
     saver: GovernedPostgresSaver
 
 
 @contextmanager
-def open_memory(user: str | None) -> Iterator[Memory]:
+def open_memory(user: str | None, profile: str | None = None) -> Iterator[Memory]:
     """Log in as the caller and open the saver; every saver call inside is made as them."""
     settings = Settings()
+    profile = _profile(settings, user, profile)
     with ExitStack() as stack:
-        database = stack.enter_context(open_database(settings))
-        name = user if user is not None else settings.user or database.default_user
-        if name is None:
-            raise NobodyError
-        caller = log_in(database, name)
-        saver = stack.enter_context(saver_of(settings, database))
+        caller: Caller | WorkspaceCaller
+        if profile is not None:
+            caller = workspace_caller(profile)
+            saver = stack.enter_context(_saver_of_workspace(settings, caller, stack))
+        else:
+            database = stack.enter_context(open_database(settings))
+            name = user if user is not None else settings.user or database.default_user
+            if name is None:
+                raise NobodyError
+            caller = log_in(database, name)
+            saver = stack.enter_context(saver_of(settings, database))
         stack.enter_context(acting_as(caller.principal))
-        yield Memory(database, caller, saver)
+        yield Memory(caller, saver)
 
 
 @contextmanager
 def open_conversation(
-    user: str | None, session: str | None, continue_: bool, model: str | None
+    user: str | None,
+    session: str | None,
+    continue_: bool,
+    model: str | None,
+    owner: str | None = None,
+    profile: str | None = None,
 ) -> Iterator[Conversation]:
-    """Open a session of the caller: the named one, the one used last, or a new one."""
+    """Open a session: the named one, the one used last, or a new one; of the caller, or one that an owner shares."""
     if session is not None and continue_:
         raise MooringError("--session and --continue name two sessions", "give one of them")
+    if owner is not None and session is None and not continue_:
+        raise MooringError("--owner says whose session, and not which", "name one with --session")
     settings = Settings()
-    chat_model = load_model(settings.model if model is None else model)
-    with open_memory(user) as memory, catalog_of(settings, memory.caller) as catalog:
+    name = settings.model if model is None else model
+    profile = _profile(settings, user, profile)
+    # Refused before a server is started; one of a workspace is called as whom it proves.
+    chat_model = load_model(name) if profile is None else None
+    with ExitStack() as stack:
+        memory = stack.enter_context(open_memory(user, profile))
         if session is None and continue_:
-            latest = memory.saver.sessions(limit=1)
+            latest = memory.saver.sessions(owner=owner, limit=1)
             if not latest:
                 raise NoSessionError
             session = latest[0].thread_id
-        graph = build_graph(chat_model, memory.saver)
-        yield Conversation(graph, memory.saver, memory.caller, catalog, session or uuid4().hex[:12])
+        session = session or uuid4().hex[:12]
+        if isinstance(memory.caller, Caller):
+            catalog: Catalog = stack.enter_context(catalog_of(settings, memory.caller))
+            graph = build_graph(chat_model or load_model(name), memory.saver)
+        else:
+            catalog = stack.enter_context(unity_catalog_of(settings, memory.caller, session, _tell))
+            graph = build_graph(load_model(name, memory.caller.client), memory.saver, dialect=DATABRICKS_SQL)
+        yield Conversation(graph, memory.saver, memory.caller, catalog, session, owner)
+
+
+def _profile(settings: Settings, user: str | None, profile: str | None) -> str | None:
+    if user is not None and profile is not None:
+        raise MooringError("--as and --profile name two people", "give one of them")
+    return profile or (settings.profile if user is None else None)
+
+
+def workspace_caller(profile: str) -> WorkspaceCaller:
+    """Return whom a profile's login to Databricks belongs to.
+
+    Raises:
+        MooringError: The packages are not installed, or the workspace does not say.
+    """
+    try:
+        from agent.workspace import default_caller
+    except ImportError as error:
+        problem = "The package for Databricks is not installed"
+        raise MooringError(problem, "pip install 'mooring[databricks]'") from error
+    return default_caller(profile)
+
+
+def _saver_of_workspace(settings: Settings, caller: WorkspaceCaller, stack: ExitStack) -> GovernedPostgresSaver:
+    """Return the caller's own login to Lakebase where one is named, else the runtime role's database."""
+    if not settings.lakebase:
+        return saver_of(settings, stack.enter_context(open_database(settings)))
+    return GovernedPostgresSaver.from_lakebase(
+        identity="login", workspace_client=caller.client, schema=settings.sessions_schema
+    )
+
+
+def _tell(sentence: str) -> None:
+    typer.echo(sentence, err=True)

@@ -1,4 +1,4 @@
-"""`mooring sessions`: list, show, rename, delete, prune and export one's own."""
+"""`mooring sessions`: one's own, from listing to giving away, and showing what others share."""
 
 from __future__ import annotations
 
@@ -6,14 +6,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.options import As, DryRun, Format, KeepLast, Name, OlderThan, Output, Title
+from agent.cli.options import (
+    As,
+    DryRun,
+    Format,
+    KeepLast,
+    Name,
+    NameOrAll,
+    OlderThan,
+    Output,
+    Owner,
+    Role,
+    ShareRole,
+    Title,
+    To,
+    With,
+)
 from agent.cli.output import print_json
 
 if TYPE_CHECKING:
     from agent.cli.runtime import Memory
-    from agent.schemas import Transcript
+    from agent.schemas import ShareInfo, Transcript
 
-sessions = typer.Typer(help="Your sessions: list, show, rename, delete, prune, export.", no_args_is_help=True)
+sessions = typer.Typer(help="Your sessions, and those that others share with you.", no_args_is_help=True)
 
 
 @sessions.command("list")
@@ -45,15 +60,26 @@ def list_(as_: As = None, output: Output = Format.TEXT) -> None:
 
 
 @sessions.command()
-def show(name: Name, as_: As = None, output: Output = Format.TEXT) -> None:
+def show(
+    name: Name,
+    as_: As = None,
+    owner: Owner = None,
+    break_glass: Annotated[
+        bool, typer.Option("--break-glass", help="As an auditor, read it whole, shared or not; the audit tells.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="Why the glass has to be broken.")] = None,
+    output: Output = Format.TEXT,
+) -> None:
     """Show a session's messages, oldest first."""
-    _print(name, as_, output)
+    if break_glass and (owner is None or not (reason or "").strip()):
+        raise typer.BadParameter("--break-glass needs --owner and --reason")
+    _print(name, as_, owner, output, break_glass=reason if break_glass else None)
 
 
 @sessions.command()
-def export(name: Name, as_: As = None, output: Output = Format.JSON) -> None:
+def export(name: Name, as_: As = None, owner: Owner = None, output: Output = Format.JSON) -> None:
     """Print a whole session, as JSON unless told otherwise."""
-    _print(name, as_, output)
+    _print(name, as_, owner, output, exports=True)
 
 
 @sessions.command()
@@ -111,22 +137,73 @@ def erase(
     run_erase(user, dry_run, except_held, output)
 
 
-def _print(name: str, user: str | None, output: Format) -> None:
+@sessions.command()
+def share(name: Name, with_: With, role: Role = ShareRole.VIEWER, as_: As = None) -> None:
+    """Let somebody read a session, or go on with it, as themselves.
+
+    They see of it what they may read themselves, and name it with --owner. Who has it already gets the role.
+    """
     from agent.cli.runtime import open_memory
 
+    with open_memory(as_) as memory:
+        memory.saver.share(name, with_, role.value)
+
+
+@sessions.command()
+def unshare(name: Name, with_: With, as_: As = None) -> None:
+    """Share a session with somebody no longer."""
+    from agent.cli.runtime import open_memory
+
+    with open_memory(as_) as memory:
+        memory.saver.unshare(name, with_)
+
+
+@sessions.command()
+def shares(name: NameOrAll = None, as_: As = None, output: Output = Format.TEXT) -> None:
+    """List whom a session is shared with; without a name, all your shares, and what others share with you."""
+    from agent.cli.runtime import open_memory
+    from agent.schemas import ShareInfo
+
+    with open_memory(as_) as memory:
+        infos = [
+            ShareInfo(session=s.thread_id, owner=s.owner, shared_with=s.shared_with, role=s.role, shared_at=s.shared_at)
+            for s in memory.saver.shares(name)
+        ]
+    if output is Format.JSON:
+        print_json(infos)
+        return
+    _show_shares(infos)
+
+
+@sessions.command()
+def transfer(name: Name, to: To, as_: As = None) -> None:
+    """Give a session away, with everything in it. It is no longer yours then."""
+    from agent.cli.runtime import open_memory
+
+    with open_memory(as_) as memory:
+        memory.saver.transfer(name, to)
+
+
+def _print(
+    name: str,
+    user: str | None,
+    owner: str | None,
+    output: Format,
+    *,
+    exports: bool = False,
+    break_glass: str | None = None,
+) -> None:
+    from agent.cli.runtime import open_memory
+    from agent.transcript import transcript_of
+
     with open_memory(user) as memory:
-        transcript = _transcript(memory, name)
+        if owner == memory.caller.principal.name:
+            owner = None
+        transcript = transcript_of(memory.saver, name, owner, exports=exports, break_glass=break_glass)
     if output is Format.JSON:
         print_json(transcript, indent=2)
     else:
         _show(transcript)
-
-
-def _transcript(memory: Memory, name: str) -> Transcript:
-    from agent.transcript import transcript_of
-
-    _require(memory, name)
-    return transcript_of(memory.saver, name)
 
 
 def _require(memory: Memory, name: str) -> None:
@@ -134,6 +211,16 @@ def _require(memory: Memory, name: str) -> None:
 
     if not memory.saver.sessions(thread_id=name):
         raise ThreadNotFoundError(name)
+
+
+def _show_shares(infos: list[ShareInfo]) -> None:
+    from agent.cli.screen import Screen
+
+    screen = Screen()
+    for info in infos:
+        screen.line(f"{info.owner}\t{info.session}\t{info.role}\t{info.shared_with}\t{info.shared_at:%Y-%m-%d %H:%M}")
+    if not infos and screen.lively:
+        screen.line("Nothing is shared.")
 
 
 def _show(transcript: Transcript) -> None:

@@ -7,7 +7,8 @@ model = load_model("openai:<model>")     # whatever langchain's init_chat_model 
 
 from __future__ import annotations
 
-from agent.models.loader import ModelError, load_model
+from agent.models.errors import ModelError
+from agent.models.loader import load_model
 from agent.models.offline import OfflineChatModel
 
 __all__ = ["ModelError", "OfflineChatModel", "load_model"]

@@ -6,24 +6,24 @@ import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from agent.errors import MooringError
+from agent.models.errors import ModelError
 from agent.models.offline import OfflineChatModel
 
 if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
     from langchain_core.language_models import BaseChatModel
 
 _CHOICES = "choose offline, databricks:<endpoint>, openai:<model>, anthropic:<model> or ollama:<model>"
 _INSTALL = re.compile(r"pip install (?:-U )?[`'\"]?([\w.-]+)")
 
 
-class ModelError(MooringError):
-    """The chat model cannot be loaded."""
-
-
-def load_model(name: str) -> BaseChatModel:
+def load_model(name: str, client: WorkspaceClient | None = None) -> BaseChatModel:
     """Load a chat model; nothing is sent to it yet.
 
-    Raises ModelError for an empty name, an unknown provider, a package that is not installed and a missing key.
+    A model of Databricks is called with the `client` of the caller, else as whoever is logged in on this machine.
+
+    Raises ModelError for an empty name, an unknown provider, a package that is not installed and a missing key, and
+    CallerError where nobody is logged in to Databricks.
     """
     name = name.strip()
     provider, _, endpoint = name.partition(":")
@@ -35,21 +35,18 @@ def load_model(name: str) -> BaseChatModel:
         return _by_provider(name, provider)
     if not endpoint:
         raise ModelError("The name of the Databricks endpoint is missing", "write databricks:<endpoint>")
-    return _databricks(endpoint)
+    return _databricks(endpoint, client)
 
 
-def _databricks(endpoint: str) -> BaseChatModel:
+def _databricks(endpoint: str, client: WorkspaceClient | None) -> BaseChatModel:
     try:
-        chat: Any = import_module("databricks_langchain").ChatDatabricks
+        models: Any = import_module("agent.models.databricks")
+        workspace: Any = import_module("agent.workspace")
     except ImportError as error:
         problem = f"The model databricks:{endpoint} needs a package that is not installed"
         raise ModelError(problem, "pip install 'mooring[databricks]'") from error
-    try:
-        model: BaseChatModel = chat(endpoint=endpoint)
-        return model
-    except Exception as error:
-        problem = f"The model databricks:{endpoint} cannot be set up ({type(error).__name__})"
-        raise ModelError(problem, "log in with `databricks auth login`, or set DATABRICKS_HOST and a token") from error
+    model: BaseChatModel = models.endpoint_model(endpoint, client or workspace.default_client())
+    return model
 
 
 def _by_provider(name: str, provider: str) -> BaseChatModel:

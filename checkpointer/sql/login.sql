@@ -1,12 +1,14 @@
 -- People who log in by themselves may read their own sessions with SQL. Variables: schema, login_role.
 grant usage on schema :"schema" to :"login_role";
-grant execute on function :"schema".principal(), :"schema".bind(text),
-  :"schema".get_parts(text, text, text, text, bigint, int4multirange), :"schema".touch(text, text, boolean, interval),
-  :"schema".use_parts(text, text, text, text, bigint, int4multirange, boolean, interval)
+grant execute on function :"schema".principal(), :"schema".bind(text, text[]),
+  :"schema".get_parts(text, text[], text, text, text, text, bigint, int4multirange), :"schema".touch(text, text, boolean, interval),
+  :"schema".use_parts(text, text[], text, text, text, text, bigint, int4multirange, boolean, interval)
   to :"login_role";
-grant execute on function :"schema".readable_sets(), :"schema".missing_sources(int) to :"login_role";
-grant select on :"schema".migrations, :"schema".threads, :"schema".contents, :"schema".checkpoints, :"schema".writes
-  to :"login_role";
+grant execute on function :"schema".groups(), :"schema".shared(boolean), :"schema".readable_sets(), :"schema".missing_sources(int),
+  :"schema".withheld(bigint, int), :"schema".is_auditor(), :"schema".opened(text, text),
+  :"schema".broken_threads() to :"login_role";
+grant select on :"schema".migrations, :"schema".threads, :"schema".contents, :"schema".checkpoints, :"schema".writes,
+  :"schema".shares, :"schema".audit to :"login_role";
 grant select (owner, thread, position, kind, label_set, envelope) on :"schema".items to :"login_role";
 grant execute on function :"schema".held(bigint), :"schema".conversation_refs(int[], bytea), :"schema".readable_json(text),
   :"schema".text_of(jsonb), :"schema".label_sources(), :"schema".uuid_of(text[]), :"schema".why(text, text)

@@ -3,16 +3,17 @@
 -- with `bind` before it. Both ways an operation is one implicit transaction and one network round trip.
 
 -- name: bind
--- The principal holds until the end of the transaction. Answers whether the database believes it.
+-- The principal and its groups hold until the end of the transaction. Answers whether the database believes it.
 -- The plans of the statements behind it take longer to make than to run, and parameters do not change them.
 select pg_catalog.set_config('mooring.principal', %(principal)s, true),
        :"schema".principal() is not distinct from %(principal)s as believed,
+       pg_catalog.set_config('mooring.groups', %(groups)s::text[]::text, true),
        pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true),
        pg_catalog.set_config('jit', 'off', true)
 
 -- name: get_parts
 select * from :"schema".get_parts(
-  %(principal)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(held_of)s, %(held)s::int4multirange
+  %(principal)s, %(groups)s, %(owner)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(held_of)s, %(held)s::int4multirange
 )
 
 -- name: page
@@ -80,22 +81,24 @@ union all
 select 'x', thread, 0, null, kind, null, null, envelope, array[label_set], null, null, 0, position, 0
 from content where digest is null
 union all
-select 's', 0, 0, null, null, null, null, array_to_json(:"schema".missing_sources(label_set))::text, null, null, null, 0, label_set, 0
-from content where digest is null group by label_set
+select 's', 0, 0, null, null, null, null, array_to_json(:"schema".withheld(thread, label_set))::text, null, null, null, 0, label_set, 0
+from content where digest is null group by thread, label_set
 
 -- name: put
 select * from :"schema".put(
-  %(principal)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
+  %(principal)s, %(groups)s, %(owner)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
   %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s,
-  %(envelopes)s, %(sets)s, %(label_of)s, %(label_sources)s, %(label_prints)s, %(refs)s, %(open_at)s,
+  %(envelopes)s, %(sets)s, %(label_of)s, %(label_sources)s, %(label_prints)s,
+  %(read_statements)s, %(read_tables)s, %(refs)s, %(open_at)s,
   %(ns)s, %(checkpoint_id)s, %(parent_id)s, %(run_id)s, %(metadata)s, %(metadata_value)s, %(state)s
 )
 
 -- name: put_writes
 select * from :"schema".put_writes(
-  %(principal)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
+  %(principal)s, %(groups)s, %(owner)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
   %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s,
-  %(envelopes)s, %(sets)s, %(label_of)s, %(label_sources)s, %(label_prints)s, %(refs)s, %(open_at)s,
+  %(envelopes)s, %(sets)s, %(label_of)s, %(label_sources)s, %(label_prints)s,
+  %(read_statements)s, %(read_tables)s, %(refs)s, %(open_at)s,
   %(ns)s, %(checkpoint_id)s, %(task_id)s, %(task_path)s, %(idxs)s, %(channels)s, %(lengths)s, %(bodies)s, %(replaces)s, %(inherits)s
 )
 
@@ -241,26 +244,78 @@ where c.owner = %(owner)s and c.thread_id = %(thread_id)s order by c.position, w
 -- name: rename
 update :"schema".threads set title = %(title)s where owner = %(owner)s and thread_id = %(thread_id)s returning id
 
+-- Sharing -----------------------------------------------------------------------------------------------------------
+
+-- name: share
+select :"schema".share(%(thread_id)s, %(grantee)s, %(is_group)s, %(role)s)
+
+-- name: unshare
+select :"schema".unshare(%(thread_id)s, %(grantee)s, %(is_group)s)
+
+-- name: transfer
+select * from :"schema".transfer(%(thread_id)s, %(to)s)
+
+-- name: own_thread
+select id from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s and next_seq > 0
+
+-- name: shares
+-- Of the owner's threads, or of the one named; without, those of others' threads that the owner has as well.
+select s.owner, t.thread_id, s.grantee, s.is_group, s.role, s.shared_at
+from :"schema".shares s join :"schema".threads t on t.owner = s.owner and t.id = s.thread
+where %(thread_id)s::text is null or (t.owner = %(owner)s and t.thread_id = %(thread_id)s)
+order by s.owner = %(owner)s desc, s.owner, s.shared_at, t.id, s.is_group, s.grantee
+
+-- Audit -------------------------------------------------------------------------------------------------------------
+
+-- name: opened
+select :"schema".opened(%(owner)s, %(thread_id)s)
+
+-- name: exported
+select :"schema".exported(%(owner)s, %(thread_id)s)
+
+-- name: break_glass
+select :"schema".break_glass(%(owner)s, %(thread_id)s, %(reason)s)
+
+-- name: broken_session
+select * from :"schema".broken_session(%(owner)s, %(thread_id)s)
+
+-- name: audit
+-- Newest first. Only an auditor looks through all; the policy decides what of it anybody sees. A table may be named by its
+-- last parts.
+with me as materialized (
+  select :"schema".principal() as name, :"schema".is_auditor() as is_auditor
+),
+seen as (
+  select a.* from :"schema".audit a where (select is_auditor from me)
+  union all
+  select a.* from :"schema".audit a
+  where not (select is_auditor from me)
+    and (a.owner = (select name from me) or a.actor = (select name from me) or a.counterpart = (select name from me))
+)
+select a.at, a.actor, a.act, a.owner, a.thread_id, a.counterpart, a.role, a.reason, a.statement, coalesce(a.tables, '{}')
+from seen a
+where (%(thread_id)s::text is null or a.thread_id = %(thread_id)s)
+  and (%(user)s::text is null or a.actor = %(user)s or a.counterpart = %(user)s)
+  and (%(since)s::interval is null or a.at > now() - %(since)s)
+  and (%(table)s::text is null or exists (
+    select from unnest(a.tables) t where t = %(table)s or right(t, length(%(table)s) + 1) = '.' || %(table)s
+  ))
+order by a.id desc limit %(limit)s
+
+-- Leases ------------------------------------------------------------------------------------------------------------
+
 -- name: take_lease
--- The thread's lease, if it is free, ran out, is the one (`dead`) whose holder is known to be gone, or is this try's own.
-insert into :"schema".threads as t (owner, thread_id, fence, lease_until, holder)
-values (%(owner)s, %(thread_id)s, 1, clock_timestamp() + make_interval(secs => %(seconds)s), %(holder)s)
-on conflict (owner, thread_id) do update
-set fence = t.fence + 1, lease_until = excluded.lease_until, holder = excluded.holder
-where t.lease_until is null or t.lease_until <= clock_timestamp() or t.fence = %(dead)s::bigint or t.holder = %(holder)s
-returning id, fence
+select id, fence from :"schema".take_lease(%(owner)s, %(thread_id)s, %(seconds)s, %(holder)s, %(dead)s)
 
 -- name: look_at_lease
 select holder, extract(epoch from lease_until - clock_timestamp())::float8, fence
 from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s
 
 -- name: renew_lease
-update :"schema".threads set lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
-where owner = %(owner)s and id = %(id)s and fence = %(fence)s returning id
+select :"schema".renew_lease(%(owner)s, %(id)s, %(fence)s, %(seconds)s)
 
 -- name: release_lease
-update :"schema".threads set lease_until = null, holder = null
-where owner = %(owner)s and id = %(id)s and fence = %(fence)s
+select :"schema".release_lease(%(owner)s, %(id)s, %(fence)s)
 
 -- name: delete_unused_thread
 -- A run that stored nothing leaves nothing.
@@ -353,8 +408,8 @@ select 'i', null, kind, message, null, value, digest, position from content wher
 union all
 select 'x', null, kind, envelope, array[label_set], null, null, position from content where digest is null
 union all
-select 's', null, null, array_to_json(:"schema".missing_sources(label_set))::text, null, null, null, label_set
-from content where digest is null group by label_set
+select 's', null, null, array_to_json(:"schema".withheld(thread, label_set))::text, null, null, null, label_set
+from content where digest is null group by thread, label_set
 
 -- name: outline_checkpoints
 select c.ns, c.checkpoint_id, c.parent_id
@@ -461,11 +516,11 @@ delete from :"schema".labels l where l.id not in (select unnest(s.labels) from :
 -- `owner` null stands for everybody, where an administrator asks. A thread's own policy goes before the given one.
 
 -- name: touch
-select :"schema".touch(%(principal)s, %(thread_id)s, %(refresh_on_read)s, %(ttl)s)
+select :"schema".touch(%(owner)s, %(thread_id)s, %(refresh_on_read)s, %(ttl)s)
 
 -- name: use_parts
 select * from :"schema".use_parts(
-  %(principal)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(held_of)s, %(held)s::int4multirange,
+  %(principal)s, %(groups)s, %(owner)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(held_of)s, %(held)s::int4multirange,
   %(refresh_on_read)s, %(ttl)s
 )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from tests.benchmarks import growing, many_users, report, sessions, stalls, trips
+from tests.benchmarks import growing, labels, many_users, report, sessions, stalls, trips
 from tests.benchmarks.bench import FULL, QUICK, Bench
 from tests.benchmarks.plot import plot
 from tests.benchmarks.server import bench_server
@@ -36,6 +36,7 @@ MEASURES: dict[str, Callable[[Bench], Iterable[Row]]] = {
     "B": partial(growing.measure, workload=AGENT),
     "C": partial(growing.measure, workload=EDITOR),
     "D": partial(growing.measure, workload=CROWD),
+    "labels": labels.measure,
     "threads": many_users.measure,
     "stall": stalls.measure,
     "sessions": sessions.measure,

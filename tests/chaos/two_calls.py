@@ -6,6 +6,7 @@ Usage: two_calls.py SESSION QUESTION [SQL SQL]. It opens everything as `mooring 
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from itertools import chain
 from typing import Any
 
@@ -17,6 +18,7 @@ from agent.catalogs import catalog_of
 from agent.cli.runtime import open_memory
 from agent.conversation import Answered, Conversation
 from agent.graph import build_graph
+from agent.identity import Caller
 from agent.settings import Settings
 
 
@@ -43,7 +45,10 @@ class TwoCalls(BaseChatModel):
 
 
 def main(session: str, question: str, *queries: str) -> None:
-    with open_memory("alice") as memory, catalog_of(Settings(), memory.caller) as catalog:
+    with ExitStack() as stack:
+        memory = stack.enter_context(open_memory("alice"))
+        assert isinstance(memory.caller, Caller)
+        catalog = stack.enter_context(catalog_of(Settings(), memory.caller))
         graph = build_graph(TwoCalls(queries=list(queries)), memory.saver)
         conversation = Conversation(graph, memory.saver, memory.caller, catalog, session)
         try:

@@ -51,7 +51,13 @@ def test_every_operation_costs_one_round_trip(counted: GovernedPostgresSaver, pr
         "rename": lambda: counted.rename(copy, "A copy"),
         "set_retention": lambda: counted.set_retention(copy, policy),
         "a dry expire": lambda: counted.expire(dry_run=True),
+        "share": lambda: counted.share(copy, "bob"),
+        "shares": lambda: counted.shares(copy),
+        "audit": lambda: counted.audit(),
+        "export": lambda: counted.export(config),
+        "unshare": lambda: counted.unshare(copy, "bob"),
         "delete_thread": lambda: counted.delete_thread(copy),
+        "transfer": lambda: counted.transfer(thread, f"{thread}@example.com"),
     }
 
     trips = {}

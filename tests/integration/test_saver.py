@@ -363,3 +363,23 @@ def test_parallel_nodes_write_as_whoever_runs_them(
                 assert saver.get_tuple(config) is None
         by = "select owner, count(distinct task_id) >= 3 from mooring.writes where owner = any(%s) group by owner"
         assert admin.execute(by, [[other.name, default.name]]).fetchall() == [(other.name, True)]
+
+
+def test_a_subgraph_that_goes_back_in_time_is_of_its_own_run(lakehouse: Database) -> None:
+    inner = StateGraph(MessagesState).add_node("bot", echo).add_edge(START, "bot").compile()
+    builder: Any = StateGraph(MessagesState).add_node("inner", inner).add_edge(START, "inner")
+    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime) as saver:
+        graph, config = builder.compile(checkpointer=saver), thread()
+        ada, ben = Principal(f"ada-{uuid4()}"), Principal(f"ben-{uuid4()}")
+        # when many runs of somebody else's, in a thread of the same name, leave their addresses to later ones
+        with acting_as(ben):
+            graph.invoke(said("first"), config, durability="sync")
+            start = list(graph.get_state_history(config))[-2]
+        for n in range(10):
+            with acting_as(ada):
+                for _ in range(10):
+                    graph.invoke(said(f"{n}"), config, durability="exit")
+            with acting_as(ben):
+                graph.invoke(None, start.config, durability="sync")
+        with acting_as(ben):
+            assert {m.text for m in graph.get_state(config).values["messages"]} == {"first", "you said first"}

@@ -66,6 +66,16 @@ def test_an_older_schema_names_the_command(lakehouse: Database, admin: psycopg.C
             GovernedPostgresSaver.from_conn_string(lakehouse.runtime, schema=schema).__enter__()
 
 
+def test_a_schema_that_no_release_made_is_not_patched(lakehouse: Database, admin: psycopg.Connection) -> None:
+    with schema_of(lakehouse) as schema:
+        assert lakehouse.admin is not None
+        GovernedPostgresSaver.migrate(lakehouse.admin, runtime_role="mooring_service", schema=schema)
+        admin.execute(sql.SQL("delete from {} where version = 2").format(sql.Identifier(schema, "migrations")))
+
+        with pytest.raises(SchemaError, match="never released"):
+            GovernedPostgresSaver.migrate(lakehouse.admin, runtime_role="mooring_service", schema=schema)
+
+
 def test_ten_migrations_at_once_give_one_schema(lakehouse: Database) -> None:
     assert lakehouse.admin is not None
     with schema_of(lakehouse) as schema:

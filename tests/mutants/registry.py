@@ -11,6 +11,9 @@ from dataclasses import dataclass
 INITIAL = "checkpointer/sql/migrations/0001_initial.sql"
 FUNCTIONS = "checkpointer/sql/migrations/0004_functions.sql"
 RETENTION = "checkpointer/sql/migrations/0005_retention.sql"
+LABELS = "checkpointer/sql/migrations/0003_labels.sql"
+SHARING = "checkpointer/sql/migrations/0006_sharing.sql"
+AUDIT = "checkpointer/sql/migrations/0007_audit.sql"
 TRANSCRIPTS = "checkpointer/sql/migrations/0008_transcripts.sql"
 QUERIES = "checkpointer/sql/queries.sql"
 
@@ -25,11 +28,14 @@ CANCELLED = "tests/chaos/test_cancelled.py"
 HOLDS = "tests/security/test_legal_holds.py"
 DELETED = "tests/integration/test_deleted_threads.py"
 KEPT = "tests/integration/test_retention.py"
+SHARED = "tests/security/test_sharing.py"
+AUDITED = "tests/security/test_audit.py"
 SHOWN = "tests/integration/test_transcripts.py"
 ERASED = "tests/security/test_erasure.py"
 CHATS = "tests/integration/test_chat_views.py"
 SEEN = "tests/security/test_transcript_views.py"
 CONTRACT = "tests/differential/test_contract.py"
+REVOKED = "tests/security/test_revocation.py"
 
 
 @dataclass(frozen=True)
@@ -86,8 +92,109 @@ def _holds() -> list[Mutant]:
     ]
 
 
+def _fingerprints() -> list[Mutant]:
+    """What a fingerprint looks at: each is a way to lose or change the right to a table."""
+    parts = {
+        "the schema's privilege": ("or not has_schema_privilege(who, it.relnamespace, 'USAGE')", ""),
+        "the grants on columns": ("and has_column_privilege(who, relation, a.attnum, 'SELECT')", ""),
+        "the text of policies": ("else ' and ' end || seen.text;", "else ' and ' end;"),
+        "that policies are on": ("if it.relrowsecurity and (", "if false and ("),
+        "the groups that policies are for": ("where granted = 0 or pg_has_role(who, granted, 'USAGE')", "where true"),
+        "the text of a view": ("rules := rules || ' view ' || seen.text;", "rules := rules || ' view ';"),
+        "what stands behind a view of the invoker's": ("if it.invoker or not exists", "if false and not exists"),
+        "rules that hang on more than their text": (
+            "or (not is_view and tree like '%{SUBLINK %');",
+            ";",
+        ),
+    }
+    return [Mutant(f"a fingerprint has {name}", LABELS, *change, (REVOKED,)) for name, change in parts.items()]
+
+
+def _shares() -> list[Mutant]:
+    return [
+        Mutant(
+            f"a viewer does not {verb} {table}",
+            SHARING,
+            f'on :"schema".{table} for {verb}{role}\n  {check} (thread = any((select :"schema".shared(true))',
+            f'on :"schema".{table} for {verb}{role}\n  {check} (thread = any((select :"schema".shared(false))',
+            (SHARED,),
+        )
+        for verb, table, role, check in (
+            ("insert", "checkpoints", "", "with check"),
+            ("insert", "writes", "", "with check"),
+            ("update", "checkpoints", "", "using"),
+            ("update", "writes", "", "using"),
+        )
+    ]
+
+
 MUTANTS = [
     *_tables(),
+    *_fingerprints(),
+    # --- what was read from tables --------------------------------------------------------------------------------
+    Mutant(
+        "what may not be read any more is not shown in a state",
+        FUNCTIONS,
+        " and i.label_set <> all(closed)\n",
+        "\n",
+        (REVOKED,),
+    ),
+    Mutant(
+        "nor what a process holds of it",
+        FUNCTIONS,
+        "    if closed <> '{}' then\n",
+        "    if false then\n",
+        (REVOKED,),
+    ),
+    Mutant(
+        "nor in the view",
+        LABELS,
+        'any((select :"schema".readable_sets())::int[]) then i.message end',
+        'any((select :"schema".readable_sets())::int[]) or true then i.message end',
+        (REVOKED,),
+    ),
+    Mutant(
+        "another table of the name is another source",
+        LABELS,
+        "where t.relation = a.relation and t.source = a.source and t.print = a.fingerprint",
+        "where t.relation = a.relation and t.print = a.fingerprint",
+        (REVOKED,),
+    ),
+    Mutant(
+        "a label runs out",
+        LABELS,
+        "and (a.expires_at is null or a.expires_at > pg_catalog.now())",
+        "",
+        (REVOKED,),
+    ),
+    Mutant(
+        "what is small and labelled is not kept in the checkpoint itself",
+        "checkpointer/encoding.py",
+        "return small and not self.apart and not self.labels_of(value)",
+        "return small and not self.apart",
+        (REVOKED,),
+    ),
+    Mutant(
+        "an error carries the labels of what its task saw",
+        "checkpointer/operations.py",
+        "inherits = any(channel in (ERROR, INTERRUPT) for channel, _ in writes)",
+        "inherits = False",
+        (REVOKED,),
+    ),
+    Mutant(
+        "an answer carries the labels of its prompt",
+        "agent/provenance.py",
+        "return _with(answer, metadata, labels_of([m for m in prompt if isinstance(m, AIMessage | ToolMessage)]))",
+        "return _with(answer, metadata, labels_of(answer))",
+        (REVOKED,),
+    ),
+    Mutant(
+        "a placeholder that is stored on keeps the original",
+        "checkpointer/encoding.py",
+        "        return withheld.item\n",
+        "        return None\n",
+        (REVOKED,),
+    ),
     # --- who is believed ------------------------------------------------------------------------------------------
     Mutant(
         "anybody is believed about the principal",
@@ -132,13 +239,156 @@ MUTANTS = [
         (OPENING,),
     ),
     Mutant(
-        "an item belongs to a thread of its owner",
+        "a checkpoint belongs to a thread of its owner",
         INITIAL,
-        """  primary key (thread, position),
+        """  unique (thread, seq),
   foreign key (owner, thread) references :"schema".threads (owner, id) on delete cascade,
 """,
-        "  primary key (thread, position),\n",
+        "  unique (thread, seq),\n",
         (f"{ISOLATION}::test_a_child_row_cannot_be_put_under_another_s_thread",),
+    ),
+    # --- sharing --------------------------------------------------------------------------------------------------
+    *_shares(),
+    Mutant(
+        "a share is for whom it names",
+        SHARING,
+        "      and s.grantee = any((select",
+        "      and s.grantee is not null or s.grantee = any((select",
+        (SHARED,),
+    ),
+    Mutant(
+        "a group is not a person of its name",
+        SHARING,
+        "      and case when s.is_group then",
+        "      and case when true then true when s.is_group then",
+        (SHARED,),
+    ),
+    Mutant(
+        "a login claims no group",
+        SHARING,
+        "when pg_catalog.pg_has_role(session_user, :'runtime_role'::name, 'MEMBER') and",
+        "when true and",
+        (SHARED,),
+    ),
+    Mutant(
+        "nobody is in no group",
+        SHARING,
+        """'MEMBER') and :"schema".principal() is not null\n""",
+        "'MEMBER')\n",
+        (SHARED,),
+    ),
+    Mutant(
+        "the groups of one are not those of the next",
+        FUNCTIONS,
+        "perform pg_catalog.set_config('mooring.groups', p_groups::text, true);",
+        "perform pg_catalog.set_config('mooring.groups', p_groups::text, false) where p_groups <> '{}';",
+        (SHARED,),
+    ),
+    Mutant(
+        "who writes to another's thread is an editor",
+        SHARING,
+        '  elsif seen <> all (:"schema".shared(true)) then',
+        "  elsif false then",
+        (SHARED,),
+    ),
+    Mutant(
+        "an editor does not rename or keep",
+        SHARING,
+        'create policy edited on :"schema".threads for update to current_user\n',
+        'create policy edited on :"schema".threads for update\n',
+        (SHARED,),
+    ),
+    Mutant(
+        "who shares is the owner",
+        SHARING,
+        """t where t.owner = :"schema".principal() and t.thread_id = p_thread_id and t.next_seq > 0\n  on conflict""",
+        "t where t.thread_id = p_thread_id and t.next_seq > 0\n  on conflict",
+        (SHARED,),
+    ),
+    Mutant(
+        "a run that goes on in it keeps a thread from being given away",
+        SHARING,
+        "  if it.lease_until > clock_timestamp() then",
+        "  if false then",
+        (SHARED,),
+    ),
+    Mutant(
+        "a reader's memory of a thread is not another's",
+        "checkpointer/addresses.py",
+        "return (owner, thread_id) if reader == owner else (owner, thread_id, reader)",
+        "return (owner, thread_id)",
+        (SHARED,),
+    ),
+    Mutant(
+        "another's thread is another run",
+        "checkpointer/runs.py",
+        'return str(configurable.get("thread_id")), str(configurable.get(OWNER) or "")',
+        'return str(configurable.get("thread_id")), ""',
+        (f"{SHARED}::test_a_node_that_reaches_into_another_s_thread_of_the_same_name_stays_apart",),
+    ),
+    # --- audit ----------------------------------------------------------------------------------------------------
+    Mutant(
+        "people see lines that concern them",
+        AUDIT,
+        'or counterpart = (select :"schema".principal()) or (select :"schema".is_auditor())',
+        "or true",
+        (AUDITED,),
+    ),
+    Mutant(
+        "who opens another's thread is told of",
+        FUNCTIONS,
+        '    perform :"schema".opened(p_owner, p_thread_id);\n',
+        "    null;\n",
+        (AUDITED,),
+    ),
+    Mutant(
+        "who takes a lease is told of",
+        SHARING,
+        "  if found then\n    perform :\"schema\".note('wrote'",
+        "  if false then\n    perform :\"schema\".note('wrote'",
+        (AUDITED,),
+    ),
+    Mutant(
+        "what a query read is told",
+        FUNCTIONS,
+        "  if read_statements <> '{}' then\n",
+        "  if false then\n",
+        (AUDITED,),
+    ),
+    Mutant(
+        "what is withheld is told",
+        AUDIT,
+        "  if current_setting('transaction_read_only') = 'off' then\n",
+        "  if false then\n",
+        (AUDITED,),
+    ),
+    Mutant(
+        "who deletes is told of",
+        AUDIT,
+        "for each row when (old.next_seq > 0) execute",
+        "for each row when (false) execute",
+        (AUDITED,),
+    ),
+    Mutant(
+        "only auditors break the glass",
+        AUDIT,
+        '  if not :"schema".is_auditor() then\n',
+        "  if false then\n",
+        (AUDITED,),
+    ),
+    Mutant(
+        "glass that is broken is mended after a minute",
+        AUDIT,
+        "interval '1 minute'",
+        "interval '1 year'",
+        (AUDITED,),
+    ),
+    Mutant(
+        "the functions alone write to the audit",
+        AUDIT,
+        'create policy functions on :"schema".audit to current_user using (true);',
+        'create policy functions on :"schema".audit using (true);\ngrant insert on :"schema".audit to :"runtime_role";',
+        (AUDITED,),
     ),
     # --- values ---------------------------------------------------------------------------------------------------
     Mutant(
@@ -217,9 +467,9 @@ MUTANTS = [
     ),
     Mutant(
         "a lease that is held is refused",
-        QUERIES,
-        "where t.lease_until is null or t.lease_until <= clock_timestamp() or",
-        "where true or",
+        SHARING,
+        "    t.lease_until is null or t.lease_until <= clock_timestamp() or",
+        "    true or",
         (LEASES,),
     ),
     Mutant(
@@ -312,7 +562,7 @@ MUTANTS = [
     Mutant(
         "nor does a late write outside of a run",
         "checkpointer/operations.py",
-        '    return ctx.memory.thread_of(where.thread, (where.ns or "", where.checkpoint_id))',
+        '    return ctx.memory.thread_of(where.memo, (where.ns or "", where.checkpoint_id))',
         "    return None",
         (DELETED,),
     ),
@@ -326,8 +576,8 @@ MUTANTS = [
     Mutant(
         "a late write does not end up in a new conversation",
         "checkpointer/operations.py",
-        "    memo = ctx.memory.get(where.thread, thread)\n    if memo is not None or",
-        "    memo = ctx.memory.get(where.thread)\n    if memo is not None or",
+        "    memo = ctx.memory.get(where.memo, thread)\n    if memo is not None or",
+        "    memo = ctx.memory.get(where.memo)\n    if memo is not None or",
         (DELETED,),
     ),
     Mutant(

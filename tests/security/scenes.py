@@ -1,8 +1,8 @@
-"""A table of its own, somebody who reads it, and a chat about it with a model that repeats what it is told."""
+"""A table of its own, two people who may read it, and a chat about it with a model that repeats what it is told."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
@@ -15,13 +15,15 @@ from psycopg.conninfo import make_conninfo
 from pydantic import Field
 
 from agent.catalogs import catalog_of
-from agent.conversation import Conversation
+from agent.conversation import Answered, Conversation
 from agent.graph import build_graph
 from agent.identity import Caller
 from agent.settings import Settings
 from checkpointer import GovernedPostgresSaver, Principal, acting_as
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agent.database import Database
 
 FIGURE = "73519"
@@ -29,6 +31,7 @@ FIGURE = "73519"
 
 SETTING = (
     "create role {person} login password 'secret' in role mooring_user",
+    "create role {colleague} login password 'secret' in role mooring_user",
     "create role {group}",
     "create schema {name}",
     "create table {name}.sales (amount int, country text, seller text)",
@@ -36,7 +39,11 @@ SETTING = (
     "grant usage on schema {name} to {person}",
     "grant select on {name}.sales to {person}",
 )
-REMOVAL = ("drop schema {name} cascade", "drop owned by {person}", "drop role {person}", "drop role {group}")
+REMOVAL = (
+    "drop schema {name} cascade",
+    "drop owned by {person}, {colleague}",
+    "drop role {person}, {colleague}, {group}",
+)
 
 
 class Parrot(BaseChatModel):
@@ -87,8 +94,18 @@ class Scene:
         return f"{self.name}_reader"
 
     @property
+    def colleague(self) -> str:
+        """Who reads nothing yet."""
+        return f"{self.name}_colleague"
+
+    @property
+    def group(self) -> str:
+        """A role without members."""
+        return f"{self.name}_group"
+
+    @property
     def principal(self) -> Principal:
-        """The same, authenticated."""
+        """Who reads the table, authenticated."""
         return Principal(self.person)
 
     @property
@@ -97,31 +114,43 @@ class Scene:
         return {"configurable": {"thread_id": self.name}}
 
     def run(self, *statements: str) -> None:
-        """Run SQL as a superuser; {name}, {person} and {group} are the scene's."""
+        """Run SQL as a superuser; {name}, {person}, {colleague} and {group} are the scene's."""
         for statement in statements:
-            text = statement.format(name=self.name, person=self.person, group=f"{self.name}_group")
+            text = statement.format(name=self.name, person=self.person, colleague=self.colleague, group=self.group)
             self.admin.execute(text.encode())
 
-    def ask(self, question: str) -> str:
-        """Ask as the person, and return the answer."""
-        conninfo = make_conninfo(self.lakehouse.runtime, user=self.person, password="secret")
-        caller = Caller(self.principal, conninfo)
+    def login(self, who: str) -> str:
+        """Return how one of the two logs in."""
+        return make_conninfo(self.lakehouse.runtime, user=who, password="secret")
+
+    @contextmanager
+    def chat(self, who: str | None = None, owner: str | None = None) -> Iterator[Conversation]:
+        """Open the person's thread as a conversation, or their colleague's part in it."""
+        who = who or self.person
+        caller = Caller(Principal(who), self.login(who))
         with catalog_of(Settings(), caller) as catalog:
-            chat = Conversation(build_graph(self.model, self.saver), self.saver, caller, catalog, self.name)
+            yield Conversation(build_graph(self.model, self.saver), self.saver, caller, catalog, self.name, owner)
+
+    def ask(self, question: str, who: str | None = None, owner: str | None = None) -> str:
+        """Ask as the person, or as their colleague in their session, and return the answer."""
+        with self.chat(who, owner) as chat:
             *_, last = chat.ask(question.format(name=self.name))
-        answer: str = last.answer.answer  # type: ignore[union-attr]
-        return answer
+        assert isinstance(last, Answered)
+        return last.answer.answer
 
     def everything(self, saver: GovernedPostgresSaver | None = None) -> dict[str, Any]:
         """Return all that the person gets to see of the thread, by the way it is got."""
         saver = saver or self.saver
-        conninfo = make_conninfo(self.lakehouse.runtime, user=self.person, password="secret")
-        with acting_as(self.principal), psycopg.connect(conninfo, autocommit=True) as own:
+        with acting_as(self.principal), psycopg.connect(self.login(self.person), autocommit=True) as own:
             latest = saver.get_tuple(self.config)
             assert latest is not None
             return {
                 "state": latest.checkpoint["channel_values"],
                 "history": [(t.checkpoint["channel_values"], t.pending_writes) for t in saver.list(self.config)],
+                "function": own.execute(
+                    "select * from mooring.get_parts(%s, '{}', %s, %s, '', null, null, '{}')",
+                    [self.person, self.person, self.name],
+                ).fetchall(),
                 "sql": own.execute("select * from mooring.contents order by thread, position").fetchall(),
                 "messages": own.execute("select * from mooring.messages order by thread_id, position").fetchall(),
                 "tool calls": own.execute("select * from mooring.tool_calls order by thread_id, position").fetchall(),

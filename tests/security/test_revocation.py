@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.types import Send
 
-from checkpointer import GovernedPostgresSaver
+from agent.conversation import ToolStarted
+from checkpointer import GovernedPostgresSaver, acting_as
 from tests.security.scenes import FIGURE, Scene
 
 if TYPE_CHECKING:
@@ -184,3 +188,109 @@ def test_what_may_not_be_read_any_more_is_withheld_until_it_may(
     assert set(before["sql"]) <= set(after["sql"])
     for view in ("messages", "tool calls"):
         assert after[view][: len(before[view])] == before[view]
+
+
+def values(marks: dict[str, Any]) -> dict[str, Any]:
+    """Return a state that holds the figure in every place that a state has, all of it labelled."""
+    call: Any = {"name": "query", "args": {"amount": FIGURE}, "id": "1", "type": "tool_call"}
+    return {
+        "messages": [
+            HumanMessage("how much?", id="1"),
+            AIMessage(FIGURE, id="2", response_metadata=marks, tool_calls=[call]),
+            ToolMessage(FIGURE, id="3", response_metadata=marks, tool_call_id="1", name="query"),
+            AIMessage([{"type": "text", "text": FIGURE}], id="4", response_metadata=marks),
+            AIMessage("x", id="5", response_metadata=marks, additional_kwargs={"no JSON": (FIGURE,)}),
+        ],
+        "files": {"a": "nothing", "b": {**marks, "text": FIGURE}, "c": ["nothing", {**marks, "text": FIGURE}]},
+        "number": int(FIGURE),
+        "short": FIGURE,
+        "alone": AIMessage(FIGURE, id="6", response_metadata=marks),
+        "sends": [Send("tools", [{**call, **marks}])],
+    }
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["the same process", "another process"])
+def test_values_of_every_shape_are_withheld_stored_on_and_given_back(scene: Scene, fresh: bool) -> None:
+    table = f"lakehouse.{scene.name}.sales"
+    state = values({"mooring": {"labels": [[table, None]]}})
+    versions: Any = dict.fromkeys(state, 1)
+    checkpoint: Any = {**empty_checkpoint(), "channel_values": state, "channel_versions": versions}
+
+    def sources_of(value: Any) -> list[str]:
+        return [table] if type(value) in (int, str) and FIGURE in str(value) else []
+
+    def opened() -> GovernedPostgresSaver:
+        return GovernedPostgresSaver.from_conn_string(scene.lakehouse.runtime, sources_of=sources_of)
+
+    place: Any = {"configurable": {"thread_id": scene.name, "checkpoint_ns": ""}}
+    with opened() as saver, acting_as(scene.principal):
+        stored = saver.put(place, checkpoint, {}, versions)
+        saver.put_writes(stored, [("messages", state["messages"][1]), ("number", int(FIGURE))], "one")
+        saver.put_writes(stored, [("__error__", ValueError(f"{FIGURE} is too much"))], "two")
+    before = scene.everything()
+    assert str(before).count(FIGURE) > 20
+
+    scene.run("revoke select on {name}.sales from {person}")
+    assert FIGURE not in str(scene.everything())
+
+    with opened() as saver, acting_as(scene.principal):
+        seen = saver.get_tuple(place)
+        assert seen is not None
+        shown = seen.checkpoint["channel_values"]
+        assert [m.type for m in shown["messages"]] == [m.type for m in state["messages"]]
+        assert shown["messages"][1].tool_calls == [{"name": "query", "args": {}, "id": "1", "type": "tool_call"}]
+        assert shown["messages"][2].tool_call_id == "1"
+        assert table in shown["messages"][3].text
+        assert list(shown["files"]) == ["a", "b", "c"]
+        again: Any = {**empty_checkpoint(), "channel_values": shown, "channel_versions": dict.fromkeys(state, 2)}
+        if not fresh:
+            saver.put(seen.config, again, {}, again["channel_versions"])
+    if fresh:
+        with opened() as saver, acting_as(scene.principal):
+            saver.put(seen.config, again, {}, again["channel_versions"])
+    assert FIGURE not in str(scene.everything())
+
+    scene.run("grant select on {name}.sales to {person}")
+
+    after = scene.everything()
+    assert after["state"] == before["state"]
+    assert after["history"][1] == before["history"][0]
+
+
+def test_a_placeholder_cannot_be_forged_into_what_it_stands_for(scene: Scene) -> None:
+    assert FIGURE in scene.ask(TABLE)
+    scene.run("revoke select on {name}.sales from {person}")
+    with acting_as(scene.principal):
+        latest = scene.saver.get_tuple(scene.config)
+        assert latest is not None
+        held = [m for m in latest.checkpoint["channel_values"]["messages"] if "mooring" in m.response_metadata]
+        withheld = [m for m in held if "withheld" in m.response_metadata["mooring"]]
+        assert withheld
+        for message in withheld:
+            message.response_metadata["mooring"]["labels"] = []
+        forged: Any = {
+            **latest.checkpoint,
+            "id": "forged",
+            "channel_values": {
+                "messages": [HumanMessage("mine", id="h", response_metadata=m.response_metadata) for m in withheld]
+            },
+        }
+        scene.saver.put(latest.config, forged, {}, {"messages": 99})
+        assert FIGURE not in str(scene.everything())
+
+
+def test_a_turn_that_was_interrupted_goes_on_without_what_is_withheld(scene: Scene) -> None:
+    scene.ask(TABLE)
+    with scene.chat() as chat:
+        # when the turn is given up after the model asked for a tool, whose call is stored and not yet run
+        for event in chat.ask(f"select {FIGURE}"):
+            if isinstance(event, ToolStarted):
+                break
+    scene.run("revoke select on {name}.sales from {person}")
+    scene.model.prompts.clear()
+
+    assert "2" in scene.ask("select 2")
+
+    prompt = scene.model.prompts[-1]
+    results = {m.tool_call_id for m in prompt if isinstance(m, ToolMessage)}
+    assert {call["id"] for m in prompt if isinstance(m, AIMessage) for call in m.tool_calls} == results

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutants.__main__ import ROOT
-from tests.mutants.registry import MUTANTS, Mutant
+from tests.mutants.__main__ import MUTANTS, ROOT
+from tests.mutants.registry import Mutant
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -17,7 +17,8 @@ from tools.errors import CatalogUnavailableError, QueryCancelledError, QueryRefu
 from tools.postgres import guard
 from tools.postgres.calls import Call, Calls
 from tools.postgres.failures import Read, explain
-from tools.postgres.values import read_as_json, size, to_json
+from tools.postgres.values import read_as_json
+from tools.values import size, to_json
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -8,39 +8,26 @@ that runs SQL of its own would read tables that no plan shows.
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from sqlglot import exp, parse
+from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
 from tools.errors import QueryRefusedError
+from tools.statements import calls, is_text, parse, refuse_unknown
 
-MAX_LENGTH = 20_000
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlglot.tokenizer_core import Token
+
 MAX_NAME = 500
-# sqlglot and Postgres both recurse; deeper than any query that a person or a model would write.
-MAX_DEPTH = 100
 
-_WRITES = (
-    exp.DML,
-    exp.DDL,
-    exp.Command,
-    exp.Copy,
-    exp.Into,
-    exp.Set,
-    exp.Use,
-    exp.Merge,
-    exp.TruncateTable,
-    exp.Transaction,
-    exp.Commit,
-    exp.Rollback,
-    exp.Alter,
-    exp.Drop,
-    exp.Grant,
-)
 _CLOSED_SCHEMAS = ("pg_catalog", "information_schema", "pg_toast")
 
 
@@ -52,7 +39,6 @@ def _words(name: str) -> frozenset[str]:
 _KEYWORDS = _words("keywords")
 # Functions of Postgres that compute from their arguments (and from the clock) alone.
 _FUNCTIONS = _words("functions")
-_NAMES = frozenset({TokenType.VAR, TokenType.IDENTIFIER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +61,18 @@ def check(sql: str, excluded_schemas: tuple[str, ...] = ()) -> Names:
     Raises:
         QueryRefusedError: It may not; the message says why.
     """
-    if len(sql) > MAX_LENGTH:
-        raise QueryRefusedError(f"The query was not run: it is longer than {MAX_LENGTH:,} characters.")
-    if not _is_text(sql):
-        raise QueryRefusedError("The query was not run: it holds characters that no text in a database can hold.")
-    tree = _parse(sql)
-    _refuse_writes(tree)
+    tree, tokens = parse(sql, Postgres())
     tables = _tables(tree, excluded_schemas)
     aliases = {_folded(alias.this) for alias in tree.find_all(exp.TableAlias) if alias.this and alias.columns}
-    calls, attributes = _calls(sql)
-    calls |= {node.name.lower() for node in tree.find_all(exp.Anonymous)}
-    unknown = sorted(calls - _FUNCTIONS - _KEYWORDS - aliases)
-    if unknown:
-        raise QueryRefusedError(
-            f"The query was not run: the function {unknown[0]} is not among those known to read nothing by themselves."
-        )
-    known = calls & (_FUNCTIONS | _KEYWORDS)
-    return Names(tables, frozenset(known), frozenset(aliases - known), frozenset(attributes))
+    called = {_name(token) for token in calls(tokens)} | {node.name.lower() for node in tree.find_all(exp.Anonymous)}
+    refuse_unknown(called, _FUNCTIONS | _KEYWORDS | aliases)
+    known = called & (_FUNCTIONS | _KEYWORDS)
+    return Names(tables, frozenset(known), frozenset(aliases - known), _after_dots(tokens))
 
 
 def table_name(text: str) -> list[str]:
     """Split a table's name as SQL spells it into its parts, folded as Postgres folds them; [] where it is none."""
-    if len(text) > MAX_NAME or not _is_text(text):
+    if len(text) > MAX_NAME or not is_text(text):
         return []
     try:
         table = exp.to_table(text, dialect=Postgres)
@@ -110,40 +86,6 @@ def is_closed(schema: str | None, name: str, excluded_schemas: tuple[str, ...]) 
     if schema is None:
         return name.startswith("pg_")
     return schema in _CLOSED_SCHEMAS or schema.startswith("pg_") or schema in excluded_schemas
-
-
-def _parse(sql: str) -> exp.Query:
-    # sqlglot logs the SQL that it does not understand, and SQL quotes values.
-    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
-    if _brackets(sql) > MAX_DEPTH:
-        raise QueryRefusedError("The query was not run: it is nested too deeply.")
-    try:
-        statements = [found for found in parse(sql, read=Postgres) if found and not isinstance(found, exp.Semicolon)]
-    except RecursionError:
-        raise QueryRefusedError("The query was not run: it is nested too deeply.") from None
-    except SqlglotError as error:
-        raise QueryRefusedError(f"The query was not run: {_where(error)}") from None
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        raise QueryRefusedError("The query was not run: it must be exactly one SELECT.")
-    return statements[0]
-
-
-def _where(error: SqlglotError) -> str:
-    details = getattr(error, "errors", None) or [{}]
-    line, column = details[0].get("line"), details[0].get("col")
-    return f"its SQL cannot be read at line {line}, column {column}." if line else "its SQL cannot be read."
-
-
-def _refuse_writes(tree: exp.Query) -> None:
-    for node in tree.walk():
-        if isinstance(node, _WRITES):
-            raise QueryRefusedError("The query was not run: it may read only.")
-        if isinstance(node, exp.Lock):
-            raise QueryRefusedError("The query was not run: it may not lock rows (FOR UPDATE, FOR SHARE).")
-        if isinstance(node, exp.Parameter | exp.Placeholder):
-            raise QueryRefusedError("The query was not run: write values into it instead of parameters.")
-        if isinstance(node, exp.Operator):
-            raise QueryRefusedError("The query was not run: OPERATOR(...) is not allowed.")
 
 
 def _tables(tree: exp.Query, excluded: tuple[str, ...]) -> frozenset[tuple[str | None, str]]:
@@ -161,36 +103,16 @@ def _tables(tree: exp.Query, excluded: tuple[str, ...]) -> frozenset[tuple[str |
     return frozenset(found)
 
 
-def _calls(sql: str) -> tuple[set[str], set[str]]:
-    """Return the names that stand before a bracket, and those that stand after a dot.
-
-    Tokens are asked and not the tree, which renders different names of a function as one.
-    """
-    tokens = Postgres().tokenize(sql)
-    calls, attributes = set(), set()
-    for i, token in enumerate(tokens):
-        before = tokens[i - 1].token_type if i else None
-        after = tokens[i + 1].token_type if i + 1 < len(tokens) else None
-        name = token.text if token.token_type is TokenType.IDENTIFIER else token.text.lower()
-        if after is TokenType.L_PAREN and (token.token_type in _NAMES or name.replace("_", "").isalpha()):
-            calls.add(name)
-            if before is TokenType.DOT:
-                raise QueryRefusedError("The query was not run: functions may not be called by a schema's name.")
-        if before is TokenType.DOT and token.token_type is not TokenType.STAR:
-            attributes.add(name)
-    return calls, attributes
+def _after_dots(tokens: Sequence[Token]) -> frozenset[str]:
+    return frozenset(
+        _name(token)
+        for dot, token in pairwise(tokens)
+        if dot.token_type is TokenType.DOT and token.token_type is not TokenType.STAR
+    )
 
 
-def _is_text(text: str) -> bool:
-    return not any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text)
-
-
-def _brackets(sql: str) -> int:
-    depth = deepest = 0
-    for character in sql:
-        depth += (character in "([") - (character in ")]")
-        deepest = max(deepest, depth)
-    return deepest
+def _name(token: Token) -> str:
+    return token.text if token.token_type is TokenType.IDENTIFIER else token.text.lower()
 
 
 def _folded(identifier: exp.Expression) -> str:

@@ -33,7 +33,7 @@ create table :"schema".threads (
   next_message int not null default 0,
   next_value int not null default 1073741824,
   primary key (owner, thread_id),
-  unique (owner, id)
+  unique (id, owner)
 ) with (fillfactor = 70);
 
 -- One element of a list, one or more entries of a dict, or a whole value; written once and referred to by position.

@@ -5,11 +5,12 @@
 -- hold in them as anywhere, also in those that run with the owner's rights because nobody else has any on content:
 -- `principal` looks at the login. Each binds its principal first, for its transaction.
 
--- Bind the principal. Refuses (SQLSTATE MRG01) one that the database does not believe this connection about.
-create function :"schema".bind(p_principal text) returns void
+-- Bind the principal and its groups. Refuses (SQLSTATE MRG01) one that the database does not believe this connection about.
+create function :"schema".bind(p_principal text, p_groups text[]) returns void
   language plpgsql as $$
 begin
   perform pg_catalog.set_config('mooring.principal', p_principal, true);
+  perform pg_catalog.set_config('mooring.groups', p_groups::text, true);
   if :"schema".principal() is distinct from p_principal then
     raise exception 'not believed' using errcode = 'MRG01';
   end if;
@@ -22,14 +23,14 @@ $$;
 --
 -- `known_id` and `known_epoch` say what the caller remembers of the thread: out of date, nothing is stored and `id` is
 -- null. Under a lease (`lease_id`, `lease`) that is no longer the latest, SQLSTATE MRG02. Without both, the thread is made
--- where there is none. Positions are counted up by lane, 0 for messages of a conversation, 1 for anything else; an item
+-- where there is none, if it is the principal's. Another's is refused as `require_editor` says. Positions are counted up by lane, 0 for messages of a conversation, 1 for anything else; an item
 -- that another process stored since the caller looked (`since_...`) is found by its digest and not stored twice.
 create function :"schema".keep_items(
   p_owner text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
   lease_id bigint, lease bigint, seqs int,
   digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
   envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[],
-  inherit_ns text, inherit_from text,
+  inherit_ns text, inherit_from text, read_statements text[], read_tables text[],
   out id bigint, out epoch int, out next_message int, out next_value int, out seq bigint, out positions int[]
 )
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -40,6 +41,12 @@ declare
   of_messages int := pg_catalog.cardinality(pg_catalog.array_positions(lanes, 0));
   known boolean[];
 begin
+  if p_owner is distinct from :"schema".principal() then
+    perform :"schema".require_editor(p_owner, p_thread_id);
+    if lease_id is null then
+      perform :"schema".note_hourly('wrote', p_owner, p_thread_id);
+    end if;
+  end if;
   if label_of <> '{}' then
     for number in 1 .. (select max(l) from unnest(label_of) l) loop
       kept_sets := kept_sets || (
@@ -72,6 +79,11 @@ begin
     if known_id is not null then
       return;
     end if;
+    if p_owner is distinct from :"schema".principal() then
+      -- It went away since it was asked for.
+      perform :"schema".require_editor(p_owner, p_thread_id);
+      raise exception 'no such thread' using errcode = 'MRG04', detail = p_thread_id, hint = p_owner;
+    end if;
     insert into :"schema".threads (owner, thread_id) values (p_owner, p_thread_id) on conflict do nothing;
   end loop;
   if inherit_from is not null then
@@ -80,6 +92,9 @@ begin
   if fresh = 0 then
     positions := '{}';
     return;
+  end if;
+  if read_statements <> '{}' then
+    perform :"schema".note_reads(p_owner, keep_items.id, p_thread_id, read_statements, read_tables);
   end if;
   if fresh = 1 then
     positions := array[case lanes[1] when 0 then next_message - 1 else next_value - 1 end];
@@ -135,10 +150,11 @@ $$;
 
 -- Store a checkpoint; the same one again replaces it.
 create function :"schema".put(
-  p_principal text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
+  p_principal text, p_groups text[], p_owner text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
   lease_id bigint, lease bigint,
   digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
-  envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], p_refs int[], open_at int[],
+  envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], read_statements text[], read_tables text[],
+  p_refs int[], open_at int[],
   p_ns text, p_checkpoint_id text, p_parent_id text, p_run_id text, p_metadata text, p_metadata_value bytea, p_state bytea,
   out id bigint, out epoch int, out next_message int, out next_value int, out positions int[]
 )
@@ -146,11 +162,11 @@ create function :"schema".put(
 declare
   place record;
 begin
-  perform :"schema".bind(p_principal);
+  perform :"schema".bind(p_principal, p_groups);
   place := :"schema".keep_items(
-    p_principal, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 1,
+    p_owner, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 1,
     digests, lanes, kinds, messages, "values", envelopes, sets, label_of, label_sources, label_prints,
-    null, null
+    null, null, read_statements, read_tables
   );
   id := place.id;
   epoch := place.epoch;
@@ -163,7 +179,7 @@ begin
   insert into :"schema".checkpoints
     (owner, thread, seq, ns, checkpoint_id, parent_id, run_id, metadata, metadata_value, refs, state)
   values (
-    p_principal, put.id, place.seq, p_ns, p_checkpoint_id, p_parent_id, p_run_id, p_metadata, p_metadata_value,
+    p_owner, put.id, place.seq, p_ns, p_checkpoint_id, p_parent_id, p_run_id, p_metadata, p_metadata_value,
     :"schema".closed_refs(p_refs, open_at, put.positions), p_state
   )
   on conflict (thread, ns, checkpoint_id) do update
@@ -175,10 +191,11 @@ $$;
 -- Store what a task wrote, one row a write; `lengths` cuts the references into theirs. A batch of only errors,
 -- interrupts and the like (LangGraph's WRITES_IDX_MAP) `replaces` what was there, any other leaves it.
 create function :"schema".put_writes(
-  p_principal text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
+  p_principal text, p_groups text[], p_owner text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
   lease_id bigint, lease bigint,
   digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
-  envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], p_refs int[], open_at int[],
+  envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], read_statements text[], read_tables text[],
+  p_refs int[], open_at int[],
   p_ns text, p_checkpoint_id text, p_task_id text, p_task_path text,
   idxs int[], channels text[], lengths int[], bodies bytea[], replaces boolean, inherits boolean,
   out id bigint, out epoch int, out next_message int, out next_value int, out positions int[]
@@ -189,11 +206,12 @@ declare
   closed int[];
   past int := 0;
 begin
-  perform :"schema".bind(p_principal);
+  perform :"schema".bind(p_principal, p_groups);
   place := :"schema".keep_items(
-    p_principal, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 0,
+    p_owner, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 0,
     digests, lanes, kinds, messages, "values", envelopes, sets, label_of, label_sources, label_prints,
-    case when inherits then p_ns end, case when inherits then p_checkpoint_id end
+    case when inherits then p_ns end, case when inherits then p_checkpoint_id end,
+    read_statements, read_tables
   );
   id := place.id;
   epoch := place.epoch;
@@ -207,13 +225,13 @@ begin
   for n in 1 .. pg_catalog.cardinality(idxs) loop
     if replaces then
       insert into :"schema".writes (owner, thread, ns, checkpoint_id, task_id, idx, channel, task_path, refs, value)
-      values (p_principal, put_writes.id, p_ns, p_checkpoint_id, p_task_id, idxs[n], channels[n], p_task_path,
+      values (p_owner, put_writes.id, p_ns, p_checkpoint_id, p_task_id, idxs[n], channels[n], p_task_path,
         closed[past + 1 : past + lengths[n]], bodies[n])
       on conflict (thread, ns, checkpoint_id, task_id, idx) do update
       set channel = excluded.channel, task_path = excluded.task_path, refs = excluded.refs, value = excluded.value;
     else
       insert into :"schema".writes (owner, thread, ns, checkpoint_id, task_id, idx, channel, task_path, refs, value)
-      values (p_principal, put_writes.id, p_ns, p_checkpoint_id, p_task_id, idxs[n], channels[n], p_task_path,
+      values (p_owner, put_writes.id, p_ns, p_checkpoint_id, p_task_id, idxs[n], channels[n], p_task_path,
         closed[past + 1 : past + lengths[n]], bodies[n])
       on conflict (thread, ns, checkpoint_id, task_id, idx) do nothing;
     end if;
@@ -227,7 +245,8 @@ $$;
 -- says it has, are left out: an item never changes. An item that is withheld is told as a part 'x', held or not: its
 -- envelope, and in `refs` the number of its label set, whose missing sources a part 's' names.
 create function :"schema".get_parts(
-  p_principal text, p_thread_id text, p_ns text, p_checkpoint_id text, held_of bigint, held int4multirange
+  p_principal text, p_groups text[], p_owner text, p_thread_id text, p_ns text, p_checkpoint_id text,
+  held_of bigint, held int4multirange
 )
   returns table (
     part text, thread bigint, seq bigint, thread_id text, ns text, checkpoint_id text, extra text, "text" text,
@@ -242,8 +261,8 @@ declare
   spans int4multirange;
   closed int[] := '{}';
 begin
-  perform :"schema".bind(p_principal);
-  select * from :"schema".threads t where t.owner = p_principal and t.thread_id = p_thread_id into found_thread;
+  perform :"schema".bind(p_principal, p_groups);
+  select * from :"schema".threads t where t.owner = p_owner and t.thread_id = p_thread_id into found_thread;
   if p_checkpoint_id is null then
     select * from :"schema".checkpoints c where c.thread = found_thread.id and c.ns = p_ns
     order by c.seq desc limit 1 into target;
@@ -253,6 +272,9 @@ begin
   end if;
   if target.thread is null then
     return;
+  end if;
+  if p_owner <> p_principal then
+    perform :"schema".opened(p_owner, p_thread_id);
   end if;
   return query
   select 'c'::text, target.thread, target.seq, found_thread.thread_id, target.ns, target.checkpoint_id, target.parent_id,
@@ -277,6 +299,9 @@ begin
     select coalesce(array_agg(s), '{}')
     from unnest(found_thread.label_sets) s where s <> all (:"schema".readable(found_thread.label_sets))
     into closed;
+    if closed <> '{}' and p_owner <> p_principal and target.thread = any(:"schema".broken_threads()) then
+      closed := '{}';
+    end if;
     if closed <> '{}' then
       return query
       select 'x'::text, target.thread, 0::bigint, null::text, i.kind, null::text, null::text, i.envelope,
@@ -288,7 +313,7 @@ begin
       ) i;
       return query
       select 's'::text, target.thread, 0::bigint, null::text, null::text, null::text, null::text,
-        array_to_json(:"schema".missing_sources(s))::text, null::int[], null::bytea, null::bytea, 0, s, 0
+        array_to_json(:"schema".withheld(target.thread, s))::text, null::int[], null::bytea, null::bytea, 0, s, 0
       from unnest(closed) s;
     end if;
   end if;

@@ -108,13 +108,14 @@ create trigger keep_held_content before update on :"schema".writes
   execute function :"schema".keep_held_row();
 
 -- A read that is a use of its thread, where the thread's policy or else the given one says so: its last use moves at
--- most once a minute, and never for a read just after a write. A login that may only read is no user of it.
-create function :"schema".touch(p_principal text, p_thread_id text, p_refresh boolean, p_ttl interval) returns void
+-- most once a minute, and never for a read just after a write. Only its owner uses it by reading, and not by a login that may
+-- only read.
+create function :"schema".touch(p_owner text, p_thread_id text, p_refresh boolean, p_ttl interval) returns void
   language plpgsql as $$
 begin
   if pg_catalog.has_column_privilege(pg_catalog.format('%I.threads', :'schema'), 'read_at', 'update') then
     update :"schema".threads t set read_at = pg_catalog.now()
-    where t.owner = p_principal and t.thread_id = p_thread_id and coalesce(t.refresh_on_read, p_refresh)
+    where t.owner = p_owner and t.thread_id = p_thread_id and coalesce(t.refresh_on_read, p_refresh)
       and greatest(t.updated_at, t.read_at) < pg_catalog.now()
         - least(interval '1 minute', case when t.refresh_on_read is null then p_ttl else t.ttl end / 10);
   end if;
@@ -123,8 +124,8 @@ $$;
 
 -- `get_parts`, as a use of the thread.
 create function :"schema".use_parts(
-  p_principal text, p_thread_id text, p_ns text, p_checkpoint_id text, held_of bigint, held int4multirange,
-  p_refresh boolean, p_ttl interval
+  p_principal text, p_groups text[], p_owner text, p_thread_id text, p_ns text, p_checkpoint_id text,
+  held_of bigint, held int4multirange, p_refresh boolean, p_ttl interval
 )
   returns table (
     part text, thread bigint, seq bigint, thread_id text, ns text, checkpoint_id text, extra text, "text" text,
@@ -132,15 +133,17 @@ create function :"schema".use_parts(
   )
   language plpgsql as $$
 begin
-  return query select * from :"schema".get_parts(p_principal, p_thread_id, p_ns, p_checkpoint_id, held_of, held);
-  perform :"schema".touch(p_principal, p_thread_id, p_refresh, p_ttl);
+  return query select * from :"schema".get_parts(
+    p_principal, p_groups, p_owner, p_thread_id, p_ns, p_checkpoint_id, held_of, held
+  );
+  perform :"schema".touch(p_owner, p_thread_id, p_refresh, p_ttl);
 end
 $$;
 
 revoke all on function :"schema".touch(text, text, boolean, interval),
-  :"schema".use_parts(text, text, text, text, bigint, int4multirange, boolean, interval) from public;
+  :"schema".use_parts(text, text[], text, text, text, text, bigint, int4multirange, boolean, interval) from public;
 grant execute on function :"schema".touch(text, text, boolean, interval),
-  :"schema".use_parts(text, text, text, text, bigint, int4multirange, boolean, interval) to :"runtime_role";
+  :"schema".use_parts(text, text[], text, text, text, text, bigint, int4multirange, boolean, interval) to :"runtime_role";
 
 revoke all on function :"schema".held(bigint), :"schema".refuse_held(bigint), :"schema".keep_held_thread(),
   :"schema".keep_held_row(), :"schema".keep_held_rows() from public;

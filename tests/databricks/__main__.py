@@ -1,0 +1,44 @@
+"""Run the stand-in workspace by hand, over the sample lakehouse: `python -m tests.databricks`, until Ctrl-C.
+
+It prints what to set in another shell; there, `mooring chat --profile alice` is alice, and so are bob and carol.
+"""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from agent.database import open_database
+from agent.settings import Settings
+from tests.databricks.lakebase import ENDPOINT, Lakebase
+from tests.databricks.serving import Serving
+from tests.databricks.unity import Unity
+from tests.databricks.warehouse import WAREHOUSE, Warehouse
+from tests.databricks.workspace import Workspace
+
+
+def main() -> None:
+    workspace = Workspace()
+    with tempfile.TemporaryDirectory() as folder, open_database(Settings()) as database, workspace.running():
+        Warehouse(workspace, database.login)
+        Unity(workspace, database.login)
+        Serving(workspace)
+        with Lakebase(workspace, database.login, Path(folder)).running() as lakebase:
+            profiles = Path(folder) / "databrickscfg"
+            entries = [
+                f"[{name}]\nhost = {workspace.url}\ntoken = {workspace.token(name)}\n"
+                for name in ("alice", "bob", "carol")
+            ]
+            profiles.write_text("\n".join(entries))
+            print(f"export DATABRICKS_CONFIG_FILE={profiles} DATABRICKS_WAREHOUSE_ID={WAREHOUSE}")
+            print("export MOORING_CATALOGS=lakehouse")
+            print(f"# for sessions on its Lakebase, which logins may read: LAKEBASE_ENDPOINT={ENDPOINT}")
+            print(f"#   PGPORT={lakebase.port} PGDATABASE=lakehouse", flush=True)
+            with suppress(KeyboardInterrupt):
+                signal.pause()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What protects callers on Databricks, and how each protection is taken away."""
+
+from __future__ import annotations
+
+from tests.mutants.registry import Mutant
+
+GUARD = "tools/unity/guard.py"
+SOURCES = "tools/unity/sources.py"
+FAILURES = "tools/unity/failures.py"
+STATEMENTS = "tools/unity/statements.py"
+WORKSPACE = "agent/workspace.py"
+LAKEBASE = "checkpointer/lakebase.py"
+LOGINS = "checkpointer/logins.py"
+SQL = "tests/databricks/test_databricks_sql.py"
+CATALOG = "tests/databricks/test_unity_catalog.py"
+CALLERS = "tests/databricks/test_callers.py"
+CONNECTIONS = "tests/databricks/test_lakebase.py"
+
+DATABRICKS = [
+    Mutant("Databricks SQL: no comments", GUARD, "if token.comments:", "if False:", (SQL,)),
+    Mutant("Databricks SQL: no substitution", GUARD, 'if "${" in sql:', "if False:", (SQL,)),
+    Mutant(
+        "Databricks SQL: no words that Spark reads otherwise",
+        GUARD,
+        "if token.token_type in _CLOSED_TOKENS:",
+        "if False:",
+        (SQL,),
+    ),
+    Mutant("Databricks SQL: no streams", GUARD, " or tree.find(exp.Stream)", "", (SQL,)),
+    Mutant("Databricks SQL: no scripts", GUARD, "tree.find(exp.QueryTransform) or ", "", (SQL,)),
+    Mutant(
+        "Databricks SQL: a query of a WITH clause sees those before it",
+        GUARD,
+        'seen = queries[: queries.index(node) + bool(parent.args.get("recursive"))]',
+        "seen = queries",
+        (SQL,),
+    ),
+    Mutant(
+        "Databricks SQL: an alias is one where it stands",
+        GUARD,
+        "if token.start not in aliases}",
+        "if token.text not in {a.this.name for a in tree.find_all(exp.TableAlias) if a.this}}",
+        (SQL,),
+    ),
+    Mutant("Databricks SQL: functions are known", GUARD, "refuse_unknown(called |", "refuse_unknown(set() and", (SQL,)),
+    Mutant(
+        "Databricks SQL: the platform's own tables are closed",
+        GUARD,
+        "return catalog in _CLOSED_CATALOGS or schema in _CLOSED_SCHEMAS or",
+        "return",
+        (SQL,),
+    ),
+    Mutant(
+        "a view whose tables are not told is refused",
+        SOURCES,
+        "if listed is None or any(len(name) != 3 for name in names):",
+        "if any(len(name) != 3 for name in names):",
+        (CATALOG,),
+    ),
+    Mutant("a table of an unknown kind is refused", SOURCES, "if info.table_type is None:", "if False:", (CATALOG,)),
+    Mutant("a table that is browsed is not read", SOURCES, "if info.browse_only:", "if False:", (CATALOG,)),
+    Mutant(
+        "a label under a filter is its reader's own",
+        SOURCES,
+        "json.dumps([user(), *rules], sort_keys=True)",
+        "json.dumps(rules[2:], sort_keys=True)",
+        (CATALOG,),
+    ),
+    Mutant(
+        "messages of a running query quote no value",
+        FAILURES,
+        "if kind in _ANALYSIS:",
+        'if (status.sql_state or "").startswith("42"):',
+        (CATALOG,),
+    ),
+    Mutant(
+        "what a workspace says comes without the SDK's configuration",
+        FAILURES,
+        '("SQLSTATE", "Config: ", "Env: ")',
+        '("SQLSTATE",)',
+        (CATALOG,),
+    ),
+    Mutant("rows are not logged", "tools/unity/__init__.py", "\nhide_bodies()", "\n", (CATALOG,)),
+    Mutant(
+        "what is stopped is cancelled on the warehouse",
+        STATEMENTS,
+        "self._api.cancel_execution(identity)",
+        "pass",
+        (CATALOG,),
+    ),
+    Mutant(
+        "a request without a token is nobody's",
+        WORKSPACE,
+        "found = serving.fetch_obo_token()",
+        'found = serving.fetch_obo_token() or vars(threading.main_thread()).get("invokers_token")',
+        (CALLERS,),
+    ),
+    Mutant(
+        "a client keeps its token",
+        WORKSPACE,
+        "    return WorkspaceClient(config=config)",
+        "    from databricks_ai_bridge import ModelServingUserCredentials as Ambient\n\n"
+        "    return WorkspaceClient(credentials_strategy=Ambient())",
+        (f"{CALLERS}::test_model_serving_keeps_the_token_of_the_request",),
+    ),
+    Mutant("token and e-mail address are one person's", WORKSPACE, "if email and", "if False and", (CALLERS,)),
+    Mutant(
+        "a service's own credentials are nobody's default",
+        WORKSPACE,
+        "if surface := ephemeral_surface():",
+        'if (surface := "") is None:',
+        (CALLERS,),
+    ),
+    Mutant("tokens travel in TLS", LAKEBASE, 'else "require"', 'else "prefer"', (CONNECTIONS,)),
+    Mutant("minted tokens are not logged", LAKEBASE, "\n        _hide_credentials()\n", "\n", (CONNECTIONS,)),
+    Mutant(
+        "a token is renewed before it expires",
+        LAKEBASE,
+        "self._expires_at - min(_EARLY, (self._expires_at - now) / 5)",
+        "self._expires_at",
+        (CONNECTIONS,),
+    ),
+    Mutant(
+        "a login is the principal of its saver",
+        "checkpointer/saver.py",
+        'options["principal"] = Principal(source.user)',
+        'options["principal"] = Principal("bob")',
+        ("tests/databricks/test_grants.py::test_a_granted_login_uses_its_own_tokens",),
+    ),
+    Mutant(
+        "a login's connections are its own",
+        LOGINS,
+        "if source.user != principal.name:",
+        "if False:",
+        ("tests/databricks/test_logins.py",),
+    ),
+]
