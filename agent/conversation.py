@@ -18,12 +18,13 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolMessage
 
 from agent.graph import TurnContext
-from agent.provenance import sources_of
+from agent.provenance import sources_of, withholding_of
 from agent.schemas import Answer, ToolUse
 from agent.steps import Steps
 from checkpointer import acting_as
 
 if TYPE_CHECKING:
+    from langchain_core.messages import ToolCall
     from langgraph.graph import MessagesState
     from langgraph.graph.state import CompiledStateGraph
 
@@ -202,15 +203,21 @@ def answer_of(session: str, messages: list[AnyMessage], owner: str | None = None
     start = max((i for i, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
     turn = messages[start:]
     final = next((m for m in reversed(turn) if isinstance(m, AIMessage)), AIMessage(""))
-    tools, sources = tool_uses(turn), sources_of([final])
-    return Answer(session=session, owner=owner, answer=final.text, tools=tools, sources=sources)
+    return Answer(
+        session=session,
+        owner=owner,
+        answer=final.text,
+        withheld=withholding_of(final),
+        tools=tool_uses(turn),
+        sources=sources_of([final]),
+    )
 
 
 def tool_uses(messages: list[AnyMessage]) -> list[ToolUse]:
     """Return the tool calls of messages, each with what came of it."""
     results = {m.tool_call_id: m for m in messages if isinstance(m, ToolMessage)}
-    calls = [call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls]
-    return [_tool_use(call["id"], call["name"], call["args"], results.get(call["id"] or "")) for call in calls]
+    calls = [(m, call) for m in messages if isinstance(m, AIMessage) for call in m.tool_calls]
+    return [_tool_use(message, call, results.get(call["id"] or "")) for message, call in calls]
 
 
 def title_of(question: str) -> str:
@@ -219,11 +226,13 @@ def title_of(question: str) -> str:
     return line if len(line) <= _TITLE else f"{line[: _TITLE - 1]}…"
 
 
-def _tool_use(call_id: str | None, name: str, args: dict[str, Any], result: ToolMessage | None) -> ToolUse:
+def _tool_use(asked: AIMessage, call: ToolCall, result: ToolMessage | None) -> ToolUse:
+    withheld = withholding_of(asked) or withholding_of(result)
+    asked_for: Any = {"id": call["id"], "name": call["name"], "args": call["args"], "withheld": withheld}
     if result is None:
-        return ToolUse(id=call_id, name=name, args=args, status="pending")
+        return ToolUse(**asked_for, status="pending")
     rows = result.response_metadata.get("rows")
-    return ToolUse(id=call_id, name=name, args=args, rows=rows, sources=sources_of([result]), status=result.status)
+    return ToolUse(**asked_for, rows=rows, sources=sources_of([result]), status=result.status)
 
 
 def _events(mode: str, payload: Any) -> Iterator[Event]:

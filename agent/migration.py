@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from checkpointer.administration import Administrator
 
 
-def migrate_database(settings: Settings, login_role: str | None, auditor_role: str | None = None) -> list[str]:
+def migrate_database(
+    settings: Settings, login_role: str | None, auditor_role: str | None = None, chat_schema: str | None = None
+) -> list[str]:
     """Bring the sessions' schema up to date; return the migrations applied.
 
     Raises:
@@ -34,6 +36,7 @@ def migrate_database(settings: Settings, login_role: str | None, auditor_role: s
             login_role=_login_role(settings, login_role),
             auditor_role=auditor_role,
             schema=settings.sessions_schema,
+            chat_schema=chat_schema,
         )
 
 
@@ -51,13 +54,16 @@ def administrator(settings: Settings) -> Iterator[Administrator]:
         yield connected
 
 
-def migration_text(settings: Settings, login_role: str | None, auditor_role: str | None = None) -> str:
+def migration_text(
+    settings: Settings, login_role: str | None, auditor_role: str | None = None, chat_schema: str | None = None
+) -> str:
     """Return the SQL of a fresh migration, for a database administrator."""
     return GovernedPostgresSaver.migration_sql(
         runtime_role=_runtime_role(settings),
         login_role=_login_role(settings, login_role),
         auditor_role=auditor_role,
         schema=settings.sessions_schema,
+        chat_schema=chat_schema,
     )
 
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langgraph.types import Command
 
-from checkpointer.labels import KEY, Labels, labelled, labels_of
+from agent.schemas import Withholding
+from checkpointer.labels import KEY, Labels, labelled, labels_of, withheld_in
 
 if TYPE_CHECKING:
     from langchain_core.messages import ToolCall
@@ -29,6 +30,12 @@ def sources_of(messages: Iterable[BaseMessage]) -> list[str]:
     """Return the tables that the messages were derived from, sorted, as `catalog.schema.table`."""
     derived = (m for m in messages if isinstance(m, AIMessage | ToolMessage))
     return sorted({source for message in derived for source in message.response_metadata.get("sources", ())})
+
+
+def withholding_of(message: BaseMessage | None) -> Withholding | None:
+    """Return what is missing to read a message, None where it can be read."""
+    withheld = None if message is None else withheld_in(message)
+    return None if withheld is None else Withholding(sources=list(withheld.sources), reason=withheld.reason)
 
 
 def derived_from(answer: M, prompt: Sequence[BaseMessage]) -> M:

@@ -30,15 +30,23 @@ def _encodable(value: Any) -> Any:
     return value
 
 
+class Withholding(Schema):
+    """What stands in the place of something that its reader may not read now."""
+
+    sources: list[str] = Field(description="The tables that are missing, as catalog.schema.table.")
+    reason: str
+
+
 class ToolUse(Schema):
     """One tool call of a turn."""
 
     id: str | None = Field(default=None, description="Its result in a session is the message with this tool_call_id.")
     name: str
-    args: dict[str, Any]
+    args: dict[str, Any] = Field(description="Empty where the call is withheld.")
     rows: int | None = Field(default=None, description="Rows returned; null where the tool returns none.")
     sources: list[str] = Field(default=[], description="Tables read, as catalog.schema.table.")
     status: Literal["success", "error", "pending"] = "success"
+    withheld: Withholding | None = Field(default=None, description="The call, or what came of it, is withheld.")
 
 
 class Answer(Schema):
@@ -46,7 +54,8 @@ class Answer(Schema):
 
     session: str = Field(description="The thread id; pass it as --session to go on.")
     owner: str | None = Field(default=None, description="Whose session it is, if not one's own; pass it as --owner.")
-    answer: str
+    answer: str = Field(description="The reason, where it is withheld.")
+    withheld: Withholding | None = Field(default=None, description="What it was derived from may not be read any more.")
     tools: list[ToolUse]
     sources: list[str] = Field(description="Tables that the answer was derived from, over the whole prompt.")
 
@@ -101,6 +110,17 @@ class PrunedSession(Schema):
     blocked: Literal["legal hold", "a run is going"] | None = Field(description="Why it stays; null when it goes.")
 
 
+class Erasure(Schema):
+    """What an erasure deletes of a person, or would."""
+
+    user: str
+    dry_run: bool
+    rows: dict[str, int] = Field(
+        description="By table; of label_sets and labels those that nobody else's sessions have."
+    )
+    held: list[str] = Field(description="Sessions under legal hold, which stay.")
+
+
 class HoldInfo(Schema):
     """A legal hold."""
 
@@ -116,7 +136,8 @@ class Message(Schema):
 
     id: str | None
     role: Literal["user", "assistant", "tool", "system"]
-    content: str
+    content: str | None = Field(description="Null where it is withheld.")
+    withheld: Withholding | None = None
     name: str | None = Field(default=None, description="The tool's name, for its results.")
     tool_calls: list[ToolUse] = []
     tool_call_id: str | None = None
@@ -133,6 +154,35 @@ class Transcript(Schema):
     updated_at: datetime
     unfinished: bool = Field(description="Its last turn was interrupted; the next question finishes it first.")
     messages: list[Message]
+
+
+class Reason(Schema):
+    """A table that a message was derived from, and whether you may read it now as it was read then."""
+
+    source: str = Field(description="As catalog.schema.table.")
+    seen: str = Field(description="What of the table was read.")
+    expires_at: datetime | None = Field(description="When this runs out; null for what does not.")
+    held: bool
+    rule: str = Field(description="Why it is held, or not.")
+    missing: list[str] = Field(description="Statements that would mend it.")
+    grantors: list[str] = Field(description="Who could: owners of the table or its schema.")
+
+
+class ExplainedMessage(Schema):
+    """Why a message is shown or withheld. One without reasons was derived from no table."""
+
+    number: int = Field(description="Its position in the session, from 0.")
+    id: str | None
+    role: Literal["user", "assistant", "tool", "system"] | None
+    withheld: bool
+    reasons: list[Reason]
+
+
+class Explanation(Schema):
+    """What `mooring why` prints."""
+
+    session: str
+    messages: list[ExplainedMessage]
 
 
 class Check(Schema):

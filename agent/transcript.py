@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from agent.conversation import tool_uses
-from agent.provenance import sources_of
+from agent.provenance import sources_of, withholding_of
 from agent.schemas import Message, Transcript
 from checkpointer import ThreadNotFoundError
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _ROLES: dict[str, Literal["user", "assistant", "tool", "system"]] = {
     "human": "user",
     "ai": "assistant",
+    "AIMessageChunk": "assistant",
     "tool": "tool",
+    "function": "tool",
     "system": "system",
 }
 
@@ -69,10 +71,12 @@ def _unfinished(messages: list[AnyMessage]) -> bool:
 
 
 def _message(message: AnyMessage, messages: list[AnyMessage]) -> Message:
+    withheld = withholding_of(message)
     return Message(
         id=message.id,
         role=_ROLES.get(message.type, "system"),
-        content=message.text,
+        content=None if withheld else message.text,
+        withheld=withheld,
         name=message.name,
         tool_calls=tool_uses([message, *(m for m in messages if isinstance(m, ToolMessage))]),
         tool_call_id=message.tool_call_id if isinstance(message, ToolMessage) else None,

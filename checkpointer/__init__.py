@@ -16,6 +16,7 @@ from checkpointer.errors import (
     BlockedTypeError,
     CheckpointerError,
     DatabaseUnavailableError,
+    ErasureHeldError,
     NoPrincipalError,
     NotAdministratorError,
     NotAuditorError,
@@ -41,6 +42,7 @@ from checkpointer.errors import (
 )
 from checkpointer.leases import Run
 from checkpointer.principal import Principal, acting_as
+from checkpointer.reasons import LabelReason, MessageReasons
 from checkpointer.retention import Expired, Retention
 from checkpointer.saver import GovernedPostgresSaver
 from checkpointer.sessions import Session
@@ -51,8 +53,11 @@ __all__ = [
     "BlockedTypeError",
     "CheckpointerError",
     "DatabaseUnavailableError",
+    "ErasureHeldError",
     "Expired",
     "GovernedPostgresSaver",
+    "LabelReason",
+    "MessageReasons",
     "NoPrincipalError",
     "NotAdministratorError",
     "NotAuditorError",

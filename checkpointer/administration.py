@@ -1,4 +1,4 @@
-"""What the owner of the schema does for everybody: legal holds, and pruning by policy.
+"""What the owner of the schema does for everybody: legal holds, pruning by policy, and erasing a person.
 
     from checkpointer import administration
 
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
+from checkpointer import erasure
 from checkpointer.errors import (
     DatabaseUnavailableError,
     NotAdministratorError,
@@ -35,6 +36,7 @@ from checkpointer.retention import FOREVER, Expiry
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from checkpointer.erasure import Erased
     from checkpointer.retention import Expired, Retention
 
 T = TypeVar("T")
@@ -100,6 +102,21 @@ class Administrator:
         while not expiry.done:
             yield from self._drive(expiry.page())
 
+    def erase(self, owner: str, *, dry_run: bool = False, except_held: bool = False) -> Erased:
+        """Delete everything of a person: their threads in all namespaces, pending writes, and labels only theirs.
+
+        Whatever they run meanwhile ends with `ThreadDeletedError`. One stopped half-way is simply begun again.
+
+        Args:
+            dry_run: Only say what would go.
+            except_held: Leave their threads under legal hold and erase the others.
+
+        Raises:
+            ErasureHeldError: Some are held, and are not to be left. Nothing was erased.
+            ThreadHeldError: The same, of a hold that was placed meanwhile.
+        """
+        return self._drive(erasure.erase(owner, dry_run=dry_run, except_held=except_held))
+
     def _drive(self, operation: Operation[T]) -> T:
         operation = explained(operation)
         try:
@@ -118,7 +135,7 @@ class Administrator:
     def _trip(self, statements: Sequence[Statement]) -> list[list[Row]]:
         """Run statements in one pipeline, which is one transaction."""
         plan = [Statement("administer", {}), *statements]
-        with self._conn.pipeline():
+        with self._conn.pipeline(), self._conn.transaction():
             cursors = [self._conn.execute(self._queries[s.name], s.params, binary=True) for s in plan]
         return [cursor.fetchall() if cursor.description else [] for cursor in cursors[1:]]
 

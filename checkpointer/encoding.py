@@ -75,6 +75,11 @@ class Read(NamedTuple):
     tables: tuple[str, ...]
 
 
+def is_list(node: Node) -> bool:
+    """Tell whether a node is that of a list, whose elements are what its references lead to."""
+    return bool(node[0] == LIST or (node[0] == SNAPSHOT and is_list(node[1])))
+
+
 class Item(NamedTuple):
     """One stored piece of content: a message's JSON text or a serialised value."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class CheckpointerError(Exception):
     """Base of every error that the checkpointer raises by itself."""
@@ -116,6 +118,17 @@ class ThreadHeldError(CheckpointerError):
         super().__init__(
             f"Thread {thread_id!r} is under legal hold: nothing of it may be deleted or changed, and nothing was. An "
             "administrator can lift the hold with `mooring db release`."
+        )
+
+
+class ErasureHeldError(CheckpointerError):
+    """Some of a person's threads are under legal hold. Nothing was erased."""
+
+    def __init__(self, owner: str, thread_ids: Sequence[str]) -> None:
+        self.thread_ids = tuple(thread_ids)
+        super().__init__(
+            f"Of {owner!r} these threads are under legal hold: {', '.join(map(repr, thread_ids))}. Nothing was erased. "
+            "Lift the holds with `mooring db release`, or erase everything else with --except-held."
         )
 
 

@@ -20,6 +20,7 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.messages.base import TextAccessor
 
 from checkpointer.labels import KEY, Withheld
 
@@ -179,9 +180,12 @@ def _shape(cls: type[BaseMessage]) -> tuple[dict[str, Any], list[tuple[str, type
 
 
 def is_plain(value: object) -> bool:
-    """Tell whether JSON gives back an equal value of the same types: no subclasses, tuples, NaN or other keys."""
+    """Tell whether JSON gives back an equal value of the same types: no subclasses, tuples, NaN or other keys.
+
+    A message's `.text` is a text: a subclass with nothing of its own, which no serializer keeps.
+    """
     cls = type(value)
-    if value is None or cls is str or cls is int or cls is bool:
+    if value is None or cls is str or cls is TextAccessor or cls is int or cls is bool:
         return True
     if cls is float:
         return isfinite(value)  # type: ignore[arg-type]

@@ -30,9 +30,15 @@ def migrations() -> Iterator[tuple[int, str]]:
         yield int(name.split("_")[0]), name
 
 
-def migration_sql(schema: str, runtime_role: str, login_role: str | None, auditor_role: str | None = None) -> str:
+def migration_sql(
+    schema: str,
+    runtime_role: str,
+    login_role: str | None,
+    auditor_role: str | None = None,
+    chat_schema: str | None = None,
+) -> str:
     """Return everything that a fresh migration runs, for a database administrator to read or to run with psql."""
-    _check_name(schema)
+    _check_names(schema, chat_schema)
     parts = ["begin;"]
     for version, name in migrations():
         text = script(f"migrations/{name}", schema=schema, runtime_role=runtime_role)
@@ -41,18 +47,24 @@ def migration_sql(schema: str, runtime_role: str, login_role: str | None, audito
         parts.append(script("login.sql", schema=schema, login_role=login_role))
     if auditor_role:
         parts.append(script("auditor.sql", schema=schema, auditor_role=auditor_role))
+    parts += _chat(schema, chat_schema, runtime_role, login_role)
     return "\n".join([*parts, "commit;", ""])
 
 
 def migrate(
-    admin_dsn: str, schema: str, runtime_role: str, login_role: str | None, auditor_role: str | None = None
+    admin_dsn: str,
+    schema: str,
+    runtime_role: str,
+    login_role: str | None,
+    auditor_role: str | None = None,
+    chat_schema: str | None = None,
 ) -> list[str]:
     """Apply what is missing, each migration in a transaction of its own; return the names of those applied.
 
     Any number of processes may do so at once: they take turns under an advisory lock. The version moves only with a
     migration that succeeded, so a failed one resumes where it stopped.
     """
-    _check_name(schema)
+    _check_names(schema, chat_schema)
     applied: list[str] = []
     with psycopg.connect(
         admin_dsn, autocommit=True, prepare_threshold=None, application_name="mooring migrate"
@@ -79,7 +91,26 @@ def migrate(
             with conn.transaction():
                 _lock(conn, schema)
                 _execute(conn, script("auditor.sql", schema=schema, auditor_role=auditor_role))
+        with conn.transaction():
+            _lock(conn, schema)
+            try:
+                for text in _chat(schema, chat_schema, runtime_role, login_role):
+                    _execute(conn, text)
+            except (psycopg.errors.WrongObjectType, psycopg.errors.InvalidTableDefinition) as error:
+                msg = (
+                    f"Schema {chat_schema!r} has chats or messages of its own, which stay as they are. Choose another "
+                    "schema for those of sessions."
+                )
+                raise SchemaError(msg) from error
     return applied
+
+
+def _chat(schema: str, chat_schema: str | None, runtime_role: str, login_role: str | None) -> list[str]:
+    """Return the scripts of the views that AppKit reads, none without a schema for them."""
+    if chat_schema is None:
+        return []
+    readers = [role for role in (runtime_role, login_role) if role]
+    return [script("chat.sql", schema=schema, chat=chat_schema, reader=reader) for reader in readers]
 
 
 def verify(schema: str) -> Operation[None]:
@@ -126,11 +157,14 @@ def _unsafe(role: str, culprit: str, is_super: bool, bypasses: bool, owns: list[
     )
 
 
-def _check_name(schema: str) -> None:
+def _check_names(*schemas: str | None) -> None:
     """Refuse what Postgres would cut off, or keeps for itself."""
-    if not 0 < len(schema.encode("utf-8", "replace")) < 64 or not storable(schema) or schema.startswith("pg_"):
-        msg = f"{schema!r} cannot be a schema's name. Choose one of 1 to 63 bytes that does not start with pg_."
-        raise SchemaError(msg)
+    for name in schemas:
+        if name is None:
+            continue
+        if not 0 < len(name.encode("utf-8", "replace")) < 64 or not storable(name) or name.startswith("pg_"):
+            msg = f"{name!r} cannot be a schema's name. Choose one of 1 to 63 bytes that does not start with pg_."
+            raise SchemaError(msg)
 
 
 def _check_role(conn: psycopg.Connection, role: str, options: str) -> None:

@@ -26,7 +26,7 @@ from psycopg import DatabaseError
 from psycopg.errors import RestrictViolation, UniqueViolation
 
 from checkpointer.addresses import OWNER
-from checkpointer.encoding import FIRST_VALUE, Encoder, Item
+from checkpointer.encoding import FIRST_VALUE, Encoder, Item, is_list
 from checkpointer.errors import (
     NotAuditorError,
     StaleLeaseError,
@@ -41,7 +41,7 @@ from checkpointer.labels import NONE, Labels, LabelsOf, labels_of
 from checkpointer.memo import NOTHING_HELD, Memory, StoredChannel, ThreadMemo
 from checkpointer.messages import is_plain, plain_to_json
 from checkpointer.reading import read_page
-from checkpointer.serializer import dump
+from checkpointer.serializer import dump, marked
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from checkpointer.addresses import Address
     from checkpointer.principal import Principal
     from checkpointer.retention import Retention
+
+# The channel that transcripts are made of, which is LangGraph's own name for it.
+CONVERSATION = "messages"
 
 # What the functions of the schema raise: under a lease that is no longer the latest, for a viewer who writes to a
 # thread, for anybody else who may not, and for whoever breaks the glass and is no auditor.
@@ -187,6 +190,10 @@ def put(
             continue
         rest = {key: value for key, value in checkpoint.items() if key != "channel_values"}
         state = dump(ctx.serde, {"k": rest, "c": {name: node for name, (_, node, _) in channels.items()}})
+        ends = [*(start for _, _, start in channels.values()), len(encoder.refs)][1:]
+        for (name, (_, node, start)), end in zip(channels.items(), ends, strict=True):
+            if name == CONVERSATION and is_list(node):
+                state = marked(state, start + 1, end)
         params = {
             "ns": ns,
             "checkpoint_id": checkpoint["id"],
@@ -200,7 +207,6 @@ def put(
         if stored is None:
             continue
         new_memo, refs = stored
-        ends = [*(start for _, _, start in channels.values()), len(refs)][1:]
         ctx.memory.remember(
             new_memo,
             (ns, checkpoint["id"]),

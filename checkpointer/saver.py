@@ -17,7 +17,7 @@ from langgraph.checkpoint.base import (
 )
 
 from checkpointer import audit as auditing
-from checkpointer import delta, migrations, operations, pruning, sessions, sharing
+from checkpointer import delta, migrations, operations, pruning, reasons, sessions, sharing
 from checkpointer import retention as retaining
 from checkpointer.addresses import Address, address, valid_owner, valid_thread_id
 from checkpointer.errors import NotOpenError
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from checkpointer.audit import AuditLine
     from checkpointer.lakebase import Identity
     from checkpointer.operations import Context, Operation
+    from checkpointer.reasons import MessageReasons
     from checkpointer.sessions import Session
     from checkpointer.sharing import Share, ShareRole
 
@@ -184,6 +185,7 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         login_role: str | None = None,
         auditor_role: str | None = None,
         schema: str = "mooring",
+        chat_schema: str | None = None,
     ) -> list[str]:
         """Create or update the schema as its owner; return the names of the migrations applied.
 
@@ -193,11 +195,12 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             login_role: A group of people who log in by themselves; each may read their own sessions with SQL.
             auditor_role: A group of people who read the whole audit, and any session after saying why.
             schema: Where to put the tables.
+            chat_schema: Where to put views of sessions that a page of Databricks AppKit reads; none if not given.
 
         Raises:
-            SchemaError: The runtime role or the auditors' does not exist.
+            SchemaError: The runtime role or the auditors' does not exist, or those views' places are taken.
         """
-        return migrations.migrate(admin_dsn, schema, runtime_role, login_role, auditor_role)
+        return migrations.migrate(admin_dsn, schema, runtime_role, login_role, auditor_role, chat_schema)
 
     @staticmethod
     async def amigrate(
@@ -207,16 +210,24 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         login_role: str | None = None,
         auditor_role: str | None = None,
         schema: str = "mooring",
+        chat_schema: str | None = None,
     ) -> list[str]:
         """Async version of `migrate`."""
-        return await asyncio.to_thread(migrations.migrate, admin_dsn, schema, runtime_role, login_role, auditor_role)
+        return await asyncio.to_thread(
+            migrations.migrate, admin_dsn, schema, runtime_role, login_role, auditor_role, chat_schema
+        )
 
     @staticmethod
     def migration_sql(
-        *, runtime_role: str, login_role: str | None = None, auditor_role: str | None = None, schema: str = "mooring"
+        *,
+        runtime_role: str,
+        login_role: str | None = None,
+        auditor_role: str | None = None,
+        schema: str = "mooring",
+        chat_schema: str | None = None,
     ) -> str:
         """Return the SQL that `migrate` runs on an empty database, for somebody else to review and run."""
-        return migrations.migration_sql(schema, runtime_role, login_role, auditor_role)
+        return migrations.migration_sql(schema, runtime_role, login_role, auditor_role, chat_schema)
 
     def setup(self) -> None:
         """Verify that the schema is there and current and that policies bind this role. Changes nothing.
@@ -580,6 +591,20 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
         """Async version of `rename`."""
         who = current_principal(self._principal)
         await self._arun(sessions.rename(who.name, valid_thread_id(thread_id), title), who)
+
+    def why(self, thread_id: str) -> Sequence[MessageReasons]:
+        """Explain, for each message of a session, from which tables it was derived and whether it may be read now.
+
+        Raises:
+            ThreadNotFoundError: The principal has no such session.
+        """
+        who = current_principal(self._principal)
+        return self._run(reasons.why(who.name, valid_thread_id(thread_id)), who)
+
+    async def awhy(self, thread_id: str) -> Sequence[MessageReasons]:
+        """Async version of `why`."""
+        who = current_principal(self._principal)
+        return await self._arun(reasons.why(who.name, valid_thread_id(thread_id)), who)
 
     # --- sharing ----------------------------------------------------------------------------------------------
 

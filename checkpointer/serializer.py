@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ _PLAIN = 6
 # What is plain all through needs no rules of types, which take twenty times as long as the rest.
 _SIMPLE = 7
 _SIMPLE_TYPES = frozenset({str, int, float, bool, list, dict})
+# What begins with where a checkpoint's list of messages is among its references, for SQL to read.
+_MARKED = 8
 # Anything that would come back as something else is passed by.
 _EXACTLY = (
     ormsgpack.OPT_PASSTHROUGH_DATACLASS
@@ -86,10 +89,17 @@ def load(serde: SerializerProtocol, stored: bytes) -> Any:
         return ormsgpack.unpackb(memoryview(stored)[1:])
     if tag == _PLAIN:
         return json.loads(stored[1:])
+    if tag == _MARKED:
+        return load(serde, stored[struct.calcsize(">BII") :])
     if tag == _NAMED:
         end = 2 + stored[1]
         return _load(serde, (stored[2:end].decode(), stored[end:]))
     return _load(serde, (_TYPES[tag], stored[1:]))
+
+
+def marked(stored: bytes, first: int, last: int) -> bytes:
+    """Return what `dump` wrote with two numbers before it, which `load` passes by."""
+    return struct.pack(">BII", _MARKED, first, last) + stored
 
 
 def strict_load(serde: SerializerProtocol, typed: tuple[str, bytes]) -> Any:

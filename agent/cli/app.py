@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.db import db
 from agent.cli.lakebase import lakebase
-from agent.cli.options import As, Continue, Format, Model, Output, Owner, Profile, SessionName, Since
+from agent.cli.options import As, Continue, Format, Model, Name, Output, Owner, Profile, SessionName, Since
 from agent.cli.sessions import sessions
 
 app = typer.Typer(
@@ -91,3 +91,16 @@ def doctor(as_: As = None, model: Model = None, output: Output = Format.TEXT) ->
     from agent.cli.doctor import run_doctor
 
     run_doctor(as_, model, output)
+
+
+@app.command()
+def why(
+    session: Name,
+    message: Annotated[int | None, typer.Option(metavar="N", min=0, help="Only this message, counted from 0.")] = None,
+    as_: As = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Explain why messages of a session are shown or withheld, and who could grant what is missing."""
+    from agent.cli.why import run_why
+
+    run_why(session, message, as_, output)

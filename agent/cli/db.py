@@ -67,15 +67,19 @@ def migrate(
         str | None,
         typer.Option(metavar="ROLE", help="A group whose members read the audit, and any session after saying why."),
     ] = None,
+    chat_schema: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A schema for views of sessions that a page of Databricks AppKit reads."),
+    ] = None,
 ) -> None:
     """Create or update the sessions' schema as MOORING_ADMIN_URL, for the role of MOORING_DATABASE_URL."""
     from agent.migration import migrate_database, migration_text
     from agent.settings import Settings
 
     if print_:
-        typer.echo(migration_text(Settings(), login_role, auditor_role), nl=False)
+        typer.echo(migration_text(Settings(), login_role, auditor_role, chat_schema), nl=False)
         return
-    applied = migrate_database(Settings(), login_role, auditor_role)
+    applied = migrate_database(Settings(), login_role, auditor_role, chat_schema)
     typer.echo(f"Applied {', '.join(applied)}." if applied else "Everything is up to date.")
 
 

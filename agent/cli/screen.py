@@ -13,7 +13,7 @@ from rich.markdown import Markdown
 from rich.text import Text
 
 from agent.conversation import Answered, Event, Resumed, Token, ToolFinished, ToolStarted
-from agent.provenance import sources_of
+from agent.provenance import sources_of, withholding_of
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -74,7 +74,7 @@ class Screen:
                 status.start()
         else:
             message = event.message
-            failure = message.text if message.status == "error" else None
+            failure = message.text if message.status == "error" or withholding_of(message) else None
             self.outcome(failure, message.response_metadata.get("rows"), sources_of([message]))
 
     def call(self, name: str, args: dict[str, Any]) -> None:

@@ -123,6 +123,21 @@ def prune(
 
 
 @sessions.command()
+def erase(
+    user: Annotated[str, typer.Option(metavar="NAME", help="Whose sessions: the name of their login.")],
+    except_held: Annotated[
+        bool, typer.Option("--except-held", help="Leave sessions under legal hold, and erase the others.")
+    ] = False,
+    dry_run: DryRun = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Erase, as MOORING_ADMIN_URL, everything of a person. Where a session is under legal hold, nothing is erased."""
+    from agent.cli.erasing import run_erase
+
+    run_erase(user, dry_run, except_held, output)
+
+
+@sessions.command()
 def share(name: Name, with_: With, role: Role = ShareRole.VIEWER, as_: As = None) -> None:
     """Let somebody read a session, or go on with it, as themselves.
 
@@ -215,11 +230,15 @@ def _show(transcript: Transcript) -> None:
     uses = {use.id: use for message in transcript.messages for use in message.tool_calls}
     for message in transcript.messages:
         if message.role == "tool":
-            use = uses[message.tool_call_id]
-            screen.outcome(message.content if use.status == "error" else None, use.rows, message.sources)
+            use = uses.get(message.tool_call_id)
+            failure = message.content if use and use.status == "error" else None
+            reason = message.withheld.reason if message.withheld else failure
+            screen.outcome(reason, use.rows if use else None, message.sources)
             continue
         mark = "> " if message.role == "user" else ""
-        if message.content:
+        if message.withheld:
+            screen.line(message.withheld.reason, style="red")
+        elif message.content:
             screen.line(f"{mark}{message.content}", style="bold" if mark else "")
         for use in message.tool_calls:
             screen.call(use.name, use.args)

@@ -235,6 +235,12 @@ where t.owner = %(owner)s and t.next_seq > 0
   and (%(thread_id)s::text is null or t.thread_id = %(thread_id)s)
 order by t.updated_at desc, t.id desc limit %(limit)s
 
+-- name: why
+select c.position, c.body ->> 'id', c.role, c.withheld, w.source, w.partial, w.expires_at, w.verdict, w.limits, w.missing, w.grantors
+from :"schema".conversation c
+left join :"schema".why(%(owner)s, %(thread_id)s) w on w.label_set = c.label_set
+where c.owner = %(owner)s and c.thread_id = %(thread_id)s order by c.position, w.source
+
 -- name: rename
 update :"schema".threads set title = %(title)s where owner = %(owner)s and thread_id = %(thread_id)s returning id
 
@@ -454,6 +460,57 @@ returning h.owner, h.thread_id, h.reason, h.placed_at, h.placed_by
 
 -- name: holds
 select owner, thread_id, reason, placed_at, placed_by from :"schema".holds order by owner, placed_at, thread
+
+-- Erasure, by the schema's owner -------------------------------------------------------------------------------------
+
+-- name: held_of
+select thread_id from :"schema".holds where owner = %(owner)s order by placed_at, thread
+
+-- name: lock_threads_of
+select id from :"schema".threads where owner = %(owner)s order by id for update
+
+-- name: erasing
+-- What goes of a person, by table; and of the label sets and labels, what no thread that stays has.
+with chosen as materialized (
+  select t.id from :"schema".threads t
+  where t.owner = %(owner)s and not exists (select from :"schema".holds h where h.thread = t.id)
+),
+unused as materialized (
+  select s.id, s.labels from :"schema".label_sets s
+  where s.id not in (
+    select unnest(t.label_sets) from :"schema".threads t where t.id not in (select id from chosen)
+  )
+)
+select (select count(*) from chosen),
+  (select count(*) from :"schema".checkpoints c where c.thread in (select id from chosen)),
+  (select count(*) from :"schema".items i where i.thread in (select id from chosen)),
+  (select count(*) from :"schema".writes w where w.thread in (select id from chosen)),
+  (select count(*) from unused),
+  (
+    select count(*) from :"schema".labels l where l.id not in (
+      select unnest(s.labels) from :"schema".label_sets s where s.id not in (select id from unused)
+    )
+  )
+
+-- name: erase
+-- Everything else goes with its thread. Where held threads are not to be passed over, none is expected, and one that is
+-- held meanwhile ends it.
+delete from :"schema".threads t
+where t.owner = %(owner)s
+  and not (%(except_held)s and exists (select from :"schema".holds h where h.thread = t.id))
+
+-- name: lock_label_sets
+-- Waits for whoever is about to give a set to a thread, and lets nobody find one that goes.
+lock table :"schema".label_sets in access exclusive mode
+
+-- name: erase_label_sets
+delete from :"schema".label_sets s where s.id not in (select unnest(t.label_sets) from :"schema".threads t)
+
+-- name: lock_labels
+lock table :"schema".labels in access exclusive mode
+
+-- name: erase_labels
+delete from :"schema".labels l where l.id not in (select unnest(s.labels) from :"schema".label_sets s)
 
 -- Retention ---------------------------------------------------------------------------------------------------------
 -- `owner` null stands for everybody, where an administrator asks. A thread's own policy goes before the given one.

@@ -142,6 +142,7 @@ class TestSessions:
             "id": "",
             "role": "user",
             "content": "how many suppliers are there?",
+            "withheld": None,
             "name": None,
             "tool_calls": [],
             "tool_call_id": None,

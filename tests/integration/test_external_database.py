@@ -125,6 +125,9 @@ def test_from_an_empty_database_to_two_people_s_sessions(foreign: Foreign) -> No
             assert conn.execute("select owner, thread_id from mooring.threads").fetchall() == [(person, session)]
             assert conn.execute("select distinct owner from mooring.items").fetchall() == [(person,)]
             assert conn.execute("select count(*) from mooring.checkpoints").fetchall() == [(count,)]
+            exported = mooring("sessions", "export", session, "--as", person)["messages"]
+            messages = conn.execute("select role, content, sources from mooring.messages order by position").fetchall()
+            assert messages == [(m["role"], m["content"], m["sources"]) for m in exported]
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 conn.execute("delete from mooring.threads")
 

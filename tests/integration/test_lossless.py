@@ -135,6 +135,7 @@ VALUES: list[Any] = [
     HumanMessage("hello"), HumanMessage("hello", id="h", name="alice"), SystemMessage("be brief"),
     HumanMessage([{"type": "text", "text": "parts"}, {"type": "image_url", "image_url": {"url": "data:"}}]),
     AIMessage("x", tool_calls=[{"name": "query", "args": {"sql": "select '\x00'"}, "id": "c", "type": "tool_call"}]),
+    AIMessage("", tool_calls=[{"name": "q", "args": {"a": HumanMessage("x").text}, "id": "c", "type": "tool_call"}]),
     AIMessage("x", usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}),
     AIMessage(
         "", invalid_tool_calls=[{"name": "q", "args": "{", "id": "c", "error": "bad", "type": "invalid_tool_call"}]

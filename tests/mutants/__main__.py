@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MUTANTS = [*registry.MUTANTS, *DATABRICKS]
 ROOT = Path(__file__).parents[2]
-TREE = ("agent", "checkpointer", "tests", "tools", "notebooks", "pyproject.toml", "README.md")
+TREE = ("agent", "checkpointer", "tests", "tools", "notebooks", "pyproject.toml", "README.md", "docs")
 # A test that hangs has noticed as well.
 SECONDS = 300
 

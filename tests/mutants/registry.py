@@ -14,6 +14,7 @@ RETENTION = "checkpointer/sql/migrations/0005_retention.sql"
 LABELS = "checkpointer/sql/migrations/0003_labels.sql"
 SHARING = "checkpointer/sql/migrations/0006_sharing.sql"
 AUDIT = "checkpointer/sql/migrations/0007_audit.sql"
+TRANSCRIPTS = "checkpointer/sql/migrations/0008_transcripts.sql"
 QUERIES = "checkpointer/sql/queries.sql"
 
 ISOLATION = "tests/security/test_isolation.py"
@@ -29,6 +30,10 @@ DELETED = "tests/integration/test_deleted_threads.py"
 KEPT = "tests/integration/test_retention.py"
 SHARED = "tests/security/test_sharing.py"
 AUDITED = "tests/security/test_audit.py"
+SHOWN = "tests/integration/test_transcripts.py"
+ERASED = "tests/security/test_erasure.py"
+CHATS = "tests/integration/test_chat_views.py"
+SEEN = "tests/security/test_transcript_views.py"
 CONTRACT = "tests/differential/test_contract.py"
 REVOKED = "tests/security/test_revocation.py"
 
@@ -595,5 +600,98 @@ MUTANTS = [
         "coalesce(t.refresh_on_read, p_refresh)",
         "true",
         (KEPT,),
+    ),
+    # --- transcripts ----------------------------------------------------------------------------------------------
+    Mutant(
+        "a conversation is in the order of its list",
+        TRANSCRIPTS,
+        "order by m.run, m.position",
+        "order by m.position",
+        (SHOWN,),
+    ),
+    Mutant(
+        "a conversation is the latest",
+        TRANSCRIPTS,
+        "order by c.seq desc limit 1\n  ) latest",
+        "order by c.checkpoint_id limit 1\n  ) latest",
+        (SHOWN,),
+    ),
+    Mutant(
+        "a conversation is the root graph's",
+        TRANSCRIPTS,
+        "where c.thread = t.id and c.ns = '' order",
+        "where c.thread = t.id order",
+        (SHOWN,),
+    ),
+    Mutant(
+        "what jsonb has not is replaced",
+        TRANSCRIPTS,
+        "    return plain::jsonb;",
+        "    return body::jsonb;",
+        (SHOWN,),
+    ),
+    Mutant(
+        "a written backslash begins no escape",
+        TRANSCRIPTS,
+        "plain := replace(body, '\\\\', '\\u005c');",
+        "plain := body;",
+        (SHOWN,),
+    ),
+    Mutant(
+        "a call has its own result",
+        TRANSCRIPTS,
+        "case when a.is_call and a.id is not null and not lead(a.is_call) over same then",
+        "case when a.is_call and a.id is not null then",
+        (SHOWN,),
+    ),
+    Mutant(
+        "sources of other people's content are not told",
+        TRANSCRIPTS,
+        '    where s.id in (select pg_catalog.unnest(t.label_sets) from :"schema".threads t)\n',
+        "",
+        (SEEN,),
+    ),
+    Mutant(
+        "transcripts show what may be read now",
+        TRANSCRIPTS,
+        "then i.message end as message",
+        "then i.message else i.message end as message",
+        (SEEN,),
+    ),
+    Mutant(
+        "the time of a page's messages tells their order",
+        "checkpointer/sql/chat.sql",
+        """max(c.created_at) over (partition by :"schema".uuid_of(c.owner, c.thread_id) order by c.position)""",
+        "c.created_at",
+        (CHATS,),
+    ),
+    Mutant(
+        "why a label is held is what decides",
+        TRANSCRIPTS,
+        "          when l.id <> all (m.ids) then 'held'\n",
+        "          when l.fingerprint like '%' then 'held'\n",
+        ("tests/security/test_why.py",),
+    ),
+    # --- erasure --------------------------------------------------------------------------------------------------
+    Mutant(
+        "an erasure stops before a legal hold",
+        "checkpointer/erasure.py",
+        "    if found.held and not except_held:\n",
+        "    if found.held and except_held:\n",
+        (ERASED,),
+    ),
+    Mutant(
+        "an erasure waits for whoever is about to use a label set",
+        QUERIES,
+        'lock table :"schema".label_sets in access exclusive mode',
+        "select 1",
+        (ERASED,),
+    ),
+    Mutant(
+        "labels of others stay",
+        QUERIES,
+        'where s.id not in (select unnest(t.label_sets) from :"schema".threads t)\n',
+        "where true\n",
+        (ERASED,),
     ),
 ]

@@ -152,4 +152,6 @@ class Scene:
                     [self.person, self.person, self.name],
                 ).fetchall(),
                 "sql": own.execute("select * from mooring.contents order by thread, position").fetchall(),
+                "messages": own.execute("select * from mooring.messages order by thread_id, position").fetchall(),
+                "tool calls": own.execute("select * from mooring.tool_calls order by thread_id, position").fetchall(),
             }

@@ -186,6 +186,8 @@ def test_what_may_not_be_read_any_more_is_withheld_until_it_may(
     assert after["state"]["messages"][: len(before["state"]["messages"])] == before["state"]["messages"]
     assert after["history"][-len(before["history"]) :] == before["history"]
     assert set(before["sql"]) <= set(after["sql"])
+    for view in ("messages", "tool calls"):
+        assert after[view][: len(before[view])] == before[view]
 
 
 def values(marks: dict[str, Any]) -> dict[str, Any]:

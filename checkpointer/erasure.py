@@ -1,0 +1,48 @@
+"""Remove everything of a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from checkpointer.errors import ErasureHeldError
+from checkpointer.operations import Operation, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TABLES = ("threads", "checkpoints", "items", "writes", "label_sets", "labels")
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What went of a person, or would go.
+
+    Attributes:
+        rows: How many rows by table: of their threads in every namespace, and of labels that no other thread has.
+        held: Their threads under legal hold, which stay.
+    """
+
+    owner: str
+    rows: Mapping[str, int]
+    held: tuple[str, ...]
+
+
+def erase(owner: str, *, dry_run: bool, except_held: bool) -> Operation[Erased]:
+    """Delete all threads of an owner in one transaction, and then the label sets and the labels that are left without.
+
+    Raises:
+        ErasureHeldError: Some of the threads are under legal hold, and `except_held` does not pass over them.
+    """
+    params = {"owner": owner, "except_held": except_held}
+    _, held, [counts] = yield [Statement(name, params) for name in ("lock_threads_of", "held_of", "erasing")]
+    found = Erased(owner, dict(zip(_TABLES, counts, strict=True)), tuple(thread_id for (thread_id,) in held))
+    if found.held and not except_held:
+        raise ErasureHeldError(owner, found.held)
+    if dry_run:
+        return found
+    _, _, [counts], _ = yield [Statement(name, params) for name in ("lock_threads_of", "held_of", "erasing", "erase")]
+    # A lock at a time: whoever stores labels has one table before the other, and may wait for a thread.
+    yield [Statement("lock_label_sets", {}), Statement("erase_label_sets", {})]
+    yield [Statement("lock_labels", {}), Statement("erase_labels", {})]
+    return Erased(owner, dict(zip(_TABLES, counts, strict=True)), found.held)
