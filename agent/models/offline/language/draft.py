@@ -84,6 +84,8 @@ class Draft:
     lost: list[str] = field(default_factory=list)
     """Words that have no place."""
     limit: int | None = None
+    said: frozenset[str] = frozenset()
+    """Tables that the person said, when asked, to be meant."""
     closed: bool = False
     """Whether the clause said of all there is ("are there"), so that what comes later is not about it."""
 

@@ -90,10 +90,10 @@ class Measures(Reading):
 
     def _count(self, target: Item, distinct: bool) -> Measure:
         if target.tables and not (distinct and target.columns):
-            table = self.base if self.base in target.tables else table_of(target, self.schema, ())
+            table = self.base if self.base in target.tables else table_of(target, self.schema, self.draft.said)
             if table == self.base:
                 return Measure("count")
-            entity = self.places.entity([table] if table else [])
+            entity = self.places.entity([table] if table else [], target.text)
             key = self.schema.tables[table].key if table and entity else None
             if key is None:
                 raise NotUnderstoodError(f"I see no way from {plain(self.base)} to “{target.text}”.")
