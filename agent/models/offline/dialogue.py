@@ -294,7 +294,7 @@ class Turn:
         together: dict[tuple[str, str], list[str]] = {}
         for name, text in rows:
             # As its words are read in a question, and as it stands between quotes.
-            for phrase in {" ".join(t.text.casefold() for t in tokens_of(text)), text.casefold()}:
+            for phrase in sorted({" ".join(t.text.casefold() for t in tokens_of(text)), text.casefold()}):
                 together.setdefault((phrase, name), []).append(text)
         for (phrase, name), texts in together.items():
             self._values.setdefault(phrase, []).append(Value(columns[name], tuple(texts)))
