@@ -90,6 +90,13 @@ class Draft:
     """Whether the clause said of all there is ("are there"), so that what comes later is not about it."""
 
     @property
+    def figures(self) -> list[Item]:
+        """Names of figures that are mentioned for themselves, not only to compare them with a number."""
+        compared = [c.target for c in self.conditions]
+        named = [i for i in self.mentioned if all(i is not c for c in compared)]
+        return [i for i in named if any(c.measures for c in i.columns)]
+
+    @property
     def items(self) -> list[Item]:
         """Every item that may name a table or column."""
         ranked = [self.rank.target] if self.rank else []

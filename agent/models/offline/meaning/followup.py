@@ -74,7 +74,7 @@ def _leans(draft: Draft) -> bool:
     if draft.lean in {"strong", "refer"} or draft.months or (draft.figured and not draft.subject):
         return True
     if not _has_head(draft):
-        return not any(c.measures for i in draft.mentioned for c in i.columns) or bool(draft.lean)
+        return not draft.figures or bool(draft.lean)
     counting = any(w.agg == "count" and w.target and w.target.tables for w in draft.wanted)
     return bool(draft.lean) and not counting and not (draft.asks == "list" and draft.subject)
 
@@ -156,7 +156,7 @@ class _Leaning(Resolver):
 
     def _new_measures(self) -> None:
         wanted = list(self.draft.wanted)
-        bare = [i for i in self.draft.mentioned if any(c.measures for c in i.columns)]
+        bare = self.draft.figures
         subject = self.draft.subject
         if not wanted and subject and any(c.measures for c in subject.columns) and not self.draft.rank:
             bare.insert(0, subject)
@@ -286,6 +286,12 @@ class _Leaning(Resolver):
         new = self.query_.filters
         self._set(filters=kept)
         self.query_ = self.query_.filtered(new)
+
+    def _of_each(self, column: Column) -> bool:
+        """Whether it may mean the figure of each group: "only a total price above 30" after revenue by country."""
+        return super()._of_each(column) or (
+            bool(self.query_.groups) and any(m.column == column for m in self.query_.measures)
+        )
 
     def _other_extreme(self) -> bool:
         """Compute the highest or lowest of the same column: "and the lowest?" after the highest or average price."""
