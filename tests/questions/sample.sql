@@ -1061,6 +1061,21 @@ order by 2 desc limit 3;
 -- then: by number of reviews
 -- refused
 
+-- alice: how many Baguette were sold?
+select sum(quantity) from bakehouse.transactions where product = 'Baguette';
+
+-- alice: how many baguettes were sold in Paris?
+select sum(quantity) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where city = 'Paris' and product = 'Baguette';
+
+-- alice: how many focaccias did we sell in 2025?
+-- then: and in France?
+select sum(quantity) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where product = 'Focaccia' and country = 'France' and sold_at >= '2025-01-01' and sold_at < '2026-01-01';
+
+-- alice: how many baguettes were paid by card?
+select count(*) from bakehouse.transactions where product = 'Baguette' and payment_method = 'card';
+
 -- # what there is none of
 
 -- alice: which franchises were never reviewed?

@@ -52,6 +52,9 @@ where "OrderDate" >= '2024-01-01' and "OrderDate" < '2025-01-01' group by 1;
 -- dora: how many orders were placed in may 2025?
 select count(*) from shop."Orders" where "OrderDate" >= '2025-05-01' and "OrderDate" < '2025-06-01';
 
+-- dora: how many Trail Tents were sold?
+-- refused
+
 -- dora: how many orders came from customers in Porto?
 select count(*) from shop."Orders" join shop."Customers" using ("CustomerID") where "City" = 'Porto';
 

@@ -84,6 +84,8 @@ class Draft:
     lost: list[str] = field(default_factory=list)
     """Words that have no place."""
     limit: int | None = None
+    sold: bool = False
+    """Whether it is about what was sold."""
     said: frozenset[str] = frozenset()
     """Tables that the person said, when asked, to be meant."""
     closed: bool = False
