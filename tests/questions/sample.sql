@@ -569,6 +569,26 @@ group by country order by 2 desc limit 3;
 -- then: and in 2023?
 select name from hr.employees where hired_on >= '2023-01-01' and hired_on < '2024-01-01';
 
+-- alice: how many reviews per rating
+-- then: in 2025
+-- then: excluding rating 1
+select rating, count(*) from bakehouse.reviews
+where rating <> 1 and reviewed_on >= '2025-01-01' and reviewed_on < '2026-01-01' group by 1;
+
+-- alice: revenue by country
+-- then: quantity above 3
+select country, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where quantity > 3 group by 1;
+
+-- alice: revenue by country
+-- then: only total price above 30
+-- refused
+
+-- alice: top 3 countries by number of franchises
+-- then: excluding the United States
+-- then: top 11
+select country, count(*) from bakehouse.franchises where country <> 'United States' group by 1;
+
 -- # two in one
 
 -- alice: how many franchises and how many suppliers are there?
@@ -1040,6 +1060,21 @@ order by 2 desc limit 3;
 -- alice: revenue
 -- then: by number of reviews
 -- refused
+
+-- alice: how many Baguette were sold?
+select sum(quantity) from bakehouse.transactions where product = 'Baguette';
+
+-- alice: how many baguettes were sold in Paris?
+select sum(quantity) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where city = 'Paris' and product = 'Baguette';
+
+-- alice: how many focaccias did we sell in 2025?
+-- then: and in France?
+select sum(quantity) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where product = 'Focaccia' and country = 'France' and sold_at >= '2025-01-01' and sold_at < '2026-01-01';
+
+-- alice: how many baguettes were paid by card?
+select count(*) from bakehouse.transactions where product = 'Baguette' and payment_method = 'card';
 
 -- # what there is none of
 

@@ -31,6 +31,8 @@ READERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ivo": ("gym", ("gym",)),
     "juno": ("cinema", ("cinema",)),
     "kofi": ("gallery", ("gallery",)),
+    "lena": ("vet", ("vet",)),
+    "mira": ("mail", ("mail",)),
 }
 
 _FOLDER = Path(__file__).with_name("schemas")

@@ -52,6 +52,9 @@ where "OrderDate" >= '2024-01-01' and "OrderDate" < '2025-01-01' group by 1;
 -- dora: how many orders were placed in may 2025?
 select count(*) from shop."Orders" where "OrderDate" >= '2025-05-01' and "OrderDate" < '2025-06-01';
 
+-- dora: how many Trail Tents were sold?
+-- refused
+
 -- dora: how many orders came from customers in Porto?
 select count(*) from shop."Orders" join shop."Customers" using ("CustomerID") where "City" = 'Porto';
 
@@ -522,3 +525,81 @@ select "ProductName" from shop."Products" order by "ListPrice" desc limit 1;
 
 -- juno: youngest director
 -- refused
+
+-- # vet
+
+-- lena: average cost per ward
+-- from: vet.treatments
+select ward, avg(cost) from vet.treatments group by 1;
+
+-- lena: minimum and maximum cost of a fracture
+-- from: vet.treatments
+select min(cost), max(cost) from vet.treatments where diagnosis = 'fracture';
+
+-- lena: how many pets were treated in 2023?
+select count(distinct pet_id) from vet.treatments where treated_on >= '2023-01-01' and treated_on < '2024-01-01';
+
+-- lena: average cost of costly
+select avg(cost) from vet.costly;
+
+-- lena: average cost of treatments
+select avg(cost) from vet.treatments;
+
+-- lena: average cost
+-- refused
+select avg(cost) from vet.treatments;
+
+-- lena: top 3 pets by cost
+-- refused
+
+-- lena: cost by month in 2023
+-- refused
+
+-- lena: how many pets are there?
+-- then: and the average cost?
+-- refused
+
+-- lena: average cost
+-- then: the treatments
+select avg(cost) from vet.treatments;
+
+-- lena: cost by month in 2023
+-- then: of the bills
+select to_char(paid_on, 'YYYY-MM') as month, sum(cost) from vet.bills
+where paid_on >= '2023-01-01' and paid_on < '2024-01-01' group by 1;
+
+-- lena: how many pets are there?
+-- then: and the average cost?
+-- then: vet.treatments
+-- then: only dogs
+select avg(cost) from vet.treatments join vet.pets using (pet_id) where species = 'dog';
+
+-- # mail
+
+-- mira: total amount
+-- refused
+
+-- mira: amount per month in 2024
+-- refused
+
+-- mira: amount by region
+-- refused
+
+-- mira: top 3 customers by amount
+-- then: orders
+select name, sum(amount) from mail.orders join mail.customers using (customer_id)
+group by customer_id, name order by 2 desc limit 3;
+
+-- mira: how many customers are there?
+-- from: mail.customers
+select count(*) from mail.customers;
+
+-- mira: how many active customers are there?
+select count(*) from mail.customers where active;
+
+-- mira: list the customers in the islands region
+-- from: mail.customers
+select name from mail.customers where region = 'islands';
+
+-- mira: total amount of refunds by reason
+select reason, sum(amount) from mail.refunds group by 1;

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from datetime import date
 from typing import Any
 
@@ -31,15 +34,21 @@ MODEL = OfflineChatModel(today=lambda: date(2025, 3, 31))
 
 
 def talk(
-    question: str, rows: list[list[Any]] | None = None, earlier: list[BaseMessage] | None = None, **looked_up: list[str]
+    question: str,
+    rows: list[list[Any]] | None = None,
+    earlier: list[BaseMessage] | None = None,
+    kept: list[BaseMessage] | None = None,
+    **looked_up: list[str],
 ) -> tuple[list[str], str]:
-    """Answer the tools' calls until there is an answer; return the queries and the answer."""
+    """Answer the tools' calls until there is an answer; return the queries and the answer. `kept` holds it all then."""
     messages: list[BaseMessage] = [*(earlier or []), HumanMessage(question)]
     queries: list[str] = []
     for _ in range(20):
         reply = MODEL.bind_tools(catalog_tools()).invoke(messages)
         messages.append(reply)
         if not reply.tool_calls:
+            if kept is not None:
+                kept[:] = messages
             return queries, reply.text
         for call in reply.tool_calls:
             sql = call["args"].get("sql", "")
@@ -83,6 +92,40 @@ def test_the_same_messages_give_the_same_reply() -> None:
     messages = [HumanMessage("how many goods are there?")]
     bound = MODEL.bind_tools(catalog_tools())
     assert bound.invoke(messages).tool_calls == bound.invoke(messages).tool_calls
+
+
+ASKED_ELSEWHERE = """
+import tests.unit.test_offline_model as here
+earlier = []
+here.talk("how many goods are there?", earlier=earlier, kept=earlier)
+for question in ("without the Big Red Boxes", "and the Small Blue Churches?"):
+    here.talk(question, earlier=list(earlier), kept=earlier, name=["big red box", "small blue church"])
+print([call["args"] for message in earlier for call in getattr(message, "tool_calls", ())])
+"""
+
+
+def test_what_is_called_is_the_same_in_every_process() -> None:
+    """Else a turn that another process stored could not be followed to its end."""
+    called = {
+        subprocess.run(
+            [sys.executable, "-c", ASKED_ELSEWHERE],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in range(6)
+    }
+    assert len(called) == 1, called
+    assert "g.name <> 'big red box'" in called.pop()
+
+
+def test_a_turn_that_was_not_understood_to_its_end_is_not_passed_over() -> None:
+    earlier: list[BaseMessage] = []
+    talk("what is the average price?", earlier=earlier, kept=earlier)
+    queries, answer = talk("and by name?", earlier=[*earlier, HumanMessage("how many blue goods are there?")])
+    assert queries == []
+    assert "did not answer" in answer
 
 
 def test_tools_that_are_not_bound_are_not_called() -> None:

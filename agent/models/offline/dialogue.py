@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -18,7 +18,8 @@ from agent.models.offline.language.lexicon import COMMENTED, SPELLED, Item, Lexi
 from agent.models.offline.language.speech import clauses, draft_of
 from agent.models.offline.language.words import tokens_of
 from agent.models.offline.meaning.followup import follow
-from agent.models.offline.meaning.places import NotUnderstoodError
+from agent.models.offline.meaning.places import NotUnderstoodError, UnclearError
+from agent.models.offline.meaning.resolve import is_named
 from agent.models.offline.query import Query
 from agent.models.offline.schema import Schema, plain, schema_of
 from agent.models.offline.sql import lookup_sql, sql_of
@@ -55,6 +56,12 @@ class Outcome:
     queries: tuple[Query, ...] = ()
     unanswered: bool = False
     """Whether it was a question that could not be answered, so that nothing can lean on it."""
+    unclear: str = ""
+    """The question, where the person was asked which table is meant."""
+    among: tuple[str, ...] = ()
+    """The tables that it may be."""
+    said: frozenset[str] = frozenset()
+    """Tables of which the person said before that they are meant."""
 
 
 Steps = Generator[list[Call], list[Result], Any]
@@ -68,6 +75,7 @@ class Turn:
         self.before = before
         self.previous = before.queries
         self.today = today
+        self.said: frozenset[str] = frozenset()
         self.queries: tuple[Query, ...] = ()
         """What was understood, as soon as it is."""
         self._listed: Mapping[str, Any] = {}
@@ -83,6 +91,10 @@ class Turn:
             return Outcome(text, self.queries or self.previous, self.before.unanswered and not self.queries)
         except Refused as refused:
             return Outcome(str(refused), self.queries or self.previous)
+        except UnclearError as problem:
+            text = f"I cannot tell yet. {problem}"
+            asked = Outcome(text, self.previous, unanswered=True, unclear=self.question)
+            return replace(asked, among=problem.tables, said=self.said)
         except NotUnderstoodError as problem:
             return Outcome(answer.cannot_text(str(problem), self.schema), self.previous, unanswered=True)
 
@@ -107,6 +119,7 @@ class Turn:
     # --- from question to answer ------------------------------------------------------------------------------------
 
     def _answer(self) -> Steps:
+        self._settle()
         yield from self._open_unlisted()
         items = self._items()
         meta = [item.word for item in items if item.kind == "meta"]
@@ -134,6 +147,14 @@ class Turn:
         texts = [answer.result_text(q, schema, r) for q, r in zip(self.queries, results, strict=True)]
         return "\n\n".join(texts)
 
+    def _settle(self) -> None:
+        """Ask the question before again where this only says which table was meant: "of visits"."""
+        items = [i for i in self._items() if i.kind not in {"lean", "and", "end"}]
+        named = [t for t in self.before.among if all(t in i.tables for i in items)]
+        if items and len(named) == 1:
+            self.question, self.said = self.before.unclear, self.before.said | {*named}
+            self.before = replace(self.before, unanswered=False)
+
     def _about_tables(self, tables: list[str]) -> Steps:
         if not tables:
             return answer.tables_text(self._listed)
@@ -158,7 +179,7 @@ class Turn:
         """Learn more of the schema and its values until the question is understood."""
         if queries := self._plain():
             return queries
-        problem: NotUnderstoodError | None = None
+        queries, problem = (), None
         for learn in (
             self._describe_named,
             self._look_up,
@@ -172,9 +193,14 @@ class Turn:
             if self._unknown() and learn != self._look_up_names:
                 continue
             try:
-                return self._read()
+                queries = self._read()
             except NotUnderstoodError as found:
                 problem = found
+                continue
+            if self._is_sure(queries):
+                return queries
+        if queries and not isinstance(problem, UnclearError):
+            return queries
         assert problem is not None
         raise problem
 
@@ -186,11 +212,18 @@ class Turn:
             queries = self._read()
         except NotUnderstoodError:
             return ()
-        return queries if all(query.tables == [query.base] for query in queries) else ()
+        alone = all(query.tables == [query.base] for query in queries)
+        return queries if alone and self._is_sure(queries) else ()
+
+    def _is_sure(self, queries: Sequence[Query]) -> bool:
+        """Whether no table can take the place of a view that was not named."""
+        items, schema = self._items(), self.schema
+        views = {q.base for q in queries if schema.tables[q.base].is_view and not is_named(q.base, items, schema)}
+        return views <= {q.base for q in self.previous}
 
     def _read(self) -> tuple[Query, ...]:
         items, schema = self._items(), self.schema
-        drafts = [draft_of(part) for part in clauses(items)]
+        drafts = [replace(draft_of(part), said=self.said) for part in clauses(items)]
         return tuple(follow(drafts, schema, self.previous, unanswered=self.before.unanswered))
 
     def _unknown(self) -> list[Item]:
@@ -261,7 +294,7 @@ class Turn:
         together: dict[tuple[str, str], list[str]] = {}
         for name, text in rows:
             # As its words are read in a question, and as it stands between quotes.
-            for phrase in {" ".join(t.text.casefold() for t in tokens_of(text)), text.casefold()}:
+            for phrase in sorted({" ".join(t.text.casefold() for t in tokens_of(text)), text.casefold()}):
                 together.setdefault((phrase, name), []).append(text)
         for (phrase, name), texts in together.items():
             self._values.setdefault(phrase, []).append(Value(columns[name], tuple(texts)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +109,8 @@ def _replay(turn: list[BaseMessage], before: Outcome, today: date) -> tuple[Outc
     except StopIteration as stop:
         outcome: Outcome = stop.value
         return outcome, outcome
-    return calls, replace(before, queries=asked.queries or before.queries)
+    # Where it was interrupted before it was understood, the next one cannot lean on the one before it instead.
+    return calls, Outcome("", asked.queries or before.queries, unanswered=not asked.queries)
 
 
 def _key(call: Call) -> tuple[str, str]:

@@ -90,6 +90,11 @@ class Table:
     described: bool = False
 
     @property
+    def is_view(self) -> bool:
+        """Whether its rows stand in other tables."""
+        return "view" in self.kind
+
+    @property
     def short(self) -> str:
         """Its name without schema and quotes."""
         return parts_of(self.name)[-1]

@@ -84,8 +84,19 @@ class Draft:
     lost: list[str] = field(default_factory=list)
     """Words that have no place."""
     limit: int | None = None
+    sold: bool = False
+    """Whether it is about what was sold."""
+    said: frozenset[str] = frozenset()
+    """Tables that the person said, when asked, to be meant."""
     closed: bool = False
     """Whether the clause said of all there is ("are there"), so that what comes later is not about it."""
+
+    @property
+    def figures(self) -> list[Item]:
+        """Names of figures that are mentioned for themselves, not only to compare them with a number."""
+        compared = [c.target for c in self.conditions]
+        named = [i for i in self.mentioned if all(i is not c for c in compared)]
+        return [i for i in named if any(c.measures for c in i.columns)]
 
     @property
     def items(self) -> list[Item]:

@@ -172,7 +172,7 @@ def _values(phrase: str, lexicon: Lexicon) -> tuple[Value, ...]:
     """Find a phrase among the values, or its singular: "how many recruiters"."""
     if phrase in lexicon.values:
         return tuple(lexicon.values[phrase])
-    return next((tuple(lexicon.values[s]) for s in sorted(_spellings(phrase)) if s in lexicon.values), ())
+    return next((tuple(lexicon.values[s]) for s in _spellings(phrase) if s in lexicon.values), ())
 
 
 def _made(part: Sequence[Token], kind: str, **more: object) -> Item:
@@ -299,7 +299,8 @@ def phrases(question: str, items: Sequence[Item], wanted: Sequence[Item]) -> lis
     return list(found)
 
 
-def _spellings(text: str) -> set[str]:
+def _spellings(text: str) -> list[str]:
+    """Return a text in lower case with the forms of its last word, always in the same order."""
     words = [t.text.strip("\"'“”").casefold() for t in tokens_of(text)]
     phrase = " ".join(words)
-    return {phrase, *(" ".join([*words[:-1], form]) for form in forms(words[-1]))} if words else set()
+    return sorted({phrase, *(" ".join([*words[:-1], form]) for form in forms(words[-1]))}) if words else []

@@ -55,6 +55,8 @@ class Speech(Orders):
             self.at += 1
             if "there" in item.gap and self.draft.wanted and item.kind in {"end", "and"}:
                 self.draft.closed = True
+            if item.kind in {"hint", "end"} and "sell" in map(stem, (item.text, *item.gap)):
+                self.draft.sold = True
             handler = getattr(self, f"_{item.kind}", None)
             if handler is None:
                 self.draft.lost.append(item.text)

@@ -74,7 +74,7 @@ def _leans(draft: Draft) -> bool:
     if draft.lean in {"strong", "refer"} or draft.months or (draft.figured and not draft.subject):
         return True
     if not _has_head(draft):
-        return not any(c.measures for i in draft.mentioned for c in i.columns) or bool(draft.lean)
+        return not draft.figures or bool(draft.lean)
     counting = any(w.agg == "count" and w.target and w.target.tables for w in draft.wanted)
     return bool(draft.lean) and not counting and not (draft.asks == "list" and draft.subject)
 
@@ -156,7 +156,7 @@ class _Leaning(Resolver):
 
     def _new_measures(self) -> None:
         wanted = list(self.draft.wanted)
-        bare = [i for i in self.draft.mentioned if any(c.measures for c in i.columns)]
+        bare = self.draft.figures
         subject = self.draft.subject
         if not wanted and subject and any(c.measures for c in subject.columns) and not self.draft.rank:
             bare.insert(0, subject)
@@ -211,16 +211,11 @@ class _Leaning(Resolver):
         assert target is not None
         kinds = [c for c in target.columns if c.measures]
         tables = [c.table for c in kinds] if kinds and wanted[0].agg != "count" else [*target.tables]
-        base = self.base if self.base in tables or not tables else tables[0]
+        base = self.base if self.base in tables or not tables else self._other_base(tables, target.text)
         if base != self.base:
             self.base = base
             self.table = self.schema.tables[base]
             self.places = replace(self.places, base=base)
-            needed = [f.column.table for f in self.before.filters]
-            needed += [table for g in self.before.groups if (table := g.entity or (g.column and g.column.table))]
-            for table in needed:
-                if self.places.steps(table) is None:
-                    raise NotUnderstoodError("I cannot ask that of the rows before; ask the whole question again.")
         measures = []
         for each in wanted:
             if each.agg:
@@ -235,6 +230,15 @@ class _Leaning(Resolver):
             groups = ()
         order = self.before.order if self.before.ordered is None else None
         self._set(base=base, measures=tuple(measures), groups=groups, shown=(), subject=None, order=order, ordered=None)
+
+    def _other_base(self, tables: Sequence[str], name: str) -> str:
+        """Choose a table from which everything is reached that was asked about before."""
+        needed = [f.column.table for f in self.before.filters]
+        needed += [table for g in self.before.groups if (table := g.entity or (g.column and g.column.table))]
+        found = [t for t in dict.fromkeys(tables) if all(self.schema.path(t, n) is not None for n in needed)]
+        if not found:
+            raise NotUnderstoodError("I cannot ask that of the rows before; ask the whole question again.")
+        return self.places.likeliest(found, name)
 
     def _reranked(self) -> bool:
         """Rank the same by something else: "and by quantity?" after the top 3 by revenue."""
@@ -257,7 +261,7 @@ class _Leaning(Resolver):
         if not groups and self.draft.subject and id(self.draft.subject) not in self.used and self.draft.asks == "which":
             self.used.add(id(self.draft.subject))
             item = self.draft.subject
-            if self.places.entity(item.tables) == self.base and not self.before.measures:
+            if self.places.entity(item.tables, item.text) == self.base and not self.before.measures:
                 return
             groups = [self.group(item)]
         if groups:
@@ -282,6 +286,12 @@ class _Leaning(Resolver):
         new = self.query_.filters
         self._set(filters=kept)
         self.query_ = self.query_.filtered(new)
+
+    def _of_each(self, column: Column) -> bool:
+        """Whether it may mean the figure of each group: "only a total price above 30" after revenue by country."""
+        return super()._of_each(column) or (
+            bool(self.query_.groups) and any(m.column == column for m in self.query_.measures)
+        )
 
     def _other_extreme(self) -> bool:
         """Compute the highest or lowest of the same column: "and the lowest?" after the highest or average price."""

@@ -34,7 +34,7 @@ class Groups(Ranks):
             self._who()  # "who supplies the shops": not the shops
             return
         computing = bool(self.query_.measures or (self.draft.rank and self.draft.rank.kind == "measure"))
-        entity = self.places.entity(subject.tables) if subject.tables else None
+        entity = self.places.entity(subject.tables, subject.text) if subject.tables else None
         if self.draft.asks == "when" and entity == self.base:
             return
         if computing or self._having_asked():
@@ -75,7 +75,7 @@ class Groups(Ranks):
         if self.base in doers or (not doers and self._is_people(self.base)):
             return
         reached = doers or [t for t in self.schema.neighbours([self.base]) if self._is_people(t)]
-        entity = self.places.entity(reached[:1])
+        entity = self.places.entity(reached[:1], "who")
         if entity is None:
             raise NotUnderstoodError("I see no people that this could be about.")
         if self.draft.rank or self.query_.measures:
@@ -111,7 +111,7 @@ class Groups(Ranks):
             return Group(column, unit=item.word)
         if own:
             return Group(self.places.column(own, item.text))
-        entity = self.places.entity(item.tables)
+        entity = self.places.entity(item.tables, item.text)
         if entity == self.base:
             raise NotUnderstoodError(f"Each row of {plain(self.base)} is one of the {item.text} already.")
         if entity is not None:

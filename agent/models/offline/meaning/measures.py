@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from agent.models.offline.language.draft import Wanted
 from agent.models.offline.language.lexicon import Item, Value
-from agent.models.offline.language.words import same, synonyms
+from agent.models.offline.language.words import counted_by, is_verb, same, stem, stems_of, synonyms
 from agent.models.offline.meaning.places import NotUnderstoodError, table_of
 from agent.models.offline.meaning.reading import Reading
 from agent.models.offline.query import Measure
@@ -65,6 +65,8 @@ class Measures(Reading):
         return Measure(agg, column)
 
     def _of_nothing(self, wanted: Wanted) -> Measure:
+        if wanted.agg == "count" and (done := self._done()):
+            return done
         if wanted.agg == "count" and (self.draft.chosen or self.draft.dates or self.draft.groups):
             subject = self.draft.subject
             tables = subject.tables if subject else ()
@@ -84,16 +86,28 @@ class Measures(Reading):
             raise NotUnderstoodError(f"I do not know what “{self.draft.hints[0].text}” means here.")
         raise NotUnderstoodError("I cannot tell what to compute.")
 
+    def _done(self) -> Measure | None:
+        """Read "how many were sold" by the column that counts the pieces sold: a row may be of several."""
+        counts = [c for c in self.table.columns if c.measures and (counted_by(c.comment) or _is_quantity(c))]
+        verbs = {stem(h.text) for h in self.draft.hints if is_verb(h.text)}
+        told = [c for c in counts if verbs & {*stems_of(c.comment), *map(stem, c.words)}]
+        if len(told) == 1:
+            return Measure("sum", told[0])
+        hinted = any(self.base in h.tables or any(c.table == self.base for c in h.columns) for h in self.draft.hints)
+        if self.draft.sold and (counts or not hinted):
+            raise NotUnderstoodError("I cannot tell what says how many were sold; ask for the sum of a column.")
+        return None
+
     def _values(self) -> Iterator[Value]:
         for chosen in self.draft.chosen:
             yield from chosen.item.values
 
     def _count(self, target: Item, distinct: bool) -> Measure:
         if target.tables and not (distinct and target.columns):
-            table = self.base if self.base in target.tables else table_of(target, self.schema, ())
+            table = self.base if self.base in target.tables else table_of(target, self.schema, self.draft.said)
             if table == self.base:
                 return Measure("count")
-            entity = self.places.entity([table] if table else [])
+            entity = self.places.entity([table] if table else [], target.text)
             key = self.schema.tables[table].key if table and entity else None
             if key is None:
                 raise NotUnderstoodError(f"I see no way from {plain(self.base)} to “{target.text}”.")
@@ -151,6 +165,10 @@ def check_sum(column: Column) -> None:
     """Refuse to add up what makes no sense in sum."""
     if set(_NEVER_ADDED) & set(column.words):
         raise NotUnderstoodError(f"Adding up “{plain(column.name)}” makes no sense; ask for the average.")
+
+
+def _is_quantity(column: Column) -> bool:
+    return any(same(word, noun) for word in column.words for noun in ("quantity", *synonyms("quantity")))
 
 
 def is_revenue(asked: str) -> bool:

@@ -14,6 +14,15 @@ class NotUnderstoodError(Exception):
     """The question cannot be answered; the message says why, in a sentence for the person who asked."""
 
 
+class UnclearError(NotUnderstoodError):
+    """It may be of several tables, and the question does not say of which."""
+
+    def __init__(self, name: str, tables: Iterable[str]) -> None:
+        self.tables = tuple(dict.fromkeys(tables))
+        *others, last = map(plain, self.tables)
+        super().__init__(f"“{name}” stands in {', '.join(others)} and {last}: please say of which.")
+
+
 @dataclass
 class Places:
     """The schema as seen from one table, and the tables that the question speaks of."""
@@ -38,6 +47,8 @@ class Places:
         best = [c for pair in ranked if self._distance(pair) == self._distance(ranked[0]) for c in [pair[1]]]
         if len({c.table for c in best}) > 1 or len(best) > 1:
             best = _clearer(best, name)
+        if len(best) > 1 and len({c.table for c in best}) == len(best):
+            raise UnclearError(name, (c.table for c in best))
         if len(best) > 1:
             names = " or ".join(dict.fromkeys(f"{plain(c.table)}.{plain(c.name)}" for c in best))
             raise NotUnderstoodError(f"“{name}” could be {names}: please say which.")
@@ -73,14 +84,22 @@ class Places:
                 raise NotUnderstoodError(f"The date could be {names}: please say which.")
         raise NotUnderstoodError(f"{plain(self.base)} holds no dates.")
 
-    def entity(self, tables: Sequence[str]) -> str | None:
+    def entity(self, tables: Sequence[str], name: str) -> str | None:
         """Choose the table whose rows to group by, of those that each row of the base points to."""
         reached = [(steps, t) for t in tables if (steps := self.steps(t)) is not None]
         if not reached:
             return None
-        steps, table = min(reached)
+        steps = min(reached)[0]
         self.cost += steps
-        return table
+        return self.likeliest([t for each, t in reached if each == steps], name)
+
+    def likeliest(self, tables: Sequence[str], name: str) -> str:
+        """Choose one of the tables that a name may mean: of those spoken of, and a table rather than a view of it."""
+        spoken = [t for t in tables if t in self.spoken] or tables
+        found = [t for t in spoken if not self.schema.tables[t].is_view] or spoken
+        if len(found) > 1:
+            raise UnclearError(name, found)
+        return found[0]
 
     def _distance(self, pair: tuple[int, Column]) -> int:
         steps, column = pair
@@ -94,9 +113,10 @@ def table_of(item: Item, schema: Schema, spoken: Iterable[str] = ()) -> str | No
         NotUnderstoodError: It may be more than one.
     """
     tables = [t for t in item.tables if t in schema.tables]
+    tables = [t for t in tables if t in {*spoken}] or tables
+    tables = [t for t in tables if not schema.tables[t].is_view] or tables
     if len(tables) > 1:
-        names = " or ".join(map(plain, tables))
-        raise NotUnderstoodError(f"“{item.text}” could be {names}: please say which.")
+        raise UnclearError(item.text, tables)
     return tables[0] if tables else None
 
 

@@ -93,7 +93,7 @@ class Ranks(Conditions):
         elif keys and not target.tables:
             group = self._by_key(keys[0])
         else:
-            entity = self.places.entity(target.tables)
+            entity = self.places.entity(target.tables, target.text)
             hinted = any(c.table == self.base for h in self.draft.hints for c in h.columns)
             several = entity is not None and len(self.schema.dependents([entity])) > 1
             if entity is None or entity == self.base or (several and not hinted):

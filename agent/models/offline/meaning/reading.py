@@ -26,7 +26,7 @@ class Reading:
         self.base = base
         self.table = schema.tables[base]
         spoken = {t for item in draft.items for t in item.tables if len(item.tables) == 1}
-        self.places = Places(schema, base, frozenset(spoken))
+        self.places = Places(schema, base, draft.said or frozenset(spoken))
         self.query_ = Query(base)
         self.used: set[int] = set()
 

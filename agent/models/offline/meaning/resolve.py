@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from agent.models.offline.language.draft import Draft, Wanted
-from agent.models.offline.language.lexicon import Item
+from agent.models.offline.language.lexicon import SPELLED, Item
 from agent.models.offline.language.words import is_verb, stem
 from agent.models.offline.meaning.groups import Groups
-from agent.models.offline.meaning.places import NotUnderstoodError
+from agent.models.offline.meaning.places import NotUnderstoodError, UnclearError
 from agent.models.offline.query import Query
 from agent.models.offline.schema import Schema, plain
 from agent.models.offline.sql import grouped
@@ -64,22 +64,49 @@ def _refuse_either(draft: Draft) -> None:
 
 
 def _cheapest(draft: Draft, schema: Schema) -> Query:
-    """Try every table that the question may be about; take the reading that needs the fewest steps."""
+    """Try every table that the question may be about; take the reading that needs the fewest steps.
+
+    A table goes before the views that stand on it or share its columns, unless it is them that the question names.
+    """
     bases = list(dict.fromkeys(_bases(draft, schema)))
+    bases = [base for base in bases if base in draft.said] or bases
     if not bases:
         raise NotUnderstoodError("I cannot tell which table this is about.")
-    found: list[tuple[int, int, Query]] = []
+    found: list[tuple[tuple[bool, int, bool], Query]] = []
     problems: list[NotUnderstoodError] = []
-    for number, base in enumerate(bases):
+    for base in bases:
         try:
             query, cost = Resolver(draft, schema, base).query()
         except NotUnderstoodError as problem:
             problems.append(problem)
         else:
-            found.append((cost, number, query))
+            view = schema.tables[base].is_view and not is_named(base, draft.items, schema)
+            spoken = any(item.sure == SPELLED and base in item.tables for item in draft.items)
+            found.append(((view, cost, not spoken), query))
     if not found:
         raise problems[0]
-    return min(found, key=lambda each: each[:2])[2]
+    first = min(rank for rank, _ in found)
+    equal = [query for rank, query in found if rank == first]
+    for item in (*draft.items, *draft.hints):
+        tables = [query.base for query in equal if query is equal[0] or _differ(item, equal[0], query)]
+        if len(tables) > 1:
+            raise UnclearError(item.text, tables)
+    return equal[0]
+
+
+def is_named(view: str, items: Iterable[Item], schema: Schema) -> bool:
+    """Tell whether words name a view, and no table as well."""
+    named = [item.tables for item in items if view in item.tables]
+    return any(all(schema.tables[table].is_view for table in tables) for tables in named)
+
+
+def _differ(item: Item, one: Query, other: Query) -> bool:
+    """Tell whether two readings take a word for columns of different tables, or for the tables themselves."""
+    columns = {*item.columns, *(value.column for value in item.values)}
+    first, second = ({c.table for c in query.columns if c in columns} for query in (one, other))
+    if first and second:
+        return first.isdisjoint(second)
+    return one.base in item.tables and other.base in item.tables
 
 
 def _bases(draft: Draft, schema: Schema) -> Iterator[str]:
@@ -154,7 +181,7 @@ class Resolver(Groups):
         for item in self.draft.mentioned:
             if id(item) in self.used:
                 continue
-            entity = self.places.entity(item.tables)
+            entity = self.places.entity(item.tables, item.text)
             if entity is not None and not self.query_.measures and not self.query_.groups:
                 asked = entity != self.base and all(f.column.table != entity for f in self.query_.filters)
                 shown.extend(self.schema.tables[entity].labels if asked else ())
