@@ -1125,6 +1125,22 @@ select count(*) from bakehouse.suppliers where country = 'Italy' and approved;
 -- alice: average revenue per franchise
 -- refused
 
+-- bob: which manager has the most employees?
+select m.name, count(*) from hr.employees e join hr.employees m on m.employee_id = e.manager_id
+group by m.employee_id, m.name order by 2 desc limit 1;
+
+-- bob: how many employees per manager?
+select m.name, count(*) from hr.employees e left join hr.employees m on m.employee_id = e.manager_id
+group by m.employee_id, m.name;
+
+-- bob: managers with more than 18 employees
+select m.name from hr.employees e join hr.employees m on m.employee_id = e.manager_id
+group by m.employee_id, m.name having count(*) > 18;
+
+-- bob: which 2 managers have the fewest employees?
+select m.name, count(*) from hr.employees e join hr.employees m on m.employee_id = e.manager_id
+group by m.employee_id, m.name order by 2 limit 2;
+
 -- # what may be meant of each or of all
 
 -- alice: which shops have a rating above 4?

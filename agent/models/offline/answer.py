@@ -150,9 +150,9 @@ def _columns(query: Query, schema: Schema) -> tuple[list[str], list[bool]]:
     heads: list[str] = []
     formats: list[bool] = []
     for group in query.groups:
-        if group.entity:
-            names = labels(schema.tables[group.entity])
-            heads += [_entity(schema, group.entity)] if len(names) == 1 else _heads(names)
+        names = labels(schema.tables[group.entity]) if group.entity else schema.named_by(group.column)
+        if names:
+            heads += [_group(group, schema)] if len(names) == 1 else _heads(names)
             formats += [False] * len(names)
         else:
             assert group.column is not None
@@ -211,6 +211,8 @@ def _group(group: Group, schema: Schema) -> str:
     if group.entity:
         return _entity(schema, group.entity)
     assert group.column is not None
+    if schema.named_by(group.column):
+        return " ".join(group.column.words[:-1] if group.column.words[-1] == "id" else group.column.words)
     return group.unit or plain(group.column.name)
 
 
