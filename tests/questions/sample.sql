@@ -1006,6 +1006,12 @@ select sum(total_price) from bakehouse.transactions where sold_at >= '2025-04-01
 -- bob: how many employees were hired in 2021 or later?
 select count(*) from hr.employees where hired_on >= '2021-01-01';
 
+-- alice: how many transactions in the last quarter of 2024?
+select count(*) from bakehouse.transactions where sold_at >= '2024-10-01' and sold_at < '2025-01-01';
+
+-- alice: how many transactions in the first month of 2025?
+select count(*) from bakehouse.transactions where sold_at >= '2025-01-01' and sold_at < '2025-02-01';
+
 -- # several figures
 
 -- alice: number of transactions and revenue by country
