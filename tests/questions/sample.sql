@@ -662,6 +662,10 @@ select count(*) from bakehouse.franchises;
 select country, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
 group by country;
 
+-- bob: revenue in France
+-- told
+values ('There is no “France” among the rows of bakehouse.transactions that you may read');
+
 -- bob: how many franchises are in France?
 select count(*) from bakehouse.franchises where country = 'France';
 -- or
