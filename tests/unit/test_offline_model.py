@@ -128,6 +128,16 @@ def test_a_turn_that_was_not_understood_to_its_end_is_not_passed_over() -> None:
     assert "did not answer" in answer
 
 
+@pytest.mark.parametrize("question", ["a " * 60_000, "1 " * 600, "g" * 3_000, "“" * 3_000])
+def test_a_question_that_is_very_long_is_refused_at_once(question: str) -> None:
+    reply = MODEL.bind_tools(catalog_tools()).invoke([HumanMessage(question)])
+    assert reply.tool_calls == []
+    assert "cannot read" in reply.text
+    assert len(reply.text) < 100
+    _, answer = talk("and by name?", earlier=[HumanMessage(question), reply])
+    assert "did not answer" in answer
+
+
 def test_tools_that_are_not_bound_are_not_called() -> None:
     reply = MODEL.invoke([HumanMessage("how many goods are there?")])
     assert reply.tool_calls == []

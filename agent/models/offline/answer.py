@@ -13,6 +13,7 @@ from agent.models.offline.schema import Column, Schema, plain
 from agent.models.offline.sql import labels, listed
 
 NO_TABLES = "This login may read no tables. Ask the owner of the data for SELECT on the tables that you need."
+TOO_LONG = "I cannot read a question as long as this one; please ask it in fewer words."
 _AGGREGATES = {
     "sum": "sum of {}",
     "avg": "average {}",
