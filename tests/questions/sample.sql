@@ -985,6 +985,20 @@ group by country;
 -- alice: how many sales do not have a quantity of 3 or more?
 select count(*) from bakehouse.transactions where quantity < 3;
 
+-- # whose it is
+
+-- alice: total revenue by continent
+-- told
+values ('Sum of total_price by suppliers'' continent');
+
+-- alice: the top 3 countries by revenue
+-- told
+values ('Franchises'' country with the highest sum');
+
+-- alice: how many franchises are there per country?
+-- told
+values ('Number of franchises by country');
+
 -- # several months
 
 -- alice: revenue from May to July 2025

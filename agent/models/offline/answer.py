@@ -175,7 +175,7 @@ def _heads(columns: Sequence[Column]) -> list[str]:
 def _heading(query: Query, schema: Schema, count: int | None, where: str) -> str:
     """Say what the rows of a table are; `count` is None where there are more than could be fetched."""
     measures = " and ".join(_measure(m, query) for m in query.measures)
-    groups = " and ".join(_group(g, schema) for g in query.groups)
+    groups = " and ".join(_whose(g, query, schema) for g in query.groups)
     if query.limit is not None and query.order:
         end = {"desc": "highest", "asc": "lowest"}[query.order]
         if query.measures and query.ordered is None:
@@ -192,7 +192,7 @@ def _heading(query: Query, schema: Schema, count: int | None, where: str) -> str
 
 def _things(query: Query, schema: Schema) -> str:
     if query.groups:
-        return f"{' and '.join(_group(g, schema) for g in query.groups)} values in {_rows(query.base)}"
+        return f"{' and '.join(_whose(g, query, schema) for g in query.groups)} values in {_rows(query.base)}"
     return _rows(query.subject or query.base)
 
 
@@ -215,6 +215,15 @@ def _group(group: Group, schema: Schema) -> str:
     if schema.named_by(group.column):
         return " ".join(group.column.words[:-1] if group.column.words[-1] == "id" else group.column.words)
     return group.unit or plain(group.column.name)
+
+
+def _whose(group: Group, query: Query, schema: Schema) -> str:
+    """Name a group; where it is a column of another table, with that: "suppliers' continent"."""
+    name = _group(group, schema)
+    if group.column is None or group.column.table == query.base:
+        return name
+    rows = _rows(group.column.table)
+    return f"{rows}' {name}" if rows.endswith("s") else f"{rows}'s {name}"
 
 
 def _entity(schema: Schema, table: str) -> str:
