@@ -662,6 +662,10 @@ select count(*) from bakehouse.franchises;
 select country, sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
 group by country;
 
+-- bob: revenue in France
+-- told
+values ('There is no “France” among the rows of bakehouse.transactions that you may read');
+
 -- bob: how many franchises are in France?
 select count(*) from bakehouse.franchises where country = 'France';
 -- or
@@ -981,6 +985,20 @@ group by country;
 -- alice: how many sales do not have a quantity of 3 or more?
 select count(*) from bakehouse.transactions where quantity < 3;
 
+-- # whose it is
+
+-- alice: total revenue by continent
+-- told
+values ('Sum of total_price by suppliers'' continent');
+
+-- alice: the top 3 countries by revenue
+-- told
+values ('Franchises'' country with the highest sum');
+
+-- alice: how many franchises are there per country?
+-- told
+values ('Number of franchises by country');
+
 -- # several months
 
 -- alice: revenue from May to July 2025
@@ -1005,6 +1023,12 @@ select sum(total_price) from bakehouse.transactions where sold_at >= '2025-04-01
 
 -- bob: how many employees were hired in 2021 or later?
 select count(*) from hr.employees where hired_on >= '2021-01-01';
+
+-- alice: how many transactions in the last quarter of 2024?
+select count(*) from bakehouse.transactions where sold_at >= '2024-10-01' and sold_at < '2025-01-01';
+
+-- alice: how many transactions in the first month of 2025?
+select count(*) from bakehouse.transactions where sold_at >= '2025-01-01' and sold_at < '2025-02-01';
 
 -- # several figures
 
@@ -1124,6 +1148,22 @@ select count(*) from bakehouse.suppliers where country = 'Italy' and approved;
 
 -- alice: average revenue per franchise
 -- refused
+
+-- bob: which manager has the most employees?
+select m.name, count(*) from hr.employees e join hr.employees m on m.employee_id = e.manager_id
+group by m.employee_id, m.name order by 2 desc limit 1;
+
+-- bob: how many employees per manager?
+select m.name, count(*) from hr.employees e left join hr.employees m on m.employee_id = e.manager_id
+group by m.employee_id, m.name;
+
+-- bob: managers with more than 18 employees
+select m.name from hr.employees e join hr.employees m on m.employee_id = e.manager_id
+group by m.employee_id, m.name having count(*) > 18;
+
+-- bob: which 2 managers have the fewest employees?
+select m.name, count(*) from hr.employees e join hr.employees m on m.employee_id = e.manager_id
+group by m.employee_id, m.name order by 2 limit 2;
 
 -- # what may be meant of each or of all
 

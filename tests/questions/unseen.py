@@ -33,6 +33,7 @@ READERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "kofi": ("gallery", ("gallery",)),
     "lena": ("vet", ("vet",)),
     "mira": ("mail", ("mail",)),
+    "nils": ("fleet", ("fleet",)),
 }
 
 _FOLDER = Path(__file__).with_name("schemas")

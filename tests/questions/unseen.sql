@@ -603,3 +603,38 @@ select name from mail.customers where region = 'islands';
 
 -- mira: total amount of refunds by reason
 select reason, sum(amount) from mail.refunds group by 1;
+
+-- # fleet
+
+-- nils: average price by make
+select make, avg(price) from fleet.vehicles group by 1;
+
+-- nils: total distance by make
+select make, sum(distance) from fleet.trips join fleet.vehicles using (vehicle_id) group by 1;
+
+-- nils: how many makes are there?
+select count(distinct make) from fleet.vehicles;
+
+-- nils: how many vehicles are in repair?
+select count(*) from fleet.vehicles where status = 'in repair';
+
+-- nils: which vehicles are for sale?
+select plate from fleet.vehicles where status = 'for sale';
+
+-- nils: total distance in the first half of 2024
+select sum(distance) from fleet.trips where started_on >= '2024-01-01' and started_on < '2024-07-01';
+
+-- nils: how many trips in the last month of 2024?
+select count(*) from fleet.trips where started_on >= '2024-12-01' and started_on < '2025-01-01';
+
+-- nils: how many vehicles are on the road?
+select count(*) from fleet.vehicles where status = 'on the road';
+
+-- nils: price by vehicle's make
+select make, avg(price) from fleet.vehicles group by 1;
+
+-- nils: which make has the most vehicles?
+select make, count(*) from fleet.vehicles group by 1 order by 2 desc limit 1;
+
+-- nils: which vehicle makes the most distance?
+select vehicle_id, sum(distance) from fleet.trips group by 1 order by 2 desc limit 1;

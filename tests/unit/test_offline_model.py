@@ -128,6 +128,16 @@ def test_a_turn_that_was_not_understood_to_its_end_is_not_passed_over() -> None:
     assert "did not answer" in answer
 
 
+@pytest.mark.parametrize("question", ["a " * 60_000, "1 " * 600, "g" * 3_000, "“" * 3_000])
+def test_a_question_that_is_very_long_is_refused_at_once(question: str) -> None:
+    reply = MODEL.bind_tools(catalog_tools()).invoke([HumanMessage(question)])
+    assert reply.tool_calls == []
+    assert "cannot read" in reply.text
+    assert len(reply.text) < 100
+    _, answer = talk("and by name?", earlier=[HumanMessage(question), reply])
+    assert "did not answer" in answer
+
+
 def test_tools_that_are_not_bound_are_not_called() -> None:
     reply = MODEL.invoke([HumanMessage("how many goods are there?")])
     assert reply.tool_calls == []
@@ -231,6 +241,9 @@ def test_first_rows_without_an_order_have_no_ties() -> None:
         ("in May 2024 and May 2025", [("2024-05-01", "2024-06-01"), ("2025-05-01", "2025-06-01")]),
         ("in the second half of 2025", [("2025-07-01", "2026-01-01")]),
         ("in H1 2025", [("2025-01-01", "2025-07-01")]),
+        ("in the last quarter of 2024", [("2024-10-01", "2025-01-01")]),
+        ("in the final half of 2024", [("2024-07-01", "2025-01-01")]),
+        ("in the first month of 2024", [("2024-01-01", "2024-02-01")]),
         ("after 2018 but before 2022", [("2019-01-01", "2022-01-01")]),
         ("in 2025 before June", [("2025-01-01", "2025-06-01")]),
         ("in 2025 until June", [("2025-01-01", "2025-07-01")]),

@@ -13,6 +13,7 @@ from agent.models.offline.schema import Column, Schema, plain
 from agent.models.offline.sql import labels, listed
 
 NO_TABLES = "This login may read no tables. Ask the owner of the data for SELECT on the tables that you need."
+TOO_LONG = "I cannot read a question as long as this one; please ask it in fewer words."
 _AGGREGATES = {
     "sum": "sum of {}",
     "avg": "average {}",
@@ -150,9 +151,9 @@ def _columns(query: Query, schema: Schema) -> tuple[list[str], list[bool]]:
     heads: list[str] = []
     formats: list[bool] = []
     for group in query.groups:
-        if group.entity:
-            names = labels(schema.tables[group.entity])
-            heads += [_entity(schema, group.entity)] if len(names) == 1 else _heads(names)
+        names = labels(schema.tables[group.entity]) if group.entity else schema.named_by(group.column)
+        if names:
+            heads += [_group(group, schema)] if len(names) == 1 else _heads(names)
             formats += [False] * len(names)
         else:
             assert group.column is not None
@@ -174,7 +175,7 @@ def _heads(columns: Sequence[Column]) -> list[str]:
 def _heading(query: Query, schema: Schema, count: int | None, where: str) -> str:
     """Say what the rows of a table are; `count` is None where there are more than could be fetched."""
     measures = " and ".join(_measure(m, query) for m in query.measures)
-    groups = " and ".join(_group(g, schema) for g in query.groups)
+    groups = " and ".join(_whose(g, query, schema) for g in query.groups)
     if query.limit is not None and query.order:
         end = {"desc": "highest", "asc": "lowest"}[query.order]
         if query.measures and query.ordered is None:
@@ -191,7 +192,7 @@ def _heading(query: Query, schema: Schema, count: int | None, where: str) -> str
 
 def _things(query: Query, schema: Schema) -> str:
     if query.groups:
-        return f"{' and '.join(_group(g, schema) for g in query.groups)} values in {_rows(query.base)}"
+        return f"{' and '.join(_whose(g, query, schema) for g in query.groups)} values in {_rows(query.base)}"
     return _rows(query.subject or query.base)
 
 
@@ -211,7 +212,18 @@ def _group(group: Group, schema: Schema) -> str:
     if group.entity:
         return _entity(schema, group.entity)
     assert group.column is not None
+    if schema.named_by(group.column):
+        return " ".join(group.column.words[:-1] if group.column.words[-1] == "id" else group.column.words)
     return group.unit or plain(group.column.name)
+
+
+def _whose(group: Group, query: Query, schema: Schema) -> str:
+    """Name a group; where it is a column of another table, with that: "suppliers' continent"."""
+    name = _group(group, schema)
+    if group.column is None or group.column.table == query.base:
+        return name
+    rows = _rows(group.column.table)
+    return f"{rows}' {name}" if rows.endswith("s") else f"{rows}'s {name}"
 
 
 def _entity(schema: Schema, table: str) -> str:

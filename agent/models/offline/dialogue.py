@@ -26,6 +26,7 @@ from agent.models.offline.sql import lookup_sql, sql_of
 
 _QUALIFIED = re.compile(r'(?<![\w.])((?:[^\W\d]\w*|"[^"]+")\.(?:[^\W\d]\w*|"[^"]+"))(?![\w(])')
 _MOST_DESCRIBED = 12
+_LONGEST, _MOST_WORDS = 2_000, 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class Turn:
 
     def steps(self) -> Steps:
         """Run the turn; it returns its Outcome."""
+        if len(self.question) > _LONGEST or len(tokens_of(self.question)) > _MOST_WORDS:
+            return Outcome(answer.TOO_LONG, self.previous, unanswered=True)
         try:
             [self._listed] = yield from self._call(Call("list_tables", {}))
             text = yield from self._answer()

@@ -161,6 +161,12 @@ class Schema:
             ways = [(e.target.table, [*way, e]) for table, way in ways for e in self.edges(table)]
         return None
 
+    def named_by(self, column: Column | None) -> tuple[Column, ...]:
+        """Return what a row is known by to which a key of the same table points: the name of a manager."""
+        if column is None or not column.references or column.references[0] != column.table:
+            return ()
+        return tuple(c for c in self.tables[column.table].labels if not c.is_key)
+
     def neighbours(self, tables: Iterable[str]) -> list[str]:
         """Return the tables that the given ones point to, directly or over others."""
         seen = list(dict.fromkeys(tables))

@@ -78,13 +78,14 @@ class _Writer:
         self.schema = schema
         self.aliases: dict[str, str] = {}
         self.joins: list[str] = []
+        self.present: list[str] = []
         base = self._alias(query.base)
         self.joins.append(f"{query.base} as {base}")
 
     def sql(self) -> str:
         query = self.query
         select, group = self._select()
-        where = [self._condition(f) for f in query.filters] + self._missing()
+        where = [self._condition(f) for f in query.filters] + self._missing() + self.present
         having = ""
         if query.having:
             having = f" having {_compared(self._measure(query.measures[0]), query.having.op, query.having.values)}"
@@ -123,11 +124,23 @@ class _Writer:
             return columns, [*([self._column(table.key)] if table.key else []), *columns]
         assert group.column is not None
         text = self._column(group.column)
+        if names := self.schema.named_by(group.column):
+            columns = self._named(group.column, text, names)
+            return columns, [text, *columns]
         if group.unit == "year":
             text = f"extract(year from {text})::int"
         elif group.unit:
             text = f"to_char({text}, {_UNITS[group.unit]})"
         return [f"{text} as {group.unit}" if group.unit else text], [text]
+
+    def _named(self, key: Column, text: str, names: tuple[Column, ...]) -> list[str]:
+        """Join the table once more for the names of the rows to which a key of its own points."""
+        alias = self._new(f"{key.table}.{key.name}", key.table)
+        assert key.references is not None
+        if self.query.ranked or self.query.having:
+            self.present.append(f"{text} is not null")
+        self.joins.append(f"left join {key.table} as {alias} on {alias}.{key.references[1]} = {text}")
+        return [f"{alias}.{c.name}" for c in names]
 
     def _measure(self, measure: Measure) -> str:
         if measure.column is None:
@@ -192,11 +205,11 @@ class _Writer:
                 self.joins.append(f"join {target} as {alias} on {on}")
         return self.aliases[table] if table in self.aliases else self._new(table)
 
-    def _new(self, table: str) -> str:
-        letter = next((c for c in parts_of(table)[-1].casefold() if "a" <= c <= "z"), "t")
+    def _new(self, name: str, table: str = "") -> str:
+        letter = next((c for c in parts_of(table or name)[-1].casefold() if "a" <= c <= "z"), "t")
         taken = set(self.aliases.values())
         alias = next(a for a in (letter, *(f"{letter}{n}" for n in range(2, 99))) if a not in taken)
-        self.aliases[table] = alias
+        self.aliases[name] = alias
         return alias
 
 

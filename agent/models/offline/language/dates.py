@@ -19,6 +19,7 @@ _YEAR = r"(?:19|20)\d\d(?![\d-])"
 _SURE = "|".join(
     (
         rf"(?:the\s+)?(?:last|past|previous|first)\s+\d+\s+(?:days?|weeks?|months?|quarters?|years?)\s+(?:of|in)\s+{_YEAR}",
+        rf"(?:the\s+)?(?:first|last|final)\s+(?:month|quarter|half)\s+(?:of|in)\s+{_YEAR}",
         r"\d{4}-\d{2}-\d{2}(?!\d)",
         r"\d{4}-(?:0[1-9]|1[0-2])(?![\d-])",
         rf"\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH},?\s+{_YEAR}",
@@ -193,6 +194,8 @@ def _atom(text: str, today: date) -> tuple[date, date]:
         return day, day + timedelta(days=1)
     if part := re.fullmatch(rf"(last|past|previous|first)\s+(\d+)\s+(\w+?)s?\s+(?:of|in)\s+({_YEAR})", low):
         return _part_of_year(int(part[4]), int(part[2]), part[3], first=part[1] == "first")
+    if part := re.fullmatch(rf"(first|last|final)\s+(month|quarter|half)\s+(?:of|in)\s+({_YEAR})", low):
+        return _part_of_year(int(part[3]), 1, part[2], first=part[1] == "first")
     if re.match(r"(this|last|past|previous)\b", low):
         return _relative(low, today)
     if iso := re.fullmatch(r"(\d{4})-(\d\d)(?:-(\d\d))?", low):
@@ -215,7 +218,7 @@ def _atom(text: str, today: date) -> tuple[date, date]:
 
 
 def _part_of_year(year: int, number: int, unit: str, *, first: bool) -> tuple[date, date]:
-    months = number * {"month": 1, "quarter": 3}[unit] if unit in {"month", "quarter"} else 0
+    months = number * {"month": 1, "quarter": 3, "half": 6}.get(unit, 0)
     if not 0 < months <= 12:
         raise ValueError(unit)
     if first:

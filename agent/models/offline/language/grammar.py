@@ -147,6 +147,8 @@ SKIP = frozenset((*_SELECT_NOTHING.split(), ","))
 NOUNS_OF_NOTHING = frozenset(
     ("value", "values", "number", "figure", "figures", "record", "records", "entry", "entries")
 )
+# Those of them that are a name where no verb can stand: "by make".
+VERBS_OF_NOTHING = frozenset(("make", "makes", "take", "takes", "need", "split", "limit", "access"))
 SKIP_PHRASES = frozenset(_PHRASES_OF_NOTHING.split("|"))
 LONGEST = 4
 

@@ -16,12 +16,14 @@ from agent.models.offline.language.grammar import (
     SKIP,
     SKIP_PHRASES,
     VERBS,
+    VERBS_OF_NOTHING,
 )
 from agent.models.offline.language.words import (
     Token,
     counted_by,
     forms,
     head_of,
+    is_plural,
     is_verb,
     same,
     spells,
@@ -101,14 +103,15 @@ def _read(question: str, lexicon: Lexicon) -> Iterator[Item]:
     dates = list(periods(question, lexicon.today))
     tokens = [t for t in tokens_of(question) if not any(d.start <= t.start < d.end for d in dates)]
     by_start = {d.start: d for d in dates}
-    at = 0
+    at, before = 0, None
     for start in sorted([*by_start, *(t.start for t in tokens)]):
         if found := by_start.get(start):
             text = question[found.start : found.end]
             yield Item(text, found.start, found.end, "date" if found.period else "unknown", period=found.period)
         elif at < len(tokens) and tokens[at].start == start:
-            item, used = _longest(_run(tokens[at:], question), lexicon)
+            item, used = _longest(_run(tokens[at:], question), lexicon, before)
             at += used
+            before = before if item.kind == "skip" else item
             yield item
         # A start inside of what was read as one item is passed over.
 
@@ -124,9 +127,9 @@ def _run(tokens: Sequence[Token], question: str) -> list[Token]:
     return run
 
 
-def _longest(run: list[Token], lexicon: Lexicon) -> tuple[Item, int]:
+def _longest(run: list[Token], lexicon: Lexicon, before: Item | None) -> tuple[Item, int]:
     for size in range(len(run), 0, -1):
-        if item := _item(tuple(run[:size]), lexicon):
+        if item := _item(tuple(run[:size]), lexicon, before):
             return item, size
     token = run[0]
     if token.number is not None:
@@ -134,8 +137,8 @@ def _longest(run: list[Token], lexicon: Lexicon) -> tuple[Item, int]:
     return _hint(token, lexicon) or Item(token.text, token.start, token.end, "unknown"), 1
 
 
-def _item(part: tuple[Token, ...], lexicon: Lexicon) -> Item | None:
-    """Read the tokens as one item, or None."""
+def _item(part: tuple[Token, ...], lexicon: Lexicon, before: Item | None) -> Item | None:
+    """Read the tokens as one item, or None; `before` is the item before."""
     text = " ".join(t.text for t in part)
     phrase = text.strip("\"“”'").casefold().replace("\u2019", "'")
     quoted = part[0].kind == "quoted"
@@ -147,6 +150,7 @@ def _item(part: tuple[Token, ...], lexicon: Lexicon) -> Item | None:
     values = _values(phrase, lexicon)
     names = _names(part, lexicon.schema) if len(part) <= LONGEST else Item("", 0, 0, "")
     meant = phrase in NOUNS_OF_NOTHING and names.sure >= COMMENTED
+    meant = meant or (phrase in VERBS_OF_NOTHING and names.sure == SPELLED and not _may_be_verb(phrase, before))
     if not kind and not quoted and (phrase in SKIP or phrase in SKIP_PHRASES) and not values and not meant:
         return _made(part, "skip")
     if kind == "month" and (not part[0].text[0].isupper() and phrase in {"may", "march"}):
@@ -166,6 +170,13 @@ def _item(part: tuple[Token, ...], lexicon: Lexicon) -> Item | None:
             values=values,
         )
     return None
+
+
+def _may_be_verb(word: str, before: Item | None) -> bool:
+    """Tell whether it may be what somebody does: "shops make" and "who makes", but not "by make" or "vehicle make"."""
+    if before is None or before.kind != "name":
+        return before is None or before.kind in {"who", "value", "hint", "unknown", "date"}
+    return is_plural(before.text.split()[-1]) != is_plural(word)
 
 
 def _values(phrase: str, lexicon: Lexicon) -> tuple[Value, ...]:
@@ -277,7 +288,7 @@ def _hint(token: Token, lexicon: Lexicon) -> Item | None:
         columns = (*columns, *_graded(noun, lexicon.schema))
     about = tuple(t.name for t in tables if own in stems_of(t.comment) or own in map(stem, t.words))
     schemas = {parts_of(t.name)[0].casefold() for t in tables}
-    if not columns and not about and (own == "sell" or schemas == {token.low}):
+    if not columns and not about and ((own == "sell" and is_verb(token.low)) or schemas == {token.low}):
         return _made([token], "skip")
     if not columns and not about:
         return None
@@ -295,7 +306,9 @@ def phrases(question: str, items: Sequence[Item], wanted: Sequence[Item]) -> lis
                 part = items[first:last]
                 text = question[part[0].start : part[-1].end]
                 if all(i.kind in soft for i in part) and not any(c in ",;?!:" for c in text):
-                    found.update(dict.fromkeys(_spellings(text)))
+                    # With the words before it: "in repair", "on the road".
+                    texts = [" ".join((*part[0].gap[len(part[0].gap) - n :], text)) for n in range(4)]
+                    found.update(dict.fromkeys(form for text in texts for form in _spellings(text)))
     return list(found)
 
 

@@ -189,8 +189,10 @@ def synonyms(word: str) -> frozenset[str]:
 
 
 def is_plural(word: str) -> bool:
-    """Tell whether a word looks like a plural."""
+    """Tell whether a word looks like a plural; a possessive is none: "the vehicle's make"."""
     word = word.casefold()
+    if word.endswith(("'s", "\u2019s")):
+        return False
     return word in _IRREGULAR or len(forms(word) - {word, _SHORT.get(word, word)}) > 0
 
 

@@ -60,6 +60,10 @@ class Places:
         if hint:
             values = [v for v in values if v.column in hint.columns or v.column.table in hint.tables] or values
         columns = [v.column for v in values]
+        if all(self.steps(c.table) is None for c in columns):
+            others = " and ".join(dict.fromkeys(plain(c.table) for c in columns))
+            here = f"the rows of {plain(self.base)} that you may read, nor among those that they point to"
+            raise NotUnderstoodError(f"There is no “{name}” among {here}; I know it from {others} only.")
         chosen = self.column(columns, name)
         return next(v for v in values if v.column == chosen)
 
