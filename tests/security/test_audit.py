@@ -293,7 +293,7 @@ def test_an_administrator_s_pruning_is_told_of_as_well(
         from checkpointer import Retention
 
         gone = list(administrator.prune(Retention(ttl=timedelta(days=10_000))))
-    assert [each.thread_id for each in gone] == [f"{plans}-old"]
+    assert f"{plans}-old" in [each.thread_id for each in gone]
     assert acts(saver, ALICE, f"{plans}-old") == [("mooring_migrator", "deleted", None)]
 
 

@@ -64,6 +64,12 @@ class Plans:
         return {"configurable": {**self.config["configurable"], "checkpoint_id": checkpoint_id}}
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_shared(admin: psycopg.Connection[Any]) -> None:
+    """Other tests leave sessions of the same people behind, and shares of them."""
+    admin.execute("delete from mooring.shares")
+
+
 @pytest.fixture
 def saver(lakehouse: Database) -> Iterator[GovernedPostgresSaver]:
     with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=1) as opened:
