@@ -180,12 +180,28 @@ create function :"schema".principal_role() returns oid
   language sql stable security definer set search_path = pg_catalog, pg_temp
   return (select r.oid from pg_catalog.pg_roles r where r.rolname = :"schema".principal());
 
+-- The number of the set of labels with these numbers, in order.
+create function :"schema".set_of(ids int[]) returns int
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  found_id int;
+begin
+  loop
+    select s.id from :"schema".label_sets s where s.labels = ids into found_id;
+    exit when found;
+    insert into :"schema".label_sets (labels) values (ids) on conflict do nothing;
+  end loop;
+  return found_id;
+end
+$$;
+
 -- The number of the set of these labels. Where a fingerprint is null, that of the principal as of now; ? for a source that
 -- they may not read, or that is not known here.
 create function :"schema".label_set(sources text[], fingerprints text[]) returns int
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   label record;
+  until timestamptz;
   found_id int;
   ids int[] := '{}';
 begin
@@ -198,14 +214,13 @@ begin
       into label.print;
       label.print := coalesce(label.print, '?');
     end if;
+    until := case when label.print like '%~' then date_trunc('hour', now()) + interval '25 hours' end;
     loop
       select l.id from :"schema".labels l
-      where l.source = label.source and l.fingerprint = label.print
-        and l.expires_at is not distinct from case when label.print like '%~' then date_trunc('hour', now()) + interval '25 hours' end
+      where l.source = label.source and l.fingerprint = label.print and l.expires_at is not distinct from until
       into found_id;
       exit when found;
-      insert into :"schema".labels (source, fingerprint, expires_at)
-      values (label.source, label.print, case when label.print like '%~' then date_trunc('hour', now()) + interval '25 hours' end)
+      insert into :"schema".labels (source, fingerprint, expires_at) values (label.source, label.print, until)
       on conflict do nothing;
     end loop;
     ids := ids || found_id;
@@ -213,13 +228,7 @@ begin
   if ids = '{}' then
     return 0;
   end if;
-  select array_agg(id order by id) from unnest(ids) id into ids;
-  loop
-    select s.id from :"schema".label_sets s where s.labels = ids into found_id;
-    exit when found;
-    insert into :"schema".label_sets (labels) values (ids) on conflict do nothing;
-  end loop;
-  return found_id;
+  return :"schema".set_of(array(select id from unnest(ids) id order by id));
 end
 $$;
 
@@ -230,8 +239,6 @@ declare
   inherited int[];
   wider int[] := '{}';
   number int;
-  joined int[];
-  found_id int;
 begin
   select array_agg(distinct label) from (
     select distinct i.label_set
@@ -244,15 +251,11 @@ begin
     return sets;
   end if;
   foreach number in array sets loop
-    select array_agg(distinct label order by label)
-    from unnest(inherited || coalesce((select s.labels from :"schema".label_sets s where s.id = number), '{}')) label
-    into joined;
-    loop
-      select s.id from :"schema".label_sets s where s.labels = joined into found_id;
-      exit when found;
-      insert into :"schema".label_sets (labels) values (joined) on conflict do nothing;
-    end loop;
-    wider := wider || found_id;
+    wider := wider || :"schema".set_of(array(
+      select distinct label
+      from unnest(inherited || coalesce((select s.labels from :"schema".label_sets s where s.id = number), '{}')) label
+      order by label
+    ));
   end loop;
   update :"schema".threads t
   set label_sets = (select array_agg(distinct s order by s) from unnest(t.label_sets || wider) s)
@@ -261,8 +264,8 @@ begin
 end
 $$;
 
--- Labels among these that the principal does not hold now. This database answers for its own tables; for those of other
--- catalogs members of the runtime role are believed, who asked the catalog with the principal's credentials.
+-- Labels among these that the principal does not hold now. This database answers for its own tables; those of other
+-- catalogs it does not know, so nobody holds them.
 create function :"schema".missing_labels(wanted int[]) returns int[]
   language sql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
   begin atomic
@@ -281,11 +284,6 @@ create function :"schema".missing_labels(wanted int[]) returns int[]
     where not exists (
       select from tables t where t.relation = a.relation and t.source = a.source and t.print = a.fingerprint
         and (a.expires_at is null or a.expires_at > pg_catalog.now())
-    ) and not (
-      pg_catalog.pg_has_role(session_user, :'runtime_role'::name, 'MEMBER')
-      and a.id::text = any(
-        pg_catalog.string_to_array(coalesce(pg_catalog.current_setting('mooring.labels', true), ''), ',')
-      )
     );
   end;
 
@@ -341,7 +339,7 @@ grant select (owner, thread, position, kind, label_set, envelope) on :"schema".i
 grant select on :"schema".contents to :"runtime_role";
 
 revoke all on function :"schema".rule(text, boolean), :"schema".fingerprint(oid, oid), :"schema".principal_role(),
-  :"schema".label_set(text[], text[]), :"schema".missing_labels(int[]), :"schema".readable(int[]),
+  :"schema".set_of(int[]), :"schema".label_set(text[], text[]), :"schema".missing_labels(int[]), :"schema".readable(int[]),
   :"schema".readable_sets(), :"schema".missing_sources(int), :"schema".labels_of(oid[]),
   :"schema".with_labels_of(bigint, text, text, int[]) from public;
 grant execute on function :"schema".readable_sets(), :"schema".missing_sources(int) to :"runtime_role";
