@@ -19,13 +19,12 @@ from tests.benchmarks.stores import Governed, fresh
 from tests.benchmarks.timing import interleaved, medians
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tests.benchmarks.rows import Row
     from tests.benchmarks.stores import Store
     from tests.benchmarks.workloads import Workload
 
-CONFIG: Any = {"configurable": {"thread_id": "growing"}}
 SIZES_TAKEN = 20
 CALLS_IN_A_ROW = 5
 
@@ -38,19 +37,25 @@ class Growing:
     workload: Workload
     graph: Any
     turns: int = 0
+    thread_id: str = "growing"
+
+    @property
+    def config(self) -> Any:
+        """Its address."""
+        return {"configurable": {"thread_id": self.thread_id}}
 
     def turn(self) -> None:
         """Run the next turn, every checkpoint of it stored before it goes on."""
-        self.graph.invoke(self.workload.question(self.turns), CONFIG, durability="sync")
+        self.graph.invoke(self.workload.question(self.turns), self.config, durability="sync")
         self.turns += 1
 
     def state(self) -> None:
         """Read the latest state."""
-        assert self.graph.get_state(CONFIG).values
+        assert self.graph.get_state(self.config).values
 
     def history(self) -> None:
         """Read the state after every step there was."""
-        assert sum(1 for _ in self.graph.get_state_history(CONFIG)) > self.turns
+        assert sum(1 for _ in self.graph.get_state_history(self.config)) > self.turns
 
 
 @contextmanager
@@ -80,15 +85,21 @@ def measure(bench: Bench, workload: Workload) -> Iterator[Row]:
         yield from compared(workload.name, f"WAL of {turns} turns, MB", networked)
         for thread in threads.values():
             thread.store.settle()
-        for metric, rounds, in_a_row in (
-            ("turn", bench.scale.turn_rounds, CALLS_IN_A_ROW),
-            ("get_state", bench.scale.state_rounds, CALLS_IN_A_ROW),
-            ("get_state_history", bench.scale.history_rounds, 1),
-        ):
-            method = metric.removeprefix("get_state_").removeprefix("get_")
-            calls = {name: getattr(thread, method) for name, thread in threads.items()}
-            figures = medians(interleaved(calls, rounds, in_a_row=in_a_row, warm_up=min(3, rounds)))
-            yield from compared(workload.name, f"{metric} at {turns} turns, ms", figures)
+        yield from times(bench, workload.name, threads)
+
+
+def times(bench: Bench, name: str, threads: Mapping[str, Growing]) -> Iterator[Row]:
+    """Compare turns and reads of threads that have grown to the same size."""
+    turns = next(iter(threads.values())).turns
+    for metric, rounds, in_a_row in (
+        ("turn", bench.scale.turn_rounds, CALLS_IN_A_ROW),
+        ("get_state", bench.scale.state_rounds, CALLS_IN_A_ROW),
+        ("get_state_history", bench.scale.history_rounds, 1),
+    ):
+        method = metric.removeprefix("get_state_").removeprefix("get_")
+        calls = {peer: getattr(thread, method) for peer, thread in threads.items()}
+        figures = medians(interleaved(calls, rounds, in_a_row=in_a_row, warm_up=min(3, rounds)))
+        yield from compared(name, f"{metric} at {turns} turns, ms", figures)
 
 
 def early_turn(bench: Bench, workload: Workload) -> Iterator[Row]:
@@ -98,14 +109,12 @@ def early_turn(bench: Bench, workload: Workload) -> Iterator[Row]:
     with growing(bench, workload) as threads:
         for number in range(bench.scale.early_threads + 1):
             for thread in threads.values():
-                thread.turns = 0
-                CONFIG["configurable"]["thread_id"] = f"short-{number}"
+                thread.turns, thread.thread_id = 0, f"short-{number}"
             calls = {name: thread.turn for name, thread in threads.items()}
             samples = interleaved(calls, 1, in_a_row=3, warm_up=max(turns - 2, 0))
             for name, values in samples.items():
                 if number:  # the first thread warms up connections and prepared statements
                     figures.setdefault(name, []).extend(values)
-    CONFIG["configurable"]["thread_id"] = "growing"
     yield from compared(workload.name, f"turn at {turns} turns, ms", medians(figures))
 
 

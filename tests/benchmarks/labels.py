@@ -11,10 +11,9 @@ from psycopg import sql
 
 from checkpointer import Principal, acting_as
 from checkpointer.labels import KEY, labelled
-from tests.benchmarks.growing import CALLS_IN_A_ROW
-from tests.benchmarks.rows import OURS, compared
+from tests.benchmarks.growing import Growing, times
+from tests.benchmarks.rows import OURS
 from tests.benchmarks.stores import Governed, fresh
-from tests.benchmarks.timing import interleaved, medians
 from tests.benchmarks.words import text
 from tests.benchmarks.workloads import CHAT
 
@@ -51,38 +50,19 @@ def measure(bench: Bench) -> Iterator[Row]:
             labels: list[Label] = conn.execute(LABELS, [reader]).fetchall()
         with store.open() as saver, acting_as(Principal(reader)):
             graphs = {OURS: _chat(labels), "ours, without labels": _chat([])}
-            threads = {name: _Thread(graph.compile(checkpointer=saver), name) for name, graph in graphs.items()}
+            threads = {
+                name: Growing(store, CHAT, graph.compile(checkpointer=saver), thread_id=name)
+                for name, graph in graphs.items()
+            }
             for thread in threads.values():
                 for _ in range(turns):
                     thread.turn()
             store.settle()
-            for metric, rounds, in_a_row in (
-                ("turn", bench.scale.turn_rounds, CALLS_IN_A_ROW),
-                ("get_state", bench.scale.state_rounds, CALLS_IN_A_ROW),
-                ("get_state_history", bench.scale.history_rounds, 1),
-            ):
-                method = metric.removeprefix("get_state_").removeprefix("get_")
-                calls = {name: getattr(thread, method) for name, thread in threads.items()}
-                figures = medians(interleaved(calls, rounds, in_a_row=in_a_row, warm_up=min(3, rounds)))
-                yield from compared("labels", f"{metric} at {turns} turns, ms", figures)
+            ours = threads[OURS]
+            last = ours.graph.get_state(ours.config).values["messages"][-1]
+            assert last.text == text(f"answer {2 * turns - 1}", 1000)  # and no placeholder
+            yield from times(bench, "labels", threads)
     bench.server.drop_role(reader)
-
-
-class _Thread:
-    def __init__(self, graph: Any, name: str) -> None:
-        self._graph = graph
-        self._config: Any = {"configurable": {"thread_id": name}}
-        self._turns = 0
-
-    def turn(self) -> None:
-        self._graph.invoke(CHAT.question(self._turns), self._config, durability="sync")
-        self._turns += 1
-
-    def state(self) -> None:
-        assert "withheld" not in str(self._graph.get_state(self._config).values["messages"][-1].response_metadata)
-
-    def history(self) -> None:
-        assert sum(1 for _ in self._graph.get_state_history(self._config)) > self._turns
 
 
 def _chat(labels: list[Label]) -> Any:
