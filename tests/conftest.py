@@ -81,6 +81,13 @@ def admin(lakehouse: Database) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
+def unshared_afterwards(admin: psycopg.Connection) -> Iterator[None]:
+    """Leave nothing shared between people whom other tests know."""
+    yield
+    admin.execute("delete from mooring.shares")
+
+
+@pytest.fixture
 def alice(lakehouse: Database) -> str:
     """Reads all of bakehouse."""
     return lakehouse.login("alice")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from agent.database import Database
 
+pytestmark = pytest.mark.usefixtures("unshared_afterwards")
+
 ALICE, BOB, CAROL = Principal("alice"), Principal("bob"), Principal("carol")
 TABLE = "select amount from {name}.sales"
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
     from agent.database import Database
 
+pytestmark = pytest.mark.usefixtures("unshared_afterwards")
+
 ALICE, BOB, CAROL = Principal("alice"), Principal("bob"), Principal("carol")
 SECRET = f"secret-{uuid4()}"
 TABLE = "select amount from {name}.sales"
@@ -62,12 +64,6 @@ class Plans:
 
     def at(self, checkpoint_id: str) -> Any:
         return {"configurable": {**self.config["configurable"], "checkpoint_id": checkpoint_id}}
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_shared(admin: psycopg.Connection[Any]) -> None:
-    """Other tests leave sessions of the same people behind, and shares of them."""
-    admin.execute("delete from mooring.shares")
 
 
 @pytest.fixture
