@@ -574,7 +574,26 @@ where paid_on >= '2023-01-01' and paid_on < '2024-01-01' group by 1;
 -- then: only dogs
 select avg(cost) from vet.treatments join vet.pets using (pet_id) where species = 'dog';
 
+-- lena: average fee by species
+select species, avg(fee) from vet.stays join vet.pets on pet = pet_id group by 1;
+
+-- lena: average fee of long stays by species
+select species, avg(fee) from vet.long_stays group by 1;
+
+-- lena: top 2 pets by fee
+select name, sum(fee) from vet.stays join vet.pets on pet = pet_id group by pet_id, name order by 2 desc limit 2;
+
+-- lena: total fee by pet
+select name, sum(fee) from vet.stays join vet.pets on pet = pet_id group by pet_id, name;
+
 -- # mail
+
+-- mira: top 3 customers by worth
+-- refused
+
+-- mira: total amount
+-- then: archive_orders
+select sum(amount) from mail.archive_orders;
 
 -- mira: total amount
 -- refused

@@ -16,10 +16,9 @@ from typing import Any
 from agent.models.offline import answer
 from agent.models.offline.language.lexicon import COMMENTED, SPELLED, Item, Lexicon, Value, items_of, phrases
 from agent.models.offline.language.speech import clauses, draft_of
-from agent.models.offline.language.words import tokens_of
+from agent.models.offline.language.words import spells, tokens_of
 from agent.models.offline.meaning.followup import follow
 from agent.models.offline.meaning.places import NotUnderstoodError, UnclearError
-from agent.models.offline.meaning.resolve import is_named
 from agent.models.offline.query import Query
 from agent.models.offline.schema import Schema, plain, schema_of
 from agent.models.offline.sql import lookup_sql, sql_of
@@ -202,6 +201,7 @@ class Turn:
                 continue
             if self._is_sure(queries):
                 return queries
+            yield from self._describe([table for query in queries for table in query.tables])
         if queries and not isinstance(problem, UnclearError):
             return queries
         assert problem is not None
@@ -219,10 +219,12 @@ class Turn:
         return queries if alone and self._is_sure(queries) else ()
 
     def _is_sure(self, queries: Sequence[Query]) -> bool:
-        """Whether no table can take the place of a view that was not named."""
-        items, schema = self._items(), self.schema
-        views = {q.base for q in queries if schema.tables[q.base].is_view and not is_named(q.base, items, schema)}
-        return views <= {q.base for q in self.previous}
+        """Whether more of the schema cannot change it: no view that was not named, no number that may be a key."""
+        tables = self.schema.tables
+        named = {table for item in self._items() for table in item.tables} | {q.base for q in self.previous}
+        views = [q for q in queries if tables[q.base].is_view and q.base not in named]
+        told = [c for q in queries for c in q.columns if c.kind == "number" and not tables[c.table].described]
+        return not views and not any(spells(c.words, t.words) for c in told for t in tables.values())
 
     def _read(self) -> tuple[Query, ...]:
         items, schema = self._items(), self.schema

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -203,7 +203,18 @@ def schema_of(listed: Mapping[str, Any], described: Iterable[Mapping[str, Any]] 
     """Put together what list_tables and describe_table returned."""
     tables = {told["table"]: _listed(told) for told in listed["tables"]}
     tables.update((told["table"], _described(told)) for told in described)
-    return Schema(tables)
+    keys: dict[tuple[str, str], set[tuple[str, str] | None]] = {}
+    for column in (c for t in tables.values() if not t.is_view and t.described for c in t.columns):
+        keys.setdefault((column.name, column.type), set()).add(column.references)
+    return Schema({name: _with_keys(table, keys) if table.is_view else table for name, table in tables.items()})
+
+
+def _with_keys(view: Table, keys: Mapping[tuple[str, str], set[tuple[str, str] | None]]) -> Table:
+    """Take the columns of a view for keys that are keys in every table that has them: nothing else tells of them."""
+    known = [keys.get((c.name, c.type), set()) for c in view.columns]
+    told = [found.copy().pop() if len(found) == 1 else None for found in known]
+    columns = tuple(replace(c, references=r) if r else c for c, r in zip(view.columns, told, strict=True))
+    return replace(view, columns=columns)
 
 
 def plain(name: str) -> str:

@@ -19,6 +19,16 @@ create table mail.archive_orders (
     amount numeric(8, 2) not null,
     ordered_on date not null
 );
+create table mail.gifts (
+    gift_id integer primary key,
+    customer text not null,
+    worth numeric(8, 2) not null
+);
+create table mail.vouchers (
+    voucher_id integer primary key,
+    customer_id integer not null references mail.customers,
+    worth numeric(8, 2) not null
+);
 create table mail.refunds (
     refund_id integer primary key,
     customer_id integer not null references mail.customers,
@@ -43,5 +53,8 @@ insert into mail.refunds
 select n, 1 + pg_temp.dice(n, 'back', 40), 2 + pg_temp.dice(n, 'money', 300) * 0.25,
     pg_temp.pick(n, 'reason', array['damaged', 'late', 'wrong size']), pg_temp.day(n, 'refunded')
 from generate_series(1, 50) n;
+
+insert into mail.gifts select n, pg_temp.person(n * 13), 3 + n from generate_series(1, 20) n;
+insert into mail.vouchers select n, 1 + pg_temp.dice(n, 'holder', 40), 10 + n from generate_series(1, 30) n;
 
 create view mail.active_customers as select * from mail.customers where active;

@@ -193,9 +193,10 @@ def _made(part: Sequence[Token], kind: str, **more: object) -> Item:
 
 def _names(part: tuple[Token, ...], schema: Schema) -> Item:
     """Read the tokens as the name of tables and columns; the surest readings only."""
-    words = tuple(word for t in part for word in t.low.strip("\"“”'").split())
+    spoken = tuple(word for t in part for word in t.low.strip("\"“”'").split())
+    words = tuple(word for each in spoken for word in each.split("_") if word)
     tables, columns = tuple(schema.tables.values()), tuple(c for t in schema.tables.values() for c in t.columns)
-    phrase = ".".join(words)
+    phrase = ".".join(spoken)
     named = [
         t.name for t in tables if phrase in {t.name.casefold(), plain(t.name).casefold()} or spells(words, t.words)
     ]

@@ -58,7 +58,7 @@ class Groups(Ranks):
     def _group_subject(self, subject: Item, entity: str | None) -> None:
         if entity == self.base:
             return
-        own = [c for c in subject.columns if c.table == self.base and not subject.soft]
+        own = self._own_column(subject)
         if own or (entity is None and subject.columns):
             column = self.places.column(own or subject.columns, subject.text)
             self._set(groups=(Group(column),))

@@ -94,8 +94,10 @@ class Places:
         if not reached:
             return None
         steps = min(reached)[0]
-        self.cost += steps
-        return self.likeliest([t for each, t in reached if each == steps], name)
+        table = self.likeliest([t for each, t in reached if each == steps], name)
+        # Who spells the table may as well mean a column of that name: neither is further away.
+        self.cost += 0 if steps == 1 and table in self.spoken else steps
+        return table
 
     def likeliest(self, tables: Sequence[str], name: str) -> str:
         """Choose one of the tables that a name may mean: of those spoken of, and a table rather than a view of it."""

@@ -95,7 +95,8 @@ class Ranks(Conditions):
         else:
             entity = self.places.entity(target.tables, target.text)
             hinted = any(c.table == self.base for h in self.draft.hints for c in h.columns)
-            several = entity is not None and len(self.schema.dependents([entity])) > 1
+            pointing = self.schema.dependents([entity]) if entity else []
+            several = len([t for t in pointing if not self.schema.tables[t].is_view]) > 1
             if entity is None or entity == self.base or (several and not hinted):
                 raise NotUnderstoodError(f"I cannot tell how “{target.text}” are counted; ask for instance by what.")
             group = Group(entity=entity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from agent.models.offline.language.draft import Draft, Wanted
@@ -66,7 +66,7 @@ def _refuse_either(draft: Draft) -> None:
 def _cheapest(draft: Draft, schema: Schema) -> Query:
     """Try every table that the question may be about; take the reading that needs the fewest steps.
 
-    A table goes before the views that stand on it or share its columns, unless it is them that the question names.
+    A table goes before the views that stand on it or share its columns. Of several that are as good, none is chosen.
     """
     bases = list(dict.fromkeys(_bases(draft, schema)))
     bases = [base for base in bases if base in draft.said] or bases
@@ -80,9 +80,8 @@ def _cheapest(draft: Draft, schema: Schema) -> Query:
         except NotUnderstoodError as problem:
             problems.append(problem)
         else:
-            view = schema.tables[base].is_view and not is_named(base, draft.items, schema)
             spoken = any(item.sure == SPELLED and base in item.tables for item in draft.items)
-            found.append(((view, cost, not spoken), query))
+            found.append(((schema.tables[base].is_view, cost, not spoken), query))
     if not found:
         raise problems[0]
     first = min(rank for rank, _ in found)
@@ -92,12 +91,6 @@ def _cheapest(draft: Draft, schema: Schema) -> Query:
         if len(tables) > 1:
             raise UnclearError(item.text, tables)
     return equal[0]
-
-
-def is_named(view: str, items: Iterable[Item], schema: Schema) -> bool:
-    """Tell whether words name a view, and no table as well."""
-    named = [item.tables for item in items if view in item.tables]
-    return any(all(schema.tables[table].is_view for table in tables) for tables in named)
 
 
 def _differ(item: Item, one: Query, other: Query) -> bool:
