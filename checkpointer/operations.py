@@ -26,6 +26,7 @@ from psycopg import DatabaseError
 from psycopg.errors import RestrictViolation, UniqueViolation
 
 from checkpointer.addresses import OWNER
+from checkpointer.arrays import Blobs, Ints, Texts
 from checkpointer.encoding import FIRST_VALUE, Encoder, Item, is_list
 from checkpointer.errors import (
     NotAuditorError,
@@ -252,10 +253,10 @@ def put_writes(
             "checkpoint_id": where.checkpoint_id,
             "task_id": task_id,
             "task_path": task_path,
-            "idxs": list(idxs or [WRITES_IDX_MAP.get(channel, i) for i, (channel, _) in enumerate(writes)]),
-            "channels": [channel for channel, _ in writes],
-            "lengths": lengths,
-            "bodies": bodies,
+            "idxs": Ints(idxs or [WRITES_IDX_MAP.get(channel, i) for i, (channel, _) in enumerate(writes)]),
+            "channels": Texts(channel for channel, _ in writes),
+            "lengths": Ints(lengths),
+            "bodies": Blobs(bodies),
             "replaces": special,
             "inherits": inherits,
         }
@@ -393,15 +394,15 @@ def _store(
             "epoch": memo.epoch if memo else None,
             "since_message": memo.next_positions[0] if memo else 0,
             "since_value": memo.next_positions[1] if memo else FIRST_VALUE,
-            "lanes": [item.lane for item in fresh],
-            "digests": [item.digest for item in fresh],
-            "kinds": [item.kind for item in fresh],
-            "messages": [item.message for item in fresh],
-            "values": [item.value for item in fresh],
+            "lanes": Ints(item.lane for item in fresh),
+            "digests": Blobs(item.digest for item in fresh),
+            "kinds": Texts(item.kind for item in fresh),
+            "messages": Texts(item.message for item in fresh),
+            "values": Blobs(item.value for item in fresh),
             **_labels(fresh),
             **_reads(fresh),
-            "refs": refs,
-            "open_at": [at + 1 for at in range(0, len(refs), 2) if refs[at] < 0],
+            "refs": Ints(refs),
+            "open_at": Ints(at + 1 for at in range(0, len(refs), 2) if refs[at] < 0),
         },
         binds=True,
     )
@@ -430,18 +431,21 @@ def _labels(fresh: Sequence[Item]) -> dict[str, Any]:
         numbers.setdefault(item.labels, len(numbers))
     labels = [(number, source, fingerprint) for each, number in numbers.items() for source, fingerprint in each]
     return {
-        "envelopes": [item.envelope for item in fresh],
-        "sets": [numbers[item.labels] for item in fresh],
-        "label_of": [number for number, _, _ in labels],
-        "label_sources": [source for _, source, _ in labels],
-        "label_prints": [fingerprint for _, _, fingerprint in labels],
+        "envelopes": Texts(item.envelope for item in fresh),
+        "sets": Ints(numbers[item.labels] for item in fresh),
+        "label_of": Ints(number for number, _, _ in labels),
+        "label_sources": Texts(source for _, source, _ in labels),
+        "label_prints": Texts(fingerprint for _, _, fingerprint in labels),
     }
 
 
 def _reads(fresh: Sequence[Item]) -> dict[str, Any]:
     """Return which tables were read whose results are stored: statements and tables in pairs."""
     pairs = [(item.read.statement, table) for item in fresh if item.read for table in item.read.tables]
-    return {"read_statements": [statement for statement, _ in pairs], "read_tables": [table for _, table in pairs]}
+    return {
+        "read_statements": Texts(statement for statement, _ in pairs),
+        "read_tables": Texts(table for _, table in pairs),
+    }
 
 
 def _metadata(serde: SerializerProtocol, metadata: dict[str, Any]) -> tuple[str | None, bytes | None]:

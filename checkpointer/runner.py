@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
+from checkpointer.arrays import Texts, with_arrays
 from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
 from checkpointer.operations import A_VIEWER, NO_AUDITOR, NO_THREAD, STALE_LEASE, Operation, Row, Statement
 from checkpointer.poolers import Preparing
@@ -40,6 +41,8 @@ _MANY_ROWS = 250
 _CONNECTION = {
     "autocommit": True,
     "application_name": "mooring",
+    "client_encoding": "utf8",
+    "context": with_arrays(),
     # A peer that stopped answering is noticed in seconds, not in the hours of TCP's defaults.
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -296,7 +299,7 @@ def _resumed(operation: Operation[Any], results: list[list[Row]]) -> tuple[bool,
 
 
 def _binding(principal: Principal) -> dict[str, Any]:
-    return {"principal": principal.name, "groups": sorted(principal.groups)}
+    return {"principal": principal.name, "groups": Texts(sorted(principal.groups))}
 
 
 def _unavailable() -> DatabaseUnavailableError:

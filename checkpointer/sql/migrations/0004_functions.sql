@@ -8,9 +8,12 @@
 -- Bind the principal and its groups. Refuses (SQLSTATE MRG01) one that the database does not believe this connection about.
 create function :"schema".bind(p_principal text, p_groups text[]) returns void
   language plpgsql as $$
+declare
+  bound text;
 begin
-  perform pg_catalog.set_config('mooring.principal', p_principal, true);
-  perform pg_catalog.set_config('mooring.groups', p_groups::text, true);
+  -- Assigned, as an expression costs less than a statement.
+  bound := pg_catalog.set_config('mooring.principal', p_principal, true);
+  bound := pg_catalog.set_config('mooring.groups', p_groups::text, true);
   if :"schema".principal() is distinct from p_principal then
     raise exception 'not believed' using errcode = 'MRG01';
   end if;
