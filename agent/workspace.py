@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,16 @@ from agent.errors import MooringError
 from agent.local.ephemeral import ephemeral_surface
 from checkpointer import Principal
 from tools.unity.failures import missing_scopes
+from tools.unity.sources import seen_by
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _ACCESS = "x-forwarded-access-token"
 _EMAIL = "x-forwarded-email"
-# A workspace that cannot be reached is told to a person who waits for it.
-_RETRY_SECONDS = 60
+# A workspace that cannot be reached is told to a person who waits for it. Reading a session waits too, and withholds
+# what it does not know about.
+_RETRY_SECONDS, _RETRY_SECONDS_OF_A_READ = 60, 10
 
 
 class CallerError(MooringError):
@@ -62,7 +65,7 @@ def model_serving_caller() -> WorkspaceCaller:
             "log the model with auth_policy=AuthPolicy(user_auth_policy=UserAuthPolicy(api_scopes=[...])), and call it "
             "as a user; it never answers as its own service principal",
         )
-    return _verified(_client(host, token))
+    return _verified(partial(_client, host, token))
 
 
 def apps_caller(headers: Mapping[str, str]) -> WorkspaceCaller:
@@ -84,7 +87,7 @@ def apps_caller(headers: Mapping[str, str]) -> WorkspaceCaller:
             f"The request came without {missing}",
             "give the app user authorization (user_api_scopes) and open it through the workspace",
         )
-    caller = _verified(_client(host, token))
+    caller = _verified(partial(_client, host, token))
     email = given.get(_EMAIL)
     if email and email.casefold() != caller.principal.name.casefold():
         raise CallerError("The request's token and e-mail address are of two people", "log in again")
@@ -97,10 +100,10 @@ def default_caller(profile: str | None = None) -> WorkspaceCaller:
     Raises:
         CallerError: There are none, the workspace does not accept them, or they are those of a deployed service.
     """
-    return _verified(default_client(profile))
+    return _verified(partial(default_client, profile))
 
 
-def default_client(profile: str | None = None) -> WorkspaceClient:
+def default_client(profile: str | None = None, retry_seconds: int = _RETRY_SECONDS) -> WorkspaceClient:
     """Return a client of the default credentials; whose they are is not asked.
 
     Raises:
@@ -111,7 +114,7 @@ def default_client(profile: str | None = None) -> WorkspaceClient:
             f"On {surface} the default credentials are the service's own", "use those that come with the request"
         )
     try:
-        return WorkspaceClient(config=Config(profile=profile, retry_timeout_seconds=_RETRY_SECONDS))
+        return WorkspaceClient(config=Config(profile=profile, retry_timeout_seconds=retry_seconds))
     except ValueError:
         name = "" if profile is None else f" --profile {profile}"
         raise CallerError("No login to Databricks is configured" + name, f"run `databricks auth login{name}`") from None
@@ -128,13 +131,14 @@ def _invokers_token() -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _client(host: str, token: str) -> WorkspaceClient:
+def _client(host: str, token: str, retry_seconds: int) -> WorkspaceClient:
     """Make a client of one token; without `auth_type` the service's own credentials in the environment would count."""
-    config = Config(host=host, token=token, auth_type="pat", retry_timeout_seconds=_RETRY_SECONDS)
+    config = Config(host=host, token=token, auth_type="pat", retry_timeout_seconds=retry_seconds)
     return WorkspaceClient(config=config)
 
 
-def _verified(client: WorkspaceClient) -> WorkspaceCaller:
+def _verified(client_of: Callable[[int], WorkspaceClient]) -> WorkspaceCaller:
+    client = client_of(_RETRY_SECONDS)
     try:
         me = client.current_user.me()
     except (DatabricksError, OSError, ValueError) as error:
@@ -149,4 +153,6 @@ def _verified(client: WorkspaceClient) -> WorkspaceCaller:
     if not me.user_name or me.active is False:
         raise CallerError("The workspace does not know you as an active user", "ask an administrator")
     groups = frozenset(group.display for group in me.groups or () if group.display)
-    return WorkspaceCaller(Principal(me.user_name, groups), client)
+    name = me.user_name
+    sees = partial(seen_by, client_of(_RETRY_SECONDS_OF_A_READ), lambda: name)
+    return WorkspaceCaller(Principal(name, groups, sees), client)

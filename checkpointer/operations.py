@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from checkpointer.addresses import Address
-    from checkpointer.principal import Principal
     from checkpointer.retention import Retention
 
 # The channel that transcripts are made of, which is LangGraph's own name for it.
@@ -137,7 +136,7 @@ def get_tuple(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]
     return page.tuples[0] if page.tuples else None
 
 
-def export(ctx: Context, where: Address, who: Principal) -> Operation[CheckpointTuple | None]:
+def export(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]:
     """Return the checkpoint as `get_tuple` does; the audit tells that it was taken out."""
     params = {
         "owner": where.owner,
@@ -146,8 +145,7 @@ def export(ctx: Context, where: Address, who: Principal) -> Operation[Checkpoint
         "checkpoint_id": None,
         **NOTHING_HELD.params,
     }
-    bound = {"principal": who.name, "groups": sorted(who.groups)}
-    _, rows = yield [Statement("exported", params), Statement("get_parts", {**params, **bound})]
+    _, rows = yield [Statement("exported", params), Statement("get_parts", params)]
     page = read_page(ctx.serde, ctx.memory, where.reader, where.owner, NOTHING_HELD, rows)
     return page.tuples[0] if page.tuples else None
 

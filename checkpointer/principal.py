@@ -28,6 +28,9 @@ class Principal:
     Args:
         name: The Postgres role, user name or e-mail address that the credentials belong to.
         groups: Names of the groups it is a member of, besides those of which the database knows by its role.
+        sees: Asks, with the principal's own credentials, how they see a table of another catalog now, by its name
+            `catalog.schema.table`: the fingerprint of its label, None where they may not read it. What was derived from
+            such tables is withheld where there is nobody to ask, or no answer. Called on any thread.
 
     Raises:
         PrincipalError: The name is empty, longer than 255 characters, or cannot be stored; nor can one of a group.
@@ -35,6 +38,7 @@ class Principal:
 
     name: str
     groups: frozenset[str] = field(default_factory=frozenset)
+    sees: Callable[[str], str | None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > _MAX_NAME:

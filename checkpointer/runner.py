@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
-from checkpointer.arrays import Texts, with_arrays
+from checkpointer.answers import Answers
+from checkpointer.arrays import Ints, Texts, with_arrays
 from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
 from checkpointer.operations import A_VIEWER, NO_AUDITOR, NO_THREAD, STALE_LEASE, Operation, Row, Statement
 from checkpointer.poolers import Preparing
@@ -32,9 +33,11 @@ T = TypeVar("T")
 Conninfo = str | Callable[[], str]
 """How to connect, or what tells it anew for each connection and may take its time; it is called on any thread."""
 
-# What the functions of the schema raise.
-_NOT_BELIEVED = "MRG01"
+# What the functions of the schema raise: a principal that is not believed, and labels that another catalog knows about.
+_NOT_BELIEVED, _UNANSWERED = "MRG01", "MRG06"
 _EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR)
+# Times that a statement asks about labels; each time it learns of all that there are then.
+_QUESTIONS = 3
 # Rows and items that are decoded on the event loop; more of them would keep its other tasks waiting.
 _MANY_ROWS = 250
 
@@ -57,14 +60,25 @@ class _Runner:
         self.queries = queries(schema)
         self.stalls = StallWatch(stall_timeout)
         # After a restart every pooled connection is dead, and each is found out by using it.
-        self.attempts = max_size + 1
+        self.attempts = max_size + 1 + _QUESTIONS
+        self.answers = Answers()
         self._turns = Turns()
 
     def plan(self, statements: Sequence[Statement], principal: Principal | None) -> list[Statement]:
         """Put the binding of the principal before the statements."""
         if principal is None:
             return list(statements)
-        return [Statement("bind", _binding(principal)), *statements]
+        bound = self.binding(principal)
+        return [Statement("bind", bound), *(s._replace(params={**s.params, **bound}) for s in statements)]
+
+    def binding(self, principal: Principal) -> dict[str, Any]:
+        """Return the parameters that bind the principal."""
+        said = self.answers.of(principal)
+        return {
+            "principal": principal.name,
+            "groups": Texts(sorted(principal.groups)),
+            "answers": None if said is None else Ints(said),
+        }
 
     def check(self, results: list[list[Row]], principal: Principal | None) -> list[list[Row]]:
         """Take the binding's answer off the results.
@@ -138,8 +152,10 @@ class SyncRunner(_Runner):
                     return self._sent(conn, statements, principal)
             except PoolTimeout as error:
                 raise _unavailable() from error
-            except psycopg.OperationalError:
-                if not conn.broken:
+            except psycopg.DatabaseError as error:
+                if question := _question(error, principal):
+                    self.answers.ask(*question)
+                elif not (isinstance(error, psycopg.OperationalError) and conn.broken):
                     raise
             if watched is not None and watched.cut:
                 if stalled:
@@ -153,7 +169,7 @@ class SyncRunner(_Runner):
     ) -> list[list[Row]]:
         if statements[0].binds and principal is not None:
             [statement] = statements
-            params = {**statement.params, **_binding(principal)}
+            params = {**statement.params, **self.binding(principal)}
             try:
                 return [conn.execute(self.queries[statement.name], params, binary=True).fetchall()]
             except BaseException as error:
@@ -245,8 +261,10 @@ class AsyncRunner(_Runner):
                         return await self._sent(conn, statements, principal)
             except PoolTimeout as error:
                 raise _unavailable() from error
-            except psycopg.OperationalError:
-                if not conn.broken:
+            except psycopg.DatabaseError as error:
+                if question := _question(error, principal):
+                    await asyncio.to_thread(self.answers.ask, *question)
+                elif not (isinstance(error, psycopg.OperationalError) and conn.broken):
                     raise
             if watched is not None and watched.cut:
                 if stalled:
@@ -260,7 +278,7 @@ class AsyncRunner(_Runner):
     ) -> list[list[Row]]:
         if statements[0].binds and principal is not None:
             [statement] = statements
-            params = {**statement.params, **_binding(principal)}
+            params = {**statement.params, **self.binding(principal)}
             try:
                 return [await _fetched(await conn.execute(self.queries[statement.name], params, binary=True))]
             except BaseException as error:
@@ -298,8 +316,11 @@ def _resumed(operation: Operation[Any], results: list[list[Row]]) -> tuple[bool,
         return True, stop.value
 
 
-def _binding(principal: Principal) -> dict[str, Any]:
-    return {"principal": principal.name, "groups": Texts(sorted(principal.groups))}
+def _question(error: psycopg.DatabaseError, principal: Principal | None) -> tuple[Principal, str] | None:
+    """Return whom to ask about which labels, if that is what the database wants to know."""
+    if error.sqlstate != _UNANSWERED or principal is None:
+        return None
+    return principal, error.diag.message_detail or "[]"
 
 
 def _unavailable() -> DatabaseUnavailableError:

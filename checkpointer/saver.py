@@ -721,12 +721,12 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
     def export(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return a thread's latest checkpoint as `get_tuple` does; the audit tells that it was taken out."""
         who, where = self._where(config, starts=True)
-        return self._run(operations.export(self._context, where, who), who)
+        return self._run(operations.export(self._context, where), who)
 
     async def aexport(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Async version of `export`."""
         who, where = self._where(config, starts=True)
-        return await self._arun(operations.export(self._context, where, who), who)
+        return await self._arun(operations.export(self._context, where), who)
 
     def break_glass(self, owner: str, thread_id: str, *, reason: str) -> Session:
         """Let the principal, an auditor, read anybody's thread for a minute, whole and labels aside.

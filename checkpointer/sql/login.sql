@@ -1,8 +1,8 @@
 -- People who log in by themselves may read their own sessions with SQL. Variables: schema, login_role.
 grant usage on schema :"schema" to :"login_role";
-grant execute on function :"schema".principal(), :"schema".bind(text, text[]),
-  :"schema".get_parts(text, text[], text, text, text, text, bigint, int4multirange), :"schema".touch(text, text, boolean, interval),
-  :"schema".use_parts(text, text[], text, text, text, text, bigint, int4multirange, boolean, interval)
+grant execute on function :"schema".principal(), :"schema".bind(text, text[], int[]),
+  :"schema".get_parts(text, text[], int[], text, text, text, text, bigint, int4multirange), :"schema".touch(text, text, boolean, interval),
+  :"schema".use_parts(text, text[], int[], text, text, text, text, bigint, int4multirange, boolean, interval)
   to :"login_role";
 grant execute on function :"schema".groups(), :"schema".shared(boolean), :"schema".readable_sets(), :"schema".missing_sources(int),
   :"schema".withheld(bigint, int), :"schema".is_auditor(), :"schema".opened(text, text),

@@ -8,12 +8,13 @@
 select pg_catalog.set_config('mooring.principal', %(principal)s, true),
        :"schema".principal() is not distinct from %(principal)s as believed,
        pg_catalog.set_config('mooring.groups', %(groups)s::text[]::text, true),
+       pg_catalog.set_config('mooring.answers', coalesce(%(answers)s::int[]::text, ''), true),
        pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true),
        pg_catalog.set_config('jit', 'off', true)
 
 -- name: get_parts
 select * from :"schema".get_parts(
-  %(principal)s, %(groups)s, %(owner)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(held_of)s, %(held)s::int4multirange
+  %(principal)s, %(groups)s, %(answers)s, %(owner)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(held_of)s, %(held)s::int4multirange
 )
 
 -- name: page
@@ -520,7 +521,7 @@ select :"schema".touch(%(owner)s, %(thread_id)s, %(refresh_on_read)s, %(ttl)s)
 
 -- name: use_parts
 select * from :"schema".use_parts(
-  %(principal)s, %(groups)s, %(owner)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(held_of)s, %(held)s::int4multirange,
+  %(principal)s, %(groups)s, %(answers)s, %(owner)s, %(thread_id)s, %(ns)s, %(checkpoint_id)s, %(held_of)s, %(held)s::int4multirange,
   %(refresh_on_read)s, %(ttl)s
 )
 

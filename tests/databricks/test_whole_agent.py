@@ -90,12 +90,31 @@ def test_no_token_is_stored(stand_in: StandIn, admin: psycopg.Connection) -> Non
         assert form not in stored
 
 
-@pytest.mark.xfail(strict=True, reason="labels of Unity Catalog are not bound with the principal, so withheld")
 def test_an_answer_is_shown_to_whom_it_was_given(stand_in: StandIn) -> None:
     counting(stand_in)
     answer = ask("alice", "how many reviews?")
     assert answer["answer"] == "Counted."
     assert answer["sources"] == ["lakehouse.bakehouse.reviews"]
+
+
+def test_what_unity_catalog_no_longer_shows_is_withheld_until_it_does(
+    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown() -> str:
+        monkeypatch.setenv("MOORING_PROFILE", "alice")
+        result = CliRunner().invoke(app, ["sessions", "show", session, "-o", "json"], catch_exceptions=False)
+        assert result.exit_code == 0
+        return result.stdout
+
+    counting(stand_in)
+    session = ask("alice", "how many reviews?")["session"]
+    assert "Counted." in shown()
+    for change in ({"table_id": "another"}, {"row_filter": {"function_name": "lakehouse.bakehouse.f"}}):
+        stand_in.unity.changes["lakehouse.bakehouse.reviews"] = change
+        assert "Counted." not in shown()
+        assert "lakehouse.bakehouse.reviews" in shown()
+    stand_in.unity.changes.clear()
+    assert "Counted." in shown()
 
 
 def test_the_model_is_told_the_dialect_and_the_refusals(stand_in: StandIn) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.registry import Mutant
+from tests.mutants.registry import LABELS, Mutant
 
 GUARD = "tools/unity/guard.py"
 SOURCES = "tools/unity/sources.py"
@@ -10,10 +10,12 @@ FAILURES = "tools/unity/failures.py"
 STATEMENTS = "tools/unity/statements.py"
 WORKSPACE = "agent/workspace.py"
 LAKEBASE = "checkpointer/lakebase.py"
+ANSWERS = "checkpointer/answers.py"
 LOGINS = "checkpointer/logins.py"
 SQL = "tests/databricks/test_databricks_sql.py"
 CATALOG = "tests/databricks/test_unity_catalog.py"
 CALLERS = "tests/databricks/test_callers.py"
+ELSEWHERE = "tests/security/test_other_catalogs.py"
 CONNECTIONS = "tests/databricks/test_lakebase.py"
 
 DATABRICKS = [
@@ -133,5 +135,47 @@ DATABRICKS = [
         "if source.user != principal.name:",
         "if False:",
         ("tests/databricks/test_logins.py",),
+    ),
+    Mutant(
+        "other catalogs: whoever binds an answer is a member of the runtime role",
+        LABELS,
+        "return case when pg_catalog.pg_has_role(session_user, :'runtime_role'::name, 'MEMBER')\n    then nullif",
+        "return case when true\n    then nullif",
+        (ELSEWHERE,),
+    ),
+    Mutant(
+        "other catalogs: what was not answered is withheld",
+        LABELS,
+        "when a.relation is null then coalesce(a.id = any(said), false)",
+        "when a.relation is null then coalesce(a.id = any(said), true)",
+        (ELSEWHERE,),
+    ),
+    Mutant(
+        "other catalogs: who may not read it does not hold it",
+        ANSWERS,
+        "self._said[principal.name, label] = seen == fingerprint, until",
+        "self._said[principal.name, label] = True, until",
+        (ELSEWHERE,),
+    ),
+    Mutant(
+        "other catalogs: an answer is of one person",
+        ANSWERS,
+        "in self._said.items() if name == principal.name}",
+        "in self._said.items()}",
+        (ELSEWHERE,),
+    ),
+    Mutant(
+        "other catalogs: an answer counts for a minute",
+        ANSWERS,
+        "in self._said.items() if until <= now]",
+        "in self._said.items() if until <= 0]",
+        (ELSEWHERE,),
+    ),
+    Mutant(
+        "other catalogs: without credentials nobody was asked",
+        ANSWERS,
+        "        if principal.sees is None:\n            return None\n",
+        "",
+        (ELSEWHERE,),
     ),
 ]

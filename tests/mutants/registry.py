@@ -163,8 +163,8 @@ MUTANTS = [
     Mutant(
         "a label runs out",
         LABELS,
-        "and (a.expires_at is null or a.expires_at > pg_catalog.now())",
-        "",
+        "coalesce(l.expires_at <= now(), false) as ran_out",
+        "false as ran_out",
         (REVOKED,),
     ),
     Mutant(
@@ -220,8 +220,8 @@ MUTANTS = [
     Mutant(
         "the binding ends with its transaction",
         FUNCTIONS,
-        "perform pg_catalog.set_config('mooring.principal', p_principal, true);",
-        "perform pg_catalog.set_config('mooring.principal', p_principal, false);",
+        "bound := pg_catalog.set_config('mooring.principal', p_principal, true);",
+        "bound := pg_catalog.set_config('mooring.principal', p_principal, false);",
         (CANCELLED,),
     ),
     Mutant(
@@ -280,8 +280,8 @@ MUTANTS = [
     Mutant(
         "the groups of one are not those of the next",
         FUNCTIONS,
-        "perform pg_catalog.set_config('mooring.groups', p_groups::text, true);",
-        "perform pg_catalog.set_config('mooring.groups', p_groups::text, false) where p_groups <> '{}';",
+        "bound := pg_catalog.set_config('mooring.groups', p_groups::text, true);",
+        "if p_groups <> '{}' then bound := pg_catalog.set_config('mooring.groups', p_groups::text, false); end if;",
         (SHARED,),
     ),
     Mutant(

@@ -148,7 +148,7 @@ class Scene:
                 "state": latest.checkpoint["channel_values"],
                 "history": [(t.checkpoint["channel_values"], t.pending_writes) for t in saver.list(self.config)],
                 "function": own.execute(
-                    "select * from mooring.get_parts(%s, '{}', %s, %s, '', null, null, '{}')",
+                    "select * from mooring.get_parts(%s, '{}', null, %s, %s, '', null, null, '{}')",
                     [self.person, self.person, self.name],
                 ).fetchall(),
                 "sql": own.execute("select * from mooring.contents order by thread, position").fetchall(),

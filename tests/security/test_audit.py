@@ -244,7 +244,7 @@ def test_a_reader_who_could_not_be_told_of_reads_nothing(
         saver.share(plans, "bob")
     conninfo = make_conninfo(lakehouse.login("bob"), options="-c default_transaction_read_only=on")
     with psycopg.connect(conninfo) as bob, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-        bob.execute("select * from mooring.get_parts('bob', '{}', 'alice', %s, '', null, null, '{}')", [plans])
+        bob.execute("select * from mooring.get_parts('bob', '{}', null, 'alice', %s, '', null, null, '{}')", [plans])
 
 
 @pytest.mark.parametrize("login", ["runtime", "bob", "auditor"])

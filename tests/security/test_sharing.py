@@ -535,7 +535,7 @@ class TestGroup:
         with psycopg.connect(lakehouse.login("bob"), autocommit=True, options="-c mooring.groups={analysts}") as bob:
             bob.execute("select set_config('mooring.groups', '{analysts}', false)")
             assert bob.execute("select from mooring.threads where id = %s", [plans.thread]).fetchall() == []
-            query = "select * from mooring.get_parts('bob', '{analysts}', 'alice', %s, '', null, null, '{}')"
+            query = "select * from mooring.get_parts('bob', '{analysts}', null, 'alice', %s, '', null, null, '{}')"
             assert bob.execute(query, [plans.name]).fetchall() == []
             assert bob.execute("select from mooring.shares").fetchall() == []
 

@@ -14,7 +14,7 @@ from tools.catalog import Column, Limits, QueryResult, Table, TableDescription, 
 from tools.errors import AccessDeniedError, TableNotFoundError
 from tools.unity import guard
 from tools.unity.failures import explain, missing_scopes
-from tools.unity.sources import fingerprint, read_by, table_info
+from tools.unity.sources import fingerprint, read_by, seen_by, table_info
 from tools.unity.statements import Statements
 from tools.unity.values import kind_of, read
 from tools.values import size
@@ -131,11 +131,7 @@ class UnityCatalog:
         Raises:
             CatalogUnavailableError: The workspace does not tell.
         """
-        parts = source.split(".")
-        try:
-            return fingerprint(table_info(self._client, (parts[0], parts[1], parts[2])), self._user)
-        except (AccessDeniedError, IndexError, TableNotFoundError):
-            return None
+        return seen_by(self._client, self._user, source)
 
     def query(self, sql: str) -> QueryResult:
         """Run one read-only query of Databricks SQL, its tables as `catalog.schema.table`.

@@ -79,6 +79,19 @@ def fingerprint(info: TableInfo, user: Callable[[], str]) -> str:
     return f"uc:{info.table_id or ''}:{digest[:32]}~"
 
 
+def seen_by(client: WorkspaceClient, user: Callable[[], str], source: str) -> str | None:
+    """Return how a user sees a table now, named as a label's source; None if they may not read it.
+
+    Raises:
+        CatalogUnavailableError: The workspace does not tell.
+    """
+    parts = source.split(".")
+    try:
+        return fingerprint(table_info(client, (parts[0], parts[1], ".".join(parts[2:]))), user)
+    except (AccessDeniedError, IndexError, TableNotFoundError):
+        return None
+
+
 def read_by(client: WorkspaceClient, user: Callable[[], str], names: Iterable[Name]) -> Read:
     """Return what a query of these tables reads; the labels are those of the tables that it names itself.
 

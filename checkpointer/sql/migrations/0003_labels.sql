@@ -264,28 +264,49 @@ begin
 end
 $$;
 
--- Labels among these that the principal does not hold now. This database answers for its own tables; those of other
--- catalogs it does not know, so nobody holds them.
+-- What was said about labels of other catalogs, as members of the runtime role bind it with the principal, with whose
+-- credentials they asked: n for label n that they hold now, -n for one that they do not. Null where there is nobody to ask.
+create function :"schema".answers() returns int[]
+  language sql stable
+  return case when pg_catalog.pg_has_role(session_user, :'runtime_role'::name, 'MEMBER')
+    then nullif(pg_catalog.current_setting('mooring.answers', true), '')::int[] end;
+
+-- Labels among these that the principal does not hold now. This database answers for its own tables. About others it asks
+-- whoever binds answers and has none yet for them: SQLSTATE MRG06, with number, source and fingerprint of each as JSON.
 create function :"schema".missing_labels(wanted int[]) returns int[]
-  language sql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
-  begin atomic
-    with asked as materialized (
-      select l.id, l.source, l.fingerprint, l.expires_at,
-        case when l.fingerprint ~ '^\d+(:|~|$)' then pg_catalog.substring(l.fingerprint, '^\d+')::oid end as relation
-      from :"schema".labels l where l.id = any(wanted)
-    ),
-    tables as materialized (
-      select a.relation, pg_catalog.format('%s.%s.%s', pg_catalog.current_database(), n.nspname, c.relname) as source,
-        :"schema".fingerprint(:"schema".principal_role(), a.relation) as print
-      from (select distinct relation from asked where relation is not null) a
-      join pg_catalog.pg_class c on c.oid = a.relation join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan
+  as $$
+declare
+  said int[] := :"schema".answers();
+  missing int[];
+  unanswered json;
+begin
+  with asked as materialized (
+    select l.id, l.source, l.fingerprint, coalesce(l.expires_at <= now(), false) as ran_out,
+      case when l.fingerprint ~ '^\d+(:|~|$)' then substring(l.fingerprint, '^\d+')::oid end as relation
+    from :"schema".labels l where l.id = any(wanted)
+  ),
+  tables as materialized (
+    select a.relation, format('%s.%s.%s', current_database(), n.nspname, c.relname) as source,
+      :"schema".fingerprint(:"schema".principal_role(), a.relation) as print
+    from (select distinct relation from asked where relation is not null) a
+    join pg_class c on c.oid = a.relation join pg_namespace n on n.oid = c.relnamespace
+  )
+  select
+    coalesce(array_agg(a.id) filter (where a.ran_out or not case
+      when a.relation is null then coalesce(a.id = any(said), false)
+      else exists (select from tables t where t.relation = a.relation and t.source = a.source and t.print = a.fingerprint)
+    end), '{}'),
+    json_agg(json_build_array(a.id, a.source, a.fingerprint)) filter (
+      where a.relation is null and not a.ran_out and a.fingerprint <> '?' and a.id <> all(said) and -a.id <> all(said)
     )
-    select coalesce(pg_catalog.array_agg(a.id), '{}') from asked a
-    where not exists (
-      select from tables t where t.relation = a.relation and t.source = a.source and t.print = a.fingerprint
-        and (a.expires_at is null or a.expires_at > pg_catalog.now())
-    );
-  end;
+  from asked a into missing, unanswered;
+  if unanswered is not null then
+    raise exception 'labels of other catalogs' using errcode = 'MRG06', detail = unanswered;
+  end if;
+  return missing;
+end
+$$;
 
 -- Of these sets, those that the principal may see now.
 create function :"schema".readable(sets int[]) returns int[]
@@ -339,7 +360,7 @@ grant select (owner, thread, position, kind, label_set, envelope) on :"schema".i
 grant select on :"schema".contents to :"runtime_role";
 
 revoke all on function :"schema".rule(text, boolean), :"schema".fingerprint(oid, oid), :"schema".principal_role(),
-  :"schema".set_of(int[]), :"schema".label_set(text[], text[]), :"schema".missing_labels(int[]), :"schema".readable(int[]),
+  :"schema".set_of(int[]), :"schema".label_set(text[], text[]), :"schema".answers(), :"schema".missing_labels(int[]), :"schema".readable(int[]),
   :"schema".readable_sets(), :"schema".missing_sources(int), :"schema".labels_of(oid[]),
   :"schema".with_labels_of(bigint, text, text, int[]) from public;
 grant execute on function :"schema".readable_sets(), :"schema".missing_sources(int) to :"runtime_role";

@@ -5,8 +5,8 @@
 -- hold in them as anywhere, also in those that run with the owner's rights because nobody else has any on content:
 -- `principal` looks at the login. Each binds its principal first, for its transaction.
 
--- Bind the principal and its groups. Refuses (SQLSTATE MRG01) one that the database does not believe this connection about.
-create function :"schema".bind(p_principal text, p_groups text[]) returns void
+-- Bind the principal, its groups, and what other catalogs say of them, see `answers`. Refuses (SQLSTATE MRG01) one that the database does not believe this connection about.
+create function :"schema".bind(p_principal text, p_groups text[], p_answers int[]) returns void
   language plpgsql as $$
 declare
   bound text;
@@ -14,6 +14,7 @@ begin
   -- Assigned, as an expression costs less than a statement.
   bound := pg_catalog.set_config('mooring.principal', p_principal, true);
   bound := pg_catalog.set_config('mooring.groups', p_groups::text, true);
+  bound := pg_catalog.set_config('mooring.answers', coalesce(p_answers::text, ''), true);
   if :"schema".principal() is distinct from p_principal then
     raise exception 'not believed' using errcode = 'MRG01';
   end if;
@@ -165,7 +166,7 @@ create function :"schema".put(
 declare
   place record;
 begin
-  perform :"schema".bind(p_principal, p_groups);
+  perform :"schema".bind(p_principal, p_groups, null);
   place := :"schema".keep_items(
     p_owner, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 1,
     digests, lanes, kinds, messages, "values", envelopes, sets, label_of, label_sources, label_prints,
@@ -209,7 +210,7 @@ declare
   closed int[];
   past int := 0;
 begin
-  perform :"schema".bind(p_principal, p_groups);
+  perform :"schema".bind(p_principal, p_groups, null);
   place := :"schema".keep_items(
     p_owner, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 0,
     digests, lanes, kinds, messages, "values", envelopes, sets, label_of, label_sources, label_prints,
@@ -248,7 +249,7 @@ $$;
 -- says it has, are left out: an item never changes. An item that is withheld is told as a part 'x', held or not: its
 -- envelope, and in `refs` the number of its label set, whose missing sources a part 's' names.
 create function :"schema".get_parts(
-  p_principal text, p_groups text[], p_owner text, p_thread_id text, p_ns text, p_checkpoint_id text,
+  p_principal text, p_groups text[], p_answers int[], p_owner text, p_thread_id text, p_ns text, p_checkpoint_id text,
   held_of bigint, held int4multirange
 )
   returns table (
@@ -264,7 +265,7 @@ declare
   spans int4multirange;
   closed int[] := '{}';
 begin
-  perform :"schema".bind(p_principal, p_groups);
+  perform :"schema".bind(p_principal, p_groups, p_answers);
   select * from :"schema".threads t where t.owner = p_owner and t.thread_id = p_thread_id into found_thread;
   if p_checkpoint_id is null then
     select * from :"schema".checkpoints c where c.thread = found_thread.id and c.ns = p_ns

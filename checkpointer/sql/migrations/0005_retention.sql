@@ -124,7 +124,7 @@ $$;
 
 -- `get_parts`, as a use of the thread.
 create function :"schema".use_parts(
-  p_principal text, p_groups text[], p_owner text, p_thread_id text, p_ns text, p_checkpoint_id text,
+  p_principal text, p_groups text[], p_answers int[], p_owner text, p_thread_id text, p_ns text, p_checkpoint_id text,
   held_of bigint, held int4multirange, p_refresh boolean, p_ttl interval
 )
   returns table (
@@ -134,16 +134,16 @@ create function :"schema".use_parts(
   language plpgsql as $$
 begin
   return query select * from :"schema".get_parts(
-    p_principal, p_groups, p_owner, p_thread_id, p_ns, p_checkpoint_id, held_of, held
+    p_principal, p_groups, p_answers, p_owner, p_thread_id, p_ns, p_checkpoint_id, held_of, held
   );
   perform :"schema".touch(p_owner, p_thread_id, p_refresh, p_ttl);
 end
 $$;
 
 revoke all on function :"schema".touch(text, text, boolean, interval),
-  :"schema".use_parts(text, text[], text, text, text, text, bigint, int4multirange, boolean, interval) from public;
+  :"schema".use_parts(text, text[], int[], text, text, text, text, bigint, int4multirange, boolean, interval) from public;
 grant execute on function :"schema".touch(text, text, boolean, interval),
-  :"schema".use_parts(text, text[], text, text, text, text, bigint, int4multirange, boolean, interval) to :"runtime_role";
+  :"schema".use_parts(text, text[], int[], text, text, text, text, bigint, int4multirange, boolean, interval) to :"runtime_role";
 
 revoke all on function :"schema".held(bigint), :"schema".refuse_held(bigint), :"schema".keep_held_thread(),
   :"schema".keep_held_row(), :"schema".keep_held_rows() from public;

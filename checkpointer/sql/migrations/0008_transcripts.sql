@@ -206,6 +206,7 @@ create function :"schema".why(p_owner text, p_thread_id text)
         case
           when l.id <> all (m.ids) then 'held'
           when l.fingerprint = '?' then 'unknown'
+          when l.relation is null and l.expires_at <= now() then 'ran out'
           when l.relation is null then 'elsewhere'
           when k.id is null then 'gone'
           when k.rolname is null then 'nobody'
@@ -217,7 +218,7 @@ create function :"schema".why(p_owner text, p_thread_id text)
         end as verdict
       from missing m, labels l left join known k on k.id = l.id and k.label_set = l.label_set
     )
-    select d.label_set, d.source, d.fingerprint like '%:%', d.expires_at, d.verdict,
+    select d.label_set, d.source, d.fingerprint ~ '^\d+:|~$', d.expires_at, d.verdict,
       array_remove(array[
         case when not d.reads and d.reads_some then 'columns' end, case when d.filtered then 'rows' end,
         case when d.relkind = 'v' then 'view' end
