@@ -146,9 +146,23 @@ DATABRICKS = [
     Mutant(
         "other catalogs: what was not answered is withheld",
         LABELS,
-        "when a.relation is null then coalesce(a.id = any(said), false)",
+        "when a.relation is null then coalesce(a.id = any(said), a.own)",
         "when a.relation is null then coalesce(a.id = any(said), true)",
         (ELSEWHERE,),
+    ),
+    Mutant(
+        "other catalogs: what a login was told is for that login",
+        LABELS,
+        "and l.reader = session_user, false) as own",
+        "and l.reader is not null, false) as own",
+        ("tests/databricks/test_own_login.py",),
+    ),
+    Mutant(
+        "other catalogs: what a login was told runs out",
+        LABELS,
+        "coalesce(l.expires_at > now() and l.reader",
+        "coalesce(l.reader",
+        ("tests/databricks/test_own_login.py",),
     ),
     Mutant(
         "other catalogs: who may not read it does not hold it",

@@ -163,7 +163,7 @@ MUTANTS = [
     Mutant(
         "a label runs out",
         LABELS,
-        "coalesce(l.expires_at <= now(), false) as ran_out",
+        "coalesce(l.expires_at <= now(), false) and (l.reader is null or l.fingerprint like '%~') as ran_out",
         "false as ran_out",
         (REVOKED,),
     ),

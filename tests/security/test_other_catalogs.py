@@ -102,7 +102,7 @@ def test_it_is_shown_to_whom_the_catalog_shows_it(
             assert SECRET in seen, way
         why = saver.why(config["configurable"]["thread_id"])
         assert [label.verdict for message in why for label in message.labels] == ["held"]
-    assert elsewhere.asked == [("alice", TABLE)]  # once for all, as an answer counts for a minute
+    assert elsewhere.asked.count(("alice", TABLE)) == 1  # once for all, as an answer counts for a minute
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_label_that_ran_out_is_not_asked_about(
             assert SECRET not in str(saver.get_tuple(config))
             why = saver.why(config["configurable"]["thread_id"])
             assert [label.verdict for message in why for label in message.labels] == ["ran out"]
-        assert elsewhere.asked == []
+        assert ("alice", TABLE) not in elsewhere.asked
     finally:
         admin.execute("update mooring.labels set expires_at = null where id = any(%s)", [labels])
 
