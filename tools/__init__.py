@@ -11,6 +11,7 @@ from tools.errors import (
     QueryFailedError,
     QueryRefusedError,
     QueryTimeoutError,
+    ResultTooLargeError,
     TableNotFoundError,
 )
 from tools.postgres import PostgresCatalog
@@ -29,6 +30,7 @@ __all__ = [
     "QueryRefusedError",
     "QueryResult",
     "QueryTimeoutError",
+    "ResultTooLargeError",
     "Table",
     "TableDescription",
     "TableList",

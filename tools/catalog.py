@@ -81,6 +81,8 @@ class QueryResult:
     rows: list[list[Any]]
     truncated: bool
     """Whether there was more."""
+    too_large: bool
+    """Whether more was left out for its bytes, and not for the number of rows."""
     sources: frozenset[str]
     """The tables that it was read from, as `database.schema.table`."""
     labels: Labels

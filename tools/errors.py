@@ -36,6 +36,10 @@ class QueryFailedError(CatalogError):
     """The database could not run the query: a wrong column, a division by zero."""
 
 
+class ResultTooLargeError(CatalogError):
+    """Not one row is small enough to be returned."""
+
+
 class QueryTimeoutError(CatalogError):
     """The query took longer than allowed and was cancelled."""
 

@@ -264,7 +264,9 @@ def test_limits(alice: str) -> None:
 
 def test_what_lies_behind_the_limit_is_not_fetched(catalog: PostgresCatalog) -> None:
     wide = catalog.query("select repeat('x', 30000), 1 / (20 - n) from generate_series(1, 100) n")
-    assert (len(wide.rows), wide.truncated) == (1, True)
+    assert (len(wide.rows), wide.truncated, wide.too_large) == (1, True, True)
+    long = catalog.query("select n from generate_series(1, 300) n")
+    assert (len(long.rows), long.truncated, long.too_large) == (200, True, False)
 
 
 def test_a_locked_table_is_said_to_be_locked(alice: str, lakehouse: Any, admin: psycopg.Connection) -> None:

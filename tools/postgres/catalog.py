@@ -153,7 +153,8 @@ class PostgresCatalog:
             )
             read.planning = False
             columns, rows, truncated = self._fetch(conn, sql)
-        return QueryResult(columns, rows, truncated, read.sources, read.labels)
+        too_large = truncated and len(rows) < self._limits.rows
+        return QueryResult(columns, rows, truncated, too_large, read.sources, read.labels)
 
     def _labels(self, conn: Conn, relations: list[tuple[int, str, str]]) -> Labels:
         if self._labelled_by is None:

@@ -1,7 +1,7 @@
 """A chat model that fails when it is told to, found by its provider's name: `--model ollama:any` with this on the path.
 
-It does what the words of the question say: "query" asks for a tool first, "unreachable" fails, "slow" takes longer than
-anybody waits for it, and fails where the environment has HURRY.
+It does what the words of the question say: "query" asks for a tool first ("query: select ..." with that SQL),
+"unreachable" fails, "slow" takes longer than anybody waits for it, and fails where the environment has HURRY.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class ChatOllama(BaseChatModel):
     def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
         questions = [message.text for message in messages if isinstance(message, HumanMessage)]
         if "query" in questions[-1] and isinstance(messages[-1], HumanMessage):
-            call = {"name": "query", "args": {"sql": SQL}, "id": f"c{len(messages)}"}
+            sql = questions[-1].partition("query:")[2] or SQL
+            call = {"name": "query", "args": {"sql": sql}, "id": f"c{len(messages)}"}
             return _said(AIMessage("", tool_calls=[call]))
         if "slow" in questions[-1] and "HURRY" not in os.environ:
             time.sleep(600)
