@@ -5,6 +5,7 @@ from __future__ import annotations
 from tools.catalog import Catalog, Column, Limits, QueryResult, Table, TableDescription, TableList
 from tools.errors import (
     AccessDeniedError,
+    CatalogBusyError,
     CatalogError,
     CatalogUnavailableError,
     QueryCancelledError,
@@ -20,6 +21,7 @@ from tools.toolbox import catalog_tools
 __all__ = [
     "AccessDeniedError",
     "Catalog",
+    "CatalogBusyError",
     "CatalogError",
     "CatalogUnavailableError",
     "Column",

@@ -20,6 +20,8 @@ class Limits:
     """Most bytes of values returned, as JSON."""
     seconds: float = 30.0
     """Longest time for each statement that the database runs for it."""
+    waiting: float = 300.0
+    """Longest time that it waits for others of the same catalog, as only a few run at once."""
     tables: int = 200
     """Most tables in one listing."""
 

@@ -48,5 +48,9 @@ class QueryCancelledError(CatalogError):
     """Somebody cancelled the query while it ran."""
 
 
+class CatalogBusyError(CatalogError):
+    """Too many others of the same catalog run, and did not end in time. Nothing was run."""
+
+
 class CatalogUnavailableError(CatalogError):
     """The database cannot be reached, or does not let the caller in."""
