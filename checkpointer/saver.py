@@ -245,9 +245,9 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     def __enter__(self) -> Self:
         runner = SyncRunner(self._conninfo, self._schema, *self._pool)
-        runner.pool.open()
         self._runners.append(runner)
         try:
+            runner.open()
             self.setup()
         except BaseException:
             self.__exit__(None, None, None)
@@ -263,9 +263,9 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     async def __aenter__(self) -> Self:
         runner = AsyncRunner(self._conninfo, self._schema, *self._pool)
-        await runner.pool.open()
         self._runners.append(runner)
         try:
+            await runner.open()
             await self.asetup()
         except BaseException:
             await self.__aexit__(None, None, None)
