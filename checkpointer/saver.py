@@ -198,7 +198,9 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             chat_schema: Where to put views of sessions that a page of Databricks AppKit reads; none if not given.
 
         Raises:
-            SchemaError: The runtime role or the auditors' does not exist, or those views' places are taken.
+            SchemaError: The runtime role or the auditors' does not exist, those views' places are taken, or the role
+                that connects may not migrate.
+            DatabaseUnavailableError: It cannot connect.
         """
         return migrations.migrate(admin_dsn, schema, runtime_role, login_role, auditor_role, chat_schema)
 
