@@ -7,6 +7,7 @@ import sys
 import traceback
 
 from agent.errors import MooringError
+from agent.telling import told
 from checkpointer import CheckpointerError
 
 
@@ -18,7 +19,7 @@ def report(error: Exception) -> int:
     if os.environ.get("MOORING_DEBUG"):
         traceback.print_exception(error)
     if isinstance(error, MooringError | CheckpointerError):
-        line = " ".join(str(error).split())
+        line = " ".join((told(error) if isinstance(error, CheckpointerError) else str(error)).split())
     else:
         line = (
             f"Something went wrong that should not have ({type(error).__name__}): nothing that was acknowledged is "

@@ -21,7 +21,8 @@ class Reason(Enum):
     ADDRESS = "address"
     """The name of the host, the port or the socket."""
     SERVER = "server"
-    """Nothing answers there, or the server lets nobody in now."""
+    """Nothing answers there."""
+    NOT_READY = "not ready"
     TLS = "tls"
     PASSWORD = "password"  # noqa: S105 - not one
     ROLE = "role"
@@ -47,7 +48,7 @@ _PATTERNS = (
         Reason.FULL,
         "The database server at {at} has no connection left for {user}",
     ),
-    (r"starting up|shutting down|in recovery", Reason.SERVER, "The database server at {at} is not ready"),
+    (r"starting up|shutting down|in recovery", Reason.NOT_READY, "The database server at {at} is not ready"),
     (r"no password supplied", Reason.PASSWORD, "There is no password for {user}"),
     (
         r"no encryption|SSL off",
