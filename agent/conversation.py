@@ -4,7 +4,8 @@ A turn holds the session's lease: two at once take turns, and one that lost its 
 
 A turn is run with `durability="sync"`: each node's checkpoint is committed before the next node starts. What a killed
 process left unfinished is finished first when its owner next asks, from the last finished node; a tool call whose
-result was stored is not run again.
+result was stored is not run again. A turn whose model or tool fails is closed with a note, so that the next question is
+not held up by it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from uuid import uuid4
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolMessage
 
+from agent.errors import TurnError
 from agent.graph import TurnContext
 from agent.provenance import sources_of, withholding_of
 from agent.schemas import Answer, ToolUse
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 _TITLE = 60
 _STOPPED = "Stopped before the answer was finished."
+_FAILED = "The model or a tool failed; this was not answered."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,14 @@ class Resumed:
     """An interrupted turn is finished first."""
 
 
-Event = ToolStarted | ToolFinished | Token | Answered | Resumed
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """An interrupted turn failed again, and is closed without an answer."""
+
+    error: TurnError
+
+
+Event = ToolStarted | ToolFinished | Token | Answered | Resumed | GivenUp
 
 
 class Conversation:
@@ -116,6 +126,7 @@ class Conversation:
         """Finish an interrupted turn; nothing happens where there is none.
 
         Raises:
+            TurnError: The model or a tool failed. The turn is closed without an answer.
             ThreadBusyError: Another run holds the session, and did not give it up in time.
             ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
@@ -123,22 +134,28 @@ class Conversation:
             yield from self._finish(run)
 
     def ask(self, question: str) -> Iterator[Event]:
-        """Ask a question, an interrupted turn is finished before. Ends with `Answered`.
+        """Ask a question, an interrupted turn is finished before, or given up. Ends with `Answered`.
 
         Raises:
+            TurnError: The model or a tool failed. The question stays in the session, without an answer.
             ThreadBusyError: Another run holds the session, and did not give it up in time.
             ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
         with self._turn() as run:
-            yield from self._finish(run)
+            try:
+                yield from self._finish(run)
+            except TurnError as error:
+                yield GivenUp(error)
             title = None if self.owner or self.messages() else title_of(question)
-            for event in self._run(run, {"messages": [HumanMessage(question, id=str(uuid4()))]}):
-                if title is not None:
+            try:
+                for event in self._run(run, {"messages": [HumanMessage(question, id=str(uuid4()))]}):
                     # The first event comes after the first checkpoint, so that there is a session to name.
-                    with acting_as(self._caller.principal):
-                        self._saver.rename(self.session, title)
+                    self._name(title)
                     title = None
-                yield event
+                    yield event
+            except TurnError:
+                self._name(title)
+                raise
 
     def stop(self) -> None:
         """Stop a turn half-way, a running query included, and close it.
@@ -149,21 +166,8 @@ class Conversation:
             self._steps.stop()
         if self._held is not None:
             self._held.release()
-        with self._turn() as run, acting_as(self._caller.principal), run.bound():
-            state = self._graph.get_state(self._config)
-            if not state.tasks:
-                return
-            finished = [m for task in state.tasks for m in (task.result or {}).get("messages", [])]
-            messages: list[AnyMessage] = [*state.values.get("messages", []), *finished]
-            answered = {m.tool_call_id for m in messages if isinstance(m, ToolMessage)}
-            last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
-            dangling = [call for call in (last.tool_calls if last else []) if call["id"] not in answered]
-            unanswered = [
-                ToolMessage(_STOPPED, tool_call_id=call["id"] or "", name=call["name"], status="error")
-                for call in dangling
-            ]
-            update = {"messages": [*finished, *unanswered, AIMessage(_STOPPED, id=str(uuid4()))]}
-            self._graph.update_state(self._config, update, as_node="model")
+        with self._turn() as run:
+            self._close(run, _STOPPED)
 
     @contextmanager
     def _turn(self) -> Iterator[Run]:
@@ -175,6 +179,28 @@ class Conversation:
             yield run
         finally:
             run.release()
+
+    def _name(self, title: str | None) -> None:
+        if title is not None:
+            with acting_as(self._caller.principal):
+                self._saver.rename(self.session, title)
+
+    def _close(self, run: Run, note: str) -> None:
+        """Close a turn half-way: what it found is kept, and the note stands where a result or the answer would be."""
+        with acting_as(self._caller.principal), run.bound():
+            state = self._graph.get_state(self._config)
+            if not state.tasks:
+                return
+            finished = [m for task in state.tasks for m in (task.result or {}).get("messages", [])]
+            messages: list[AnyMessage] = [*state.values.get("messages", []), *finished]
+            answered = {m.tool_call_id for m in messages if isinstance(m, ToolMessage)}
+            last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
+            dangling = [call for call in (last.tool_calls if last else []) if call["id"] not in answered]
+            unanswered = [
+                ToolMessage(note, tool_call_id=call["id"] or "", name=call["name"], status="error") for call in dangling
+            ]
+            update = {"messages": [*finished, *unanswered, AIMessage(note, id=str(uuid4()))]}
+            self._graph.update_state(self._config, update, as_node="model")
 
     def _finish(self, run: Run) -> Iterator[Event]:
         if self.unfinished():
@@ -193,6 +219,10 @@ class Conversation:
         try:
             for mode, payload in steps:
                 yield from _events(mode, payload)
+        except TurnError:
+            steps.stop()
+            self._close(run, _FAILED)
+            raise
         finally:
             steps.stop()
         yield Answered(answer_of(self.session, self.messages(), self.owner))

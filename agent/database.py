@@ -29,6 +29,8 @@ class Database:
     superuser: str | None = field(repr=False)
     """The superuser of the embedded server; None elsewhere."""
     embedded: bool
+    setting: str
+    """What names it."""
     default_user: str | None
     """Whom to log in as when nobody is named."""
     _login: Callable[[str], str] = field(repr=False)
@@ -61,6 +63,7 @@ def open_database(settings: Settings) -> Iterator[Database]:
             admin=server.conninfo(MIGRATOR),
             superuser=server.conninfo(SUPERUSER),
             embedded=True,
+            setting=settings.setting,
             default_user="alice",
             _login=server.login,
         )
@@ -76,6 +79,7 @@ def external_database(settings: Settings) -> Database:
         admin=settings.admin_url,
         superuser=None,
         embedded=False,
+        setting=settings.setting,
         default_user=None,
         _login=partial(external.login, runtime),
     )

@@ -13,6 +13,7 @@ from agent.identity import log_in
 from agent.memory import saver_of
 from agent.models import load_model
 from agent.schemas import Check
+from agent.telling import told
 from checkpointer import CheckpointerError, acting_as
 from tools import CatalogError
 
@@ -65,7 +66,7 @@ def _sessions(settings: Settings, database: Database) -> Check:
         with saver_of(settings, database, timeout=10):
             return Check(name="sessions", ok=True, detail="schema is current, policies bind the runtime role")
     except CheckpointerError as error:
-        return Check(name="sessions", ok=False, detail=str(error))
+        return Check(name="sessions", ok=False, detail=told(error))
 
 
 def _caller(caller: Caller) -> Check:
@@ -78,7 +79,7 @@ def _own_sessions(settings: Settings, database: Database, caller: Caller) -> Che
         with saver_of(settings, database, timeout=10) as saver, acting_as(caller.principal):
             return Check(name="own sessions", ok=True, detail=f"{len(saver.sessions()):,}")
     except CheckpointerError as error:
-        return Check(name="own sessions", ok=False, detail=str(error))
+        return Check(name="own sessions", ok=False, detail=told(error))
 
 
 def _tables(settings: Settings, caller: Caller) -> Check:

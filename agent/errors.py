@@ -13,3 +13,7 @@ class MooringError(Exception):
 
     def __str__(self) -> str:
         return f"{self.problem}: {self.remedy}"
+
+
+class TurnError(MooringError):
+    """The model or a tool failed in the middle of a turn, by no fault of the question's or of the session's."""

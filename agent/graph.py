@@ -19,6 +19,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
+from agent.models.errors import ModelError
 from agent.provenance import derived_from, labelled_calls, run_labelled
 from tools import Catalog, catalog_tools
 
@@ -35,6 +36,7 @@ SYSTEM_PROMPT = (
 )
 
 _NOT_RUN = "This was not run: the turn was interrupted, and what it was about may not be read any more."
+_MEND_MODEL = "try again, check the key of its provider, or choose another with --model or MOORING_MODEL"
 # For models that do not tell their window.
 _DEFAULT_WINDOW = 100_000
 # The part of the window that history may fill; the rest is for tool schemas and the answer.
@@ -66,7 +68,13 @@ def build_graph(
 
     def call_model(state: MessagesState) -> dict[str, list[AnyMessage]]:
         prompt = answered(fit(state["messages"], window))
-        answer = bound.invoke([SystemMessage(SYSTEM_PROMPT), *prompt])
+        try:
+            answer = bound.invoke([SystemMessage(SYSTEM_PROMPT), *prompt])
+        except ModelError:
+            raise
+        except Exception as error:
+            # What a provider says of a failure may quote the prompt or a key.
+            raise ModelError(f"The model failed ({type(error).__name__})", _MEND_MODEL) from error
         return {"messages": [derived_from(answer, prompt)]}
 
     def pending_calls(state: MessagesState) -> Sequence[Send] | str:

@@ -9,6 +9,7 @@ import psycopg
 
 from agent.errors import MooringError
 from agent.external import LoginError
+from agent.refusals import login_refused
 from checkpointer import Principal
 
 if TYPE_CHECKING:
@@ -57,23 +58,11 @@ def log_in(database: Database, user: str) -> Caller:
             _require_utf8(conn)
             row = conn.execute(_WHO).fetchone()
     except psycopg.OperationalError as error:
-        if not _was_asked(error):
-            raise LoginError(
-                "The database cannot be reached", "start it, or mend what names it; `mooring doctor` shows what does"
-            ) from error
-        known = "alice, bob and carol can" if database.embedded else "keep the password in ~/.pgpass or a service file"
-        msg = f"Cannot log in to the database as {user!r}"
-        raise LoginError(msg, f"choose somebody who can log in with --as ({known})") from error
+        raise login_refused(error, database, user) from error
     if row is None or row[1]:
         msg = f"{user!r} reads past row-level security"
         raise LoginError(msg, "log in as an ordinary role; superusers and roles with BYPASSRLS hold no sessions")
     return Caller(Principal(row[0]), conninfo, frozenset(row[2]))
-
-
-def _was_asked(error: psycopg.OperationalError) -> bool:
-    """Tell whether a server answered, and wanted to know who logs in."""
-    conn = error.pgconn
-    return conn is not None and (conn.needs_password or conn.used_password or conn.used_gssapi)
 
 
 def _require_utf8(conn: psycopg.Connection) -> None:

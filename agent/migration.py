@@ -12,8 +12,9 @@ from agent import external, local
 from agent.database import Database, open_database
 from agent.errors import MooringError
 from agent.local.bootstrap import READERS, SERVICE
+from agent.refusals import MIGRATOR, refused
 from agent.settings import Settings
-from checkpointer import GovernedPostgresSaver, administration
+from checkpointer import DatabaseUnavailableError, GovernedPostgresSaver, administration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,9 +28,9 @@ def migrate_database(
     """Bring the sessions' schema up to date; return the migrations applied.
 
     Raises:
-        MooringError: The migrator or the runtime role is not configured.
+        MooringError: The migrator or the runtime role is not configured, or the migrator cannot log in.
     """
-    with open_database(settings) as database:
+    with open_database(settings) as database, _explained():
         return GovernedPostgresSaver.migrate(
             _admin(database),
             runtime_role=_runtime_role(settings),
@@ -45,10 +46,11 @@ def administrator(settings: Settings) -> Iterator[Administrator]:
     """Connect as the schema's owner, who holds and prunes everybody's sessions.
 
     Raises:
-        MooringError: The schema's owner is not configured.
+        MooringError: The schema's owner is not configured, or cannot log in.
     """
     with (
         open_database(settings) as database,
+        _explained(),
         administration.connect(_admin(database), schema=settings.sessions_schema) as connected,
     ):
         yield connected
@@ -79,6 +81,16 @@ def connection_url(settings: Settings, user: str | None, role: str | None) -> st
         local.start(settings.home)
     with open_database(settings) as database:
         return _url(_conninfo(settings, database, user, role))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseUnavailableError as error:
+        if reason := refused(error, MIGRATOR):
+            raise reason from error
+        raise
 
 
 def _admin(database: Database) -> str:

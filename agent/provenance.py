@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command
 
+from agent.errors import TurnError
 from agent.schemas import Withholding
 from checkpointer.labels import KEY, Labels, labelled, labels_of, withheld_in
 
@@ -53,9 +55,19 @@ def labelled_calls(answer: AIMessage) -> list[ToolCall]:
 def run_labelled(
     request: ToolCallRequest, execute: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
 ) -> ToolMessage | Command[Any]:
-    """Run a tool call; its result carries the labels of the call besides its own."""
+    """Run a tool call; its result carries the labels of the call besides its own.
+
+    Raises:
+        TurnError: The tool failed in a way that it does not explain itself. What it read until then is not known.
+    """
     asked = labels_of(request.tool_call)
-    result = execute(request)
+    try:
+        result = execute(request)
+    except GraphBubbleUp:
+        raise
+    except Exception as error:
+        problem = f"The tool {request.tool_call['name']} failed ({type(error).__name__})"
+        raise TurnError(problem, "ask again, perhaps in other words; MOORING_DEBUG=1 shows what happened") from error
     if isinstance(result, ToolMessage):
         return _with(result, result.response_metadata, labels_of(result) | asked)
     update = result.update

@@ -52,7 +52,7 @@ class ToolUse(Schema):
 class Answer(Schema):
     """The answer to one question."""
 
-    session: str = Field(description="The thread id; pass it as --session to go on.")
+    session: str = Field(description="Its name; pass it as --session to go on.")
     owner: str | None = Field(default=None, description="Whose session it is, if not one's own; pass it as --owner.")
     answer: str = Field(description="The reason, where it is withheld.")
     withheld: Withholding | None = Field(default=None, description="What it was derived from may not be read any more.")

@@ -48,6 +48,13 @@ class Settings(BaseSettings):
         return self.database_url is not None or any(os.environ.get(name) for name in POSTGRES_VARIABLES)
 
     @property
+    def setting(self) -> str:
+        """Name what says where the database is, and as which role."""
+        if not self.external:
+            return "MOORING_HOME"
+        return "MOORING_DATABASE_URL" if self.database_url is not None else "the PG* variables"
+
+    @property
     def lakebase(self) -> bool:
         """Whether sessions are kept in a Lakebase that is named as Databricks Apps does."""
         return any(os.environ.get(name) for name in LAKEBASE_VARIABLES)

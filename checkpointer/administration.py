@@ -22,13 +22,12 @@ import psycopg
 
 from checkpointer import erasure
 from checkpointer.errors import (
-    DatabaseUnavailableError,
     NotAdministratorError,
     SchemaError,
     ThreadNotFoundError,
     ThreadNotHeldError,
 )
-from checkpointer.migrations import COMMAND
+from checkpointer.migrations import COMMAND, connected
 from checkpointer.operations import Operation, Row, Statement, explained
 from checkpointer.queries import queries
 from checkpointer.retention import FOREVER, Expiry
@@ -153,12 +152,7 @@ def connect(admin_dsn: str, *, schema: str = "mooring") -> Iterator[Administrato
         NotAdministratorError: The role is not the schema's owner.
         DatabaseUnavailableError: Nobody can log in like this.
     """
-    try:
-        connection = psycopg.connect(admin_dsn, autocommit=True, application_name="mooring admin")
-    except psycopg.OperationalError as error:
-        msg = "The sessions' database cannot be reached as its administrator. Check MOORING_ADMIN_URL and its password."
-        raise DatabaseUnavailableError(msg) from error
-    with connection as conn:
+    with connected(admin_dsn, "mooring admin") as conn:
         check = queries(schema)["check_administrator"]
         row = conn.execute(check, {"schema": schema}).fetchone()
         if row is None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
 
-from checkpointer.errors import SchemaError, UnsafeRoleError
+from checkpointer.errors import DatabaseUnavailableError, SchemaError, UnsafeRoleError
 from checkpointer.operations import Operation, Statement
 from checkpointer.principal import storable
 from checkpointer.queries import script
@@ -66,9 +67,7 @@ def migrate(
     """
     _check_names(schema, chat_schema)
     applied: list[str] = []
-    with psycopg.connect(
-        admin_dsn, autocommit=True, prepare_threshold=None, application_name="mooring migrate"
-    ) as conn:
+    with connected(admin_dsn, "mooring migrate", prepare_threshold=None) as conn, _permitted(conn):
         _check_role(conn, runtime_role, "LOGIN PASSWORD '...'")
         if auditor_role:
             _check_role(conn, auditor_role, "NOLOGIN")
@@ -103,6 +102,35 @@ def migrate(
                 )
                 raise SchemaError(msg) from error
     return applied
+
+
+def connected(admin_dsn: str, application: str, **options: Any) -> psycopg.Connection[Any]:
+    """Connect as the schema's owner.
+
+    Raises:
+        DatabaseUnavailableError: Nobody can log in like this; its cause says why.
+    """
+    try:
+        return psycopg.connect(admin_dsn, autocommit=True, application_name=application, **options)
+    except psycopg.OperationalError as error:
+        msg = (
+            "The sessions' database cannot be reached as its administrator; the cause of this error says why. Check "
+            "MOORING_ADMIN_URL and its password."
+        )
+        raise DatabaseUnavailableError(msg) from error
+
+
+@contextmanager
+def _permitted(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        user, database = conn.info.user, conn.info.dbname
+        msg = (
+            f"Role {user!r} may not migrate ({error.diag.message_primary}). Connect as the schema's owner, or before "
+            f"the first migration run: GRANT CREATE ON DATABASE {_quote(database)} TO {_quote(user)}."
+        )
+        raise SchemaError(msg) from error
 
 
 def _chat(schema: str, chat_schema: str | None, runtime_role: str, login_role: str | None) -> list[str]:

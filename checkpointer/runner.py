@@ -8,6 +8,7 @@ BEGIN and COMMIT travel, and nothing is fetched before it has ended.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +18,8 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 from checkpointer.answers import Answers
 from checkpointer.arrays import Ints, Texts, with_arrays
-from checkpointer.errors import DatabaseUnavailableError, NotBelievedError, WrongThreadError
+from checkpointer.attempts import Attempts, unreachable
+from checkpointer.errors import NotBelievedError, WrongThreadError
 from checkpointer.operations import A_VIEWER, NO_AUDITOR, NO_THREAD, STALE_LEASE, Operation, Row, Statement
 from checkpointer.poolers import Preparing
 from checkpointer.queries import queries
@@ -40,6 +42,8 @@ _EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR)
 _QUESTIONS = 3
 # Rows and items that are decoded on the event loop; more of them would keep its other tasks waiting.
 _MANY_ROWS = 250
+# How often it is looked whether a pool that opens was refused.
+_LOOK_SECONDS = 0.25
 
 _CONNECTION = {
     "autocommit": True,
@@ -59,6 +63,7 @@ class _Runner:
     def __init__(self, schema: str, max_size: int, stall_timeout: float) -> None:
         self.queries = queries(schema)
         self.stalls = StallWatch(stall_timeout)
+        self.connecting = Attempts()
         # After a restart every pooled connection is dead, and each is found out by using it.
         self.attempts = max_size + 1 + _QUESTIONS
         self.answers = Answers()
@@ -111,6 +116,7 @@ class SyncRunner(_Runner):
         super().__init__(schema, max_size, stall_timeout)
         self.pool = ConnectionPool(
             conninfo,
+            connection_class=self.connecting.connection_class(),
             kwargs=dict(_CONNECTION),
             configure=Preparing().configure,
             min_size=min_size,
@@ -121,6 +127,18 @@ class SyncRunner(_Runner):
             max_idle=300,
             name="mooring",
         )
+
+    def open(self) -> None:
+        """Open the pool. A server that is away may come back in time; what refuses once refuses again."""
+        self.pool.open()
+        end = time.monotonic() + self.pool.timeout
+        while True:
+            try:
+                with self.pool.connection(_LOOK_SECONDS):
+                    return
+            except PoolTimeout as error:
+                if self.connecting.refused() or time.monotonic() > end:
+                    raise self.connecting.unavailable() from self.connecting.failure or error
 
     def run(self, operation: Operation[T], principal: Principal | None, thread: Hashable = None) -> T:
         """Drive an operation to its result; of those that store into one `thread`, one at a time."""
@@ -151,7 +169,7 @@ class SyncRunner(_Runner):
                 with self.pool.connection() as conn, self.stalls.over(conn) as watched:
                     return self._sent(conn, statements, principal)
             except PoolTimeout as error:
-                raise _unavailable() from error
+                raise self.connecting.unavailable() from self.connecting.failure or error
             except psycopg.DatabaseError as error:
                 if question := _question(error, principal):
                     self.answers.ask(*question)
@@ -162,7 +180,7 @@ class SyncRunner(_Runner):
                     break
                 stalled = True
                 self.pool.drain()  # the others probably stall as well
-        raise _unavailable()
+        raise unreachable()
 
     def _sent(
         self, conn: psycopg.Connection[Row], statements: Sequence[Statement], principal: Principal | None
@@ -198,6 +216,7 @@ class AsyncRunner(_Runner):
         self.loop = asyncio.get_running_loop()
         self.pool = AsyncConnectionPool(
             conninfo if isinstance(conninfo, str) else partial(asyncio.to_thread, conninfo),
+            connection_class=self.connecting.async_connection_class(),
             kwargs=dict(_CONNECTION),
             configure=Preparing().aconfigure,
             min_size=min_size,
@@ -208,6 +227,18 @@ class AsyncRunner(_Runner):
             max_idle=300,
             name="mooring",
         )
+
+    async def open(self) -> None:
+        """Open the pool. A server that is away may come back in time; what refuses once refuses again."""
+        await self.pool.open()
+        end = time.monotonic() + self.pool.timeout
+        while True:
+            try:
+                async with self.pool.connection(_LOOK_SECONDS):
+                    return
+            except PoolTimeout as error:
+                if self.connecting.refused() or time.monotonic() > end:
+                    raise self.connecting.unavailable() from self.connecting.failure or error
 
     async def run(self, operation: Operation[T], principal: Principal | None, thread: Hashable = None) -> T:
         """Drive an operation to its result; of those that store into one `thread`, one at a time."""
@@ -260,7 +291,7 @@ class AsyncRunner(_Runner):
                     with self.stalls.over(conn) as watched:
                         return await self._sent(conn, statements, principal)
             except PoolTimeout as error:
-                raise _unavailable() from error
+                raise self.connecting.unavailable() from self.connecting.failure or error
             except psycopg.DatabaseError as error:
                 if question := _question(error, principal):
                     await asyncio.to_thread(self.answers.ask, *question)
@@ -271,7 +302,7 @@ class AsyncRunner(_Runner):
                     break
                 stalled = True
                 await self.pool.drain()  # the others probably stall as well
-        raise _unavailable()
+        raise unreachable()
 
     async def _sent(
         self, conn: psycopg.AsyncConnection[Row], statements: Sequence[Statement], principal: Principal | None
@@ -321,9 +352,3 @@ def _question(error: psycopg.DatabaseError, principal: Principal | None) -> tupl
     if error.sqlstate != _UNANSWERED or principal is None:
         return None
     return principal, error.diag.message_detail or "[]"
-
-
-def _unavailable() -> DatabaseUnavailableError:
-    return DatabaseUnavailableError(
-        "The sessions' database cannot be reached. Nothing that was acknowledged is lost; try again when it is back."
-    )

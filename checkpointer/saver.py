@@ -198,7 +198,9 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
             chat_schema: Where to put views of sessions that a page of Databricks AppKit reads; none if not given.
 
         Raises:
-            SchemaError: The runtime role or the auditors' does not exist, or those views' places are taken.
+            SchemaError: The runtime role or the auditors' does not exist, those views' places are taken, or the role
+                that connects may not migrate.
+            DatabaseUnavailableError: It cannot connect.
         """
         return migrations.migrate(admin_dsn, schema, runtime_role, login_role, auditor_role, chat_schema)
 
@@ -245,9 +247,9 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     def __enter__(self) -> Self:
         runner = SyncRunner(self._conninfo, self._schema, *self._pool)
-        runner.pool.open()
         self._runners.append(runner)
         try:
+            runner.open()
             self.setup()
         except BaseException:
             self.__exit__(None, None, None)
@@ -263,9 +265,9 @@ class GovernedPostgresSaver(BaseCheckpointSaver[int]):
 
     async def __aenter__(self) -> Self:
         runner = AsyncRunner(self._conninfo, self._schema, *self._pool)
-        await runner.pool.open()
         self._runners.append(runner)
         try:
+            await runner.open()
             await self.asetup()
         except BaseException:
             await self.__aexit__(None, None, None)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from tools.catalog import Catalog, Column, Limits, QueryResult, Table, TableDescription, TableList
 from tools.errors import (
     AccessDeniedError,
+    CatalogBusyError,
     CatalogError,
     CatalogUnavailableError,
     QueryCancelledError,
     QueryFailedError,
     QueryRefusedError,
     QueryTimeoutError,
+    ResultTooLargeError,
     TableNotFoundError,
 )
 from tools.postgres import PostgresCatalog
@@ -19,6 +21,7 @@ from tools.toolbox import catalog_tools
 __all__ = [
     "AccessDeniedError",
     "Catalog",
+    "CatalogBusyError",
     "CatalogError",
     "CatalogUnavailableError",
     "Column",
@@ -29,6 +32,7 @@ __all__ = [
     "QueryRefusedError",
     "QueryResult",
     "QueryTimeoutError",
+    "ResultTooLargeError",
     "Table",
     "TableDescription",
     "TableList",

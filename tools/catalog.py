@@ -20,6 +20,8 @@ class Limits:
     """Most bytes of values returned, as JSON."""
     seconds: float = 30.0
     """Longest time for each statement that the database runs for it."""
+    waiting: float = 300.0
+    """Longest time that it waits for others of the same catalog, as only a few run at once."""
     tables: int = 200
     """Most tables in one listing."""
 
@@ -81,6 +83,8 @@ class QueryResult:
     rows: list[list[Any]]
     truncated: bool
     """Whether there was more."""
+    too_large: bool
+    """Whether more was left out for its bytes, and not for the number of rows."""
     sources: frozenset[str]
     """The tables that it was read from, as `database.schema.table`."""
     labels: Labels

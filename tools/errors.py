@@ -36,12 +36,20 @@ class QueryFailedError(CatalogError):
     """The database could not run the query: a wrong column, a division by zero."""
 
 
+class ResultTooLargeError(CatalogError):
+    """Not one row is small enough to be returned."""
+
+
 class QueryTimeoutError(CatalogError):
     """The query took longer than allowed and was cancelled."""
 
 
 class QueryCancelledError(CatalogError):
     """Somebody cancelled the query while it ran."""
+
+
+class CatalogBusyError(CatalogError):
+    """Too many others of the same catalog run, and did not end in time. Nothing was run."""
 
 
 class CatalogUnavailableError(CatalogError):

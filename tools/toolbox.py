@@ -17,10 +17,13 @@ from langchain_core.tools import BaseTool, tool
 from langgraph.prebuilt import ToolRuntime
 
 from tools.catalog import Catalog, Labels, QueryResult, TableDescription, TableList
-from tools.errors import CatalogError
+from tools.errors import CatalogError, ResultTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_TOO_LARGE = "because they are too large. Select fewer columns, or the beginning of long values: left(column, 200)."
 
 
 @runtime_checkable
@@ -78,12 +81,17 @@ def query(sql: str, runtime: ToolRuntime[HasCatalog, Any]) -> ToolMessage:
 
     def run(catalog: Catalog) -> tuple[dict[str, Any], dict[str, Any]]:
         found: QueryResult = catalog.query(sql)
-        content = {
+        if found.too_large and not found.rows:
+            message = f"There are rows, and all were left out {_TOO_LARGE}"
+            raise ResultTooLargeError(message, found.sources, found.labels)
+        content: dict[str, Any] = {
             "columns": found.columns,
             "rows": found.rows,
             "row_count": len(found.rows),
             "truncated": found.truncated,
         }
+        if found.too_large:
+            content["note"] = f"There are more rows, which were left out {_TOO_LARGE}"
         return content, {**_read(found.sources, found.labels), "rows": len(found.rows)}
 
     return _message("query", runtime, run)

@@ -14,7 +14,7 @@ def main() -> None:
     # What libraries warn of is told once, by the error that comes of it, and may quote what is not for a terminal.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer
 
+from agent.cli.failures import report
 from agent.cli.options import Format
 from agent.cli.output import print_json
 from agent.cli.runtime import open_conversation
 from agent.cli.screen import Screen
 from agent.conversation import Answered
+from agent.errors import TurnError
 
 if TYPE_CHECKING:
-    from agent.conversation import Conversation
+    from agent.conversation import Conversation, Event
     from agent.schemas import Answer
 
 _LEAVE = {"exit", "quit", "bye", r"\q"}
@@ -31,19 +33,20 @@ def run_chat(
     model: str | None,
     profile: str | None = None,
 ) -> None:
-    """Chat until the input ends."""
+    """Chat until the input ends. From a pipe it exits with 1 where a question was left without an answer."""
     screen = Screen()
+    code = 0
     with open_conversation(user, session, continue_, model, owner, profile) as conversation:
         talking = screen.lively and sys.stdin.isatty()
         if talking:
             screen.line(f"Session {conversation.session}. Ask about your tables; Ctrl-D leaves.", style="dim")
-        with _stoppable(conversation, screen):
-            screen.show(conversation.finish())
+        code |= _shown(conversation, screen, conversation.finish())
         for question in _typed() if talking else _piped(screen):
-            with _stoppable(conversation, screen):
-                screen.show(conversation.ask(question))
+            code |= _shown(conversation, screen, conversation.ask(question))
         if talking:
             screen.line(f"Go on with: mooring chat {_named(conversation)}", style="dim")
+    if code and not talking:
+        raise typer.Exit(code)
 
 
 def run_ask(
@@ -80,13 +83,16 @@ def _named(conversation: Conversation) -> str:
     return f"--session {conversation.session}{owner}"
 
 
-@contextmanager
-def _stoppable(conversation: Conversation, screen: Screen) -> Iterator[None]:
+def _shown(conversation: Conversation, screen: Screen, events: Iterable[Event]) -> int:
+    """Show a turn; neither Ctrl-C nor a model or tool that fails ends the chat. Return the exit code."""
     try:
-        yield
+        screen.show(events)
     except KeyboardInterrupt:
         conversation.stop()
         screen.line(_STOPPED, style="dim")
+    except TurnError as error:
+        return report(error)
+    return 0
 
 
 def _answer(conversation: Conversation, question: str) -> Answer:

@@ -89,17 +89,17 @@ def import_(
         str, typer.Option("--from", metavar="DSN", help="The database that LangGraph's Postgres saver used.")
     ],
     owner_from: Annotated[
-        str, typer.Option(metavar="KEY", help="Where the metadata of checkpoints names a thread's owner.")
+        str, typer.Option(metavar="KEY", help="Where the metadata of checkpoints names a session's owner.")
     ],
     schema: Annotated[str | None, typer.Option(metavar="NAME", help="The schema of their tables.")] = None,
-    owner: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only threads of this owner.")] = None,
+    owner: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only sessions of this owner.")] = None,
     allow: Annotated[
         list[str] | None, typer.Option(metavar="MODULE:CLASS", help="A class that values may be rebuilt as.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check everything, and store nothing.")] = False,
     output: Output = Format.TEXT,
 ) -> None:
-    """Copy threads out of the tables of LangGraph's own Postgres saver. Killed half-way, run it again."""
+    """Copy sessions out of the tables of LangGraph's own Postgres saver. Killed half-way, run it again."""
     from agent.cli.importing import run_import
 
     run_import(from_, schema, owner_from, owner or [], allow or [], dry_run, output)

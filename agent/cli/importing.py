@@ -71,7 +71,7 @@ def _followed(threads: Iterable[ImportedThread], total: int) -> Iterable[Importe
     console = Console(stderr=True)
     if not (console.is_terminal and sys.stderr.isatty()):
         return threads
-    return track(threads, "Importing threads", total=total, console=console, transient=True)
+    return track(threads, "Importing sessions", total=total, console=console, transient=True)
 
 
 def _report(threads: Iterable[ImportedThread], dry_run: bool) -> ImportReport:
@@ -104,7 +104,7 @@ def _text(report: ImportReport) -> str:
     if allow := sorted({name for thread in report.refused for name in thread.allow}):
         lines.append(f"If these types may be rebuilt, add {' '.join(f'--allow {name}' for name in allow)}")
     done = "Would import" if report.dry_run else "Imported"
-    parts = [f"{done} {_many(report.imported, 'thread')} with {_many(report.checkpoints, 'checkpoint')}"]
+    parts = [f"{done} {_many(report.imported, 'session')} with {_many(report.checkpoints, 'checkpoint')}"]
     parts[0] += f" and {_many(report.writes, 'pending write')}"
     for count, what in ((report.present, "here already"), (report.left_out, "of other owners")):
         if count:

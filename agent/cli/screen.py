@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
-from agent.conversation import Answered, Event, Resumed, Token, ToolFinished, ToolStarted
+from agent.conversation import Answered, Event, GivenUp, Resumed, Token, ToolFinished, ToolStarted
 from agent.provenance import sources_of, withholding_of
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class Screen:
                     self._answer(event.answer.answer)
                 elif isinstance(event, Resumed):
                     self.line("Finishing the turn that was interrupted.", style="dim")
+                elif isinstance(event, GivenUp):
+                    self.line(f"{event.error.problem}; that turn is closed without an answer.", style="red")
                 else:
                     self._tool(event, status)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agent.errors import MooringError
+from agent.errors import TurnError
 
 
-class ModelError(MooringError):
+class ModelError(TurnError):
     """The chat model cannot be loaded, or refuses to answer."""

@@ -169,12 +169,12 @@ def test_rows_come_in_chunks_and_end_at_the_limits(stand_in: StandIn) -> None:
     assert not whole.truncated
     assert stand_in.workspace.sent("/result/chunks/1$")
     few = catalog(stand_in, "alice", limits=Limits(rows=5)).query(numbers)
-    assert (few.rows, few.truncated) == (whole.rows[:5], True)
+    assert (few.rows, few.truncated, few.too_large) == (whole.rows[:5], True, False)
     exact = catalog(stand_in, "alice", limits=Limits(rows=len(whole.rows))).query(numbers)
     assert (exact.rows, exact.truncated) == (whole.rows, False)
     chunks = len(stand_in.workspace.sent("/result/chunks/"))
     small = catalog(stand_in, "alice", limits=Limits(bytes=60)).query(numbers)
-    assert (small.rows, small.truncated) == (whole.rows[: len(small.rows)], True)
+    assert (small.rows, small.truncated, small.too_large) == (whole.rows[: len(small.rows)], True, True)
     assert 0 < len(small.rows) < 3
     assert len(stand_in.workspace.sent("/result/chunks/")) == chunks
 

@@ -199,6 +199,35 @@ class TestFailures:
         assert says in failed.stderr
         assert "Traceback" not in failed.stderr
 
+    @pytest.mark.parametrize(
+        ("args", "line"),
+        [
+            (("ask",), "Missing argument 'QUESTION'; see: mooring ask --help"),
+            (
+                ("ask", " "),
+                'Invalid value: The question is empty. Ask for instance: mooring ask "which tables can I read?"',
+            ),
+            (("ask", "hello", "--bogus"), "No such option: --bogus; see: mooring ask --help"),
+            (("chat", "--session"), "Option '--session' requires an argument; see: mooring --help"),
+            (("bogus",), "No such command 'bogus'; see: mooring --help"),
+            (("sessions", "bogus"), "No such command 'bogus'; see: mooring sessions --help"),
+            (("sessions", "prune", "--older-than", "x"), "Invalid value for '--older-than': write it as a number"),
+        ],
+    )
+    def test_a_wrong_usage_is_one_line(self, args: tuple[str, ...], line: str) -> None:
+        failed = mooring(*args)
+        assert (failed.returncode, failed.stdout) == (2, "")
+        [told] = failed.stderr.splitlines()
+        assert told.startswith(f"mooring: {line}")
+        assert "; see: mooring " in told
+
+    def test_without_arguments_there_is_help(self) -> None:
+        for args in ((), ("sessions",)):
+            told = mooring(*args)
+            assert told.returncode == 2
+            assert told.stderr.startswith("Usage: mooring")
+            assert "Commands:" in told.stderr
+
     def test_nobody_is_asked_for_on_another_database(self, lakehouse: Database) -> None:
         failed = mooring("ask", "hello", MOORING_DATABASE_URL=lakehouse.runtime)
         assert (failed.returncode, failed.stdout) == (1, "")

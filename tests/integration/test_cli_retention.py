@@ -130,4 +130,4 @@ def test_without_an_administrator_s_url_the_setting_is_named(superuser: str, mon
     ):
         assert "set MOORING_ADMIN_URL" in str(mooring(*command, fails=True).exception)
     monkeypatch.setenv("MOORING_ADMIN_URL", "postgresql://nobody@127.0.0.1:1/x")
-    assert "Check MOORING_ADMIN_URL" in str(mooring("db", "prune", fails=True).exception)
+    assert "mend the host and port in MOORING_ADMIN_URL" in str(mooring("db", "prune", fails=True).exception)

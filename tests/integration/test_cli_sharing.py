@@ -45,8 +45,8 @@ def test_a_viewer_sees_placeholders_and_an_editor_goes_on(session: str, capsys: 
     shown = ("sessions", "show", session, "--as", "bob", "--owner", "alice")
     asked = ("ask", QUESTION, "--session", session, "--as", "bob", "--owner", "alice", "-o", "json")
     missing = refusal(capsys, *shown)
-    assert "'alice' has no thread" in missing
-    assert "'alice' has no thread" in refusal(capsys, *asked)
+    assert "'alice' has no session" in missing
+    assert "'alice' has no session" in refusal(capsys, *asked)
 
     mooring("sessions", "share", session, "--with", "bob")
 
@@ -86,7 +86,7 @@ def test_shares_are_listed_taken_back_and_gone_with_the_session(
     assert "is not shared with 'bob'" in refusal(capsys, "sessions", "unshare", session, "--with", "bob")
 
     mooring("sessions", "transfer", session, "--to", "bob")
-    assert "You have no thread" in refusal(capsys, "sessions", "show", session)
+    assert "You have no session" in refusal(capsys, "sessions", "show", session)
     assert session in mooring("sessions", "list", "--as", "bob").stdout
 
 

@@ -309,7 +309,7 @@ class TestTypes:
         assert done.exit_code == 1
         assert "tests.integration.travels.Ticket" in done.stdout
         assert f"add --allow {self.NAME}" in done.stdout
-        assert "Imported 1 thread " in done.stdout
+        assert "Imported 1 session " in done.stdout
         with ours(lakehouse, with_a_ticket.person) as saver:
             assert [session.thread_id for session in saver.sessions()] == ["plain"]
 
@@ -365,7 +365,7 @@ class TestCommand:
 
         assert done == {**tried, "dry_run": False, "left_out": 1, "refused": []}
         assert theirs.command("--owner", theirs.person, "--dry-run").stdout == (
-            "Would import 0 threads with 0 checkpoints and 0 pending writes; 1 here already; 1 of other owners.\n"
+            "Would import 0 sessions with 0 checkpoints and 0 pending writes; 1 here already; 1 of other owners.\n"
         )
 
     def test_what_is_no_source_is_said(self, lakehouse: Database, theirs: Theirs) -> None:

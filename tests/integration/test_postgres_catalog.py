@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from tools import (
     AccessDeniedError,
+    CatalogBusyError,
     CatalogError,
     CatalogUnavailableError,
     Limits,
@@ -94,6 +95,12 @@ def working(admin: psycopg.Connection, loner: str) -> int:
     """How many planned queries run for them."""
     running = "select from pg_stat_activity where usename = %s and state = 'active' and query like 'FETCH%%'"
     return len(admin.execute(running, [loner]).fetchall())
+
+
+def waiting(admin: psycopg.Connection) -> int:
+    """How many statements wait for the lock of a table."""
+    ungranted = "select from pg_locks where relation = 'bakehouse.suppliers'::regclass and not granted"
+    return len(admin.execute(ungranted).fetchall())
 
 
 def wait_for(number: int, counted: Callable[[], int]) -> None:
@@ -264,7 +271,9 @@ def test_limits(alice: str) -> None:
 
 def test_what_lies_behind_the_limit_is_not_fetched(catalog: PostgresCatalog) -> None:
     wide = catalog.query("select repeat('x', 30000), 1 / (20 - n) from generate_series(1, 100) n")
-    assert (len(wide.rows), wide.truncated) == (1, True)
+    assert (len(wide.rows), wide.truncated, wide.too_large) == (1, True, True)
+    long = catalog.query("select n from generate_series(1, 300) n")
+    assert (len(long.rows), long.truncated, long.too_large) == (200, True, False)
 
 
 def test_a_locked_table_is_said_to_be_locked(alice: str, lakehouse: Any, admin: psycopg.Connection) -> None:
@@ -343,3 +352,54 @@ def test_threads_share_a_catalog(catalog: PostgresCatalog) -> None:
     for thread in threads:
         thread.join()
     assert sorted(results) == [(n, n) for n in range(20)]
+
+
+def test_many_queries_at_once_take_turns(catalog: PostgresCatalog, admin: psycopg.Connection) -> None:
+    sql = "select count(*) from bakehouse.suppliers"
+
+    def ask(_: int) -> str:
+        try:
+            return str(catalog.query(sql).rows)
+        except CatalogError as error:
+            return str(error)
+
+    # Longer than four queries wait for a lock, and others for their turn and then for the lock.
+    with ThreadPoolExecutor(12) as threads:
+        with admin.transaction():
+            admin.execute("lock table bakehouse.suppliers")
+            asked = [threads.submit(ask, n) for n in range(12)]
+            time.sleep(17)
+        told = [answer.result() for answer in asked]
+    assert told.count("Somebody else has locked the table. Try again later.") == 4
+    assert told.count("[[27]]") == 8
+
+
+def test_whose_turn_does_not_come_is_told_that_it_is_busy(alice: str, admin: psycopg.Connection) -> None:
+    with PostgresCatalog(alice, Limits(waiting=0.5)) as catalog, ThreadPoolExecutor(4) as threads:
+        with admin.transaction():
+            admin.execute("lock table bakehouse.suppliers")
+            running = [threads.submit(catalog.query, "select count(*) from bakehouse.suppliers") for _ in range(4)]
+            wait_for(4, lambda: waiting(admin))
+            with pytest.raises(CatalogBusyError, match="busy"):
+                catalog.query("select 1")
+        assert [query.result().rows for query in running] == [[[27]]] * 4
+        assert catalog.query("select 1").rows == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"port": 1}, "The database server cannot be reached at 127.0.0.1:1."),
+        ({"password": "s3cret"}, "refused the password of 'alice'."),
+        ({"dbname": "nowhere"}, "There is no database 'nowhere' at 127.0.0.1:"),
+    ],
+)
+def test_a_login_that_does_not_work_is_told_quickly_and_why(alice: str, change: dict[str, Any], says: str) -> None:
+    begun = time.monotonic()
+    with PostgresCatalog(make_conninfo(alice, **change)) as catalog, ThreadPoolExecutor(12) as threads:
+        for query in [threads.submit(catalog.query, "select 1") for _ in range(12)]:
+            with pytest.raises(CatalogUnavailableError) as told:
+                query.result()
+            assert says in str(told.value)
+            assert "s3cret" not in str(told.value)
+    assert time.monotonic() - begun < 10

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from checkpointer import (
     DatabaseUnavailableError,
@@ -186,6 +188,33 @@ def test_a_database_that_is_away_is_said_to_be() -> None:
     with pytest.raises(DatabaseUnavailableError) as refusal:
         saver.__enter__()
     assert "s3cret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("change", [{"password": "s3cret"}, {"dbname": "nowhere"}, {"sslmode": "require"}])
+async def test_a_database_that_refuses_is_not_waited_for(lakehouse: Database, change: dict[str, str]) -> None:
+    saver = GovernedPostgresSaver.from_conn_string(make_conninfo(lakehouse.runtime, **change))
+    begun = time.monotonic()
+    with pytest.raises(DatabaseUnavailableError, match="refuses the connection") as refusal:
+        saver.__enter__()
+    with pytest.raises(DatabaseUnavailableError, match="refuses the connection") as async_refusal:
+        await saver.__aenter__()
+    assert time.monotonic() - begun < 10
+    for told in (refusal.value, async_refusal.value):
+        assert "s3cret" not in str(told)
+        assert isinstance(told.__cause__, psycopg.OperationalError)
+        assert told.__cause__.pgconn is not None
+
+
+def test_a_pool_without_a_free_connection_is_said_to_be_busy(lakehouse: Database, admin: psycopg.Connection) -> None:
+    opened = GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=Principal("p"), max_size=1, timeout=1)
+    with opened as saver, ThreadPoolExecutor(2) as threads:
+        with admin.transaction():
+            admin.execute("lock table mooring.threads")
+            asked = [threads.submit(saver.sessions) for _ in range(2)]
+            wait(asked, return_when=FIRST_COMPLETED)
+        errors = [error for answer in asked if (error := answer.exception()) is not None]
+    assert [type(error) for error in errors] == [DatabaseUnavailableError]
+    assert "All connections to the sessions' database are in use" in str(errors[0])
 
 
 @pytest.mark.parametrize("name", ["", "a\x00b", "\ud800", "x" * 256])

@@ -1194,3 +1194,42 @@ select max(total_price) from bakehouse.transactions;
 -- bob: who has the lowest salary?
 -- then: and by quantity?
 -- refused
+
+-- # what was sold, and who
+
+-- alice: how many products were sold in Paris?
+select sum(quantity) from bakehouse.transactions join bakehouse.franchises using (franchise_id) where city = 'Paris';
+
+-- alice: how many products were sold in 2025?
+select sum(quantity) from bakehouse.transactions where sold_at >= '2025-01-01' and sold_at < '2026-01-01';
+
+-- alice: how many different products were sold in Paris?
+select count(distinct product) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where city = 'Paris';
+
+-- alice: how many products do we sell?
+select count(distinct product) from bakehouse.transactions;
+
+-- alice: how many sales in 2025?
+-- then: and refunds?
+-- refused
+
+-- alice: who wrote the worst review?
+-- refused
+
+-- alice: who sold the most?
+-- refused
+
+-- bob: who is the manager?
+-- refused
+
+-- bob: who earns the most?
+select name, amount from hr.salaries join hr.employees using (employee_id) order by amount desc limit 1;
+
+-- bob: who earns the least?
+-- then: who earns more than 50000?
+-- refused
+
+-- bob: how many employees are there?
+-- then: who has the highest salary?
+select name, amount from hr.salaries join hr.employees using (employee_id) order by amount desc limit 1;

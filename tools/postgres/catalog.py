@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -13,10 +14,17 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from tools.catalog import Column, Labels, Limits, QueryResult, Table, TableDescription, TableList
-from tools.errors import CatalogUnavailableError, QueryCancelledError, QueryRefusedError, TableNotFoundError
+from tools.errors import (
+    CatalogBusyError,
+    CatalogUnavailableError,
+    QueryCancelledError,
+    QueryRefusedError,
+    TableNotFoundError,
+)
 from tools.postgres import guard
 from tools.postgres.calls import Call, Calls
 from tools.postgres.failures import Read, explain
+from tools.postgres.refusals import refusal
 from tools.postgres.values import read_as_json
 from tools.values import size, to_json
 
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
 
 Conn = psycopg.Connection[tuple[Any, ...]]
 
-_CONNECTION = {
+_CONNECTION: dict[str, Any] = {
     "application_name": "mooring catalog",
     "autocommit": True,
     "connect_timeout": 10,
@@ -44,6 +52,9 @@ select set_config('statement_timeout', %(ms)s, true), set_config('lock_timeout',
 """
 _BATCH, _GROWTH = 100, 8
 _LOCK_SECONDS = 10
+_CONNECTIONS = 4
+# After so long without a connection the server is asked why there is none.
+_SOON_SECONDS = 1.0
 
 
 class PostgresCatalog:
@@ -67,14 +78,16 @@ class PostgresCatalog:
         self._limits = limits or Limits()
         self._excluded = excluded_schemas
         self._labelled_by = labelled_by
+        self._conninfo = conninfo
         self._calls = Calls()
+        self._turns = threading.BoundedSemaphore(_CONNECTIONS)
         self._pool = ConnectionPool(
             conninfo,
             kwargs=dict(_CONNECTION),
             configure=read_as_json,
             check=ConnectionPool.check_connection,
             min_size=0,
-            max_size=4,
+            max_size=_CONNECTIONS,
             max_idle=300,
             max_lifetime=1800,
             timeout=15,
@@ -153,7 +166,8 @@ class PostgresCatalog:
             )
             read.planning = False
             columns, rows, truncated = self._fetch(conn, sql)
-        return QueryResult(columns, rows, truncated, read.sources, read.labels)
+        too_large = truncated and len(rows) < self._limits.rows
+        return QueryResult(columns, rows, truncated, too_large, read.sources, read.labels)
 
     def _labels(self, conn: Conn, relations: list[tuple[int, str, str]]) -> Labels:
         if self._labelled_by is None:
@@ -198,13 +212,41 @@ class PostgresCatalog:
         return found[0]
 
     @contextmanager
+    def _connection(self) -> Iterator[Conn]:
+        """Give a connection. There is one for each whose turn it is, so who waits for it waits for the server."""
+        if not self._turns.acquire(timeout=self._limits.waiting):
+            seconds = f"{self._limits.waiting:g} s"
+            raise CatalogBusyError(
+                f"The database is busy with your other queries since {seconds}. Ask for less at once."
+            )
+        try:
+            conn = self._connected()
+            try:
+                yield conn
+            finally:
+                self._pool.putconn(conn)
+        finally:
+            self._turns.release()
+
+    def _connected(self) -> Conn:
+        try:
+            return self._pool.getconn(_SOON_SECONDS)
+        except PoolTimeout:
+            try:
+                # The pool tries again and again, and does not tell why it has to.
+                psycopg.connect(self._conninfo, **_CONNECTION).close()
+                return self._pool.getconn()
+            except psycopg.OperationalError as error:
+                raise CatalogUnavailableError(f"{refusal(error).sentence}. Try again in a moment.") from None
+
+    @contextmanager
     def _reading(self, read: Read | None = None) -> Iterator[Conn]:
         """Give a connection in a read-only transaction, and turn the database's errors into ours."""
         read = read or Read()
         limits = self._limits
         call: Call | None = None
         try:
-            with self._pool.connection() as conn:
+            with self._connection() as conn:
                 try:
                     with self._calls.on(conn) as call:
                         conn.execute("begin read only")
@@ -216,10 +258,6 @@ class PostgresCatalog:
                         conn.execute("rollback")
         except PoolClosed:
             raise
-        except PoolTimeout:
-            raise CatalogUnavailableError(
-                "The database cannot be reached, or no longer lets you in. Try again in a moment."
-            ) from None
         except psycopg.Error as error:
             if call is not None and call.cancelled and isinstance(error, psycopg.errors.QueryCanceled):
                 raise QueryCancelledError("The query was cancelled.", read.sources, read.labels) from None

@@ -151,10 +151,13 @@ class UnityCatalog:
             for row in result.rows:
                 values = [read(value, kind) for value, kind in zip(row, kinds, strict=True)]
                 used += size(values)
-                if len(rows) == self._limits.rows or used > self._limits.bytes:
-                    return QueryResult(columns, rows, True, read_from.sources, read_from.labels)
+                if truncated := len(rows) == self._limits.rows or used > self._limits.bytes:
+                    break
                 rows.append(values)
-            return QueryResult(columns, rows, result.truncated, read_from.sources, read_from.labels)
+            else:
+                truncated = result.truncated
+        too_large = truncated and len(rows) < self._limits.rows
+        return QueryResult(columns, rows, truncated, too_large, read_from.sources, read_from.labels)
 
     def _user(self) -> str:
         with self._asking:

@@ -65,7 +65,8 @@ def _share(drafts: list[Draft]) -> list[Draft]:
 def _has_head(draft: Draft) -> bool:
     """Whether it says by itself what it is about."""
     asked = any(w.target for w in draft.wanted)
-    ranked = bool(draft.rank and (draft.rank.target or draft.rank.kind == "recent") and draft.subject)
+    about = draft.subject or draft.asks == "who"
+    ranked = bool(draft.rank and (draft.rank.target or draft.rank.kind == "recent") and about)
     tables = bool(draft.subject or any(i.tables for i in draft.mentioned))
     return asked or ranked or tables
 
@@ -111,6 +112,8 @@ class _Leaning(Resolver):
         self._hints()
         self._listing()
         self._sound()
+        if self.before.limit is not None and self.query_.having != self.before.having:
+            raise NotUnderstoodError(_ONLY_SHOWN)
         if self.before.having and self.query_.measures[:1] != self.before.measures[:1]:
             raise NotUnderstoodError("I cannot go on from groups that were held against a figure; ask as a whole.")
         if self.query_ == self.before:

@@ -10,6 +10,8 @@ from agent.models.offline.meaning.ranks import Ranks
 from agent.models.offline.query import Group, Measure
 from agent.models.offline.schema import plain
 
+NO_PEOPLE = "I see no people that this could be about."
+
 
 class Groups(Ranks):
     """Resolves subjects and groups."""
@@ -49,6 +51,10 @@ class Groups(Ranks):
     def _columns_of(self, subject: Item) -> None:
         column = self.places.column(subject.columns, subject.text)
         labels = {c for t in self.schema.tables.values() for c in t.labels}
+        asked = self.draft.chosen or self.draft.conditions or self.draft.dates or self.draft.rank
+        if self.draft.asks == "who" and column.is_key and not asked:
+            # Each row has another: "who is the manager?"
+            raise NotUnderstoodError(f"I cannot tell whose “{subject.text}” is meant; name somebody.")
         picked = any(v.column in labels for c in self.draft.chosen for v in c.item.values)
         if picked or column.is_key or column.measures or self.draft.rank:
             self._set(shown=self._shown(column))
@@ -77,7 +83,7 @@ class Groups(Ranks):
         reached = doers or [t for t in self.schema.neighbours([self.base]) if self._is_people(t)]
         entity = self.places.entity(reached[:1], "who")
         if entity is None:
-            raise NotUnderstoodError("I see no people that this could be about.")
+            raise NotUnderstoodError(NO_PEOPLE)
         if self.draft.rank or self.query_.measures:
             self._set(groups=(Group(entity=entity),))
         else:

@@ -88,15 +88,22 @@ class Measures(Reading):
 
     def _done(self) -> Measure | None:
         """Read "how many were sold" by the column that counts the pieces sold: a row may be of several."""
-        counts = [c for c in self.table.columns if c.measures and (counted_by(c.comment) or _is_quantity(c))]
-        verbs = {stem(h.text) for h in self.draft.hints if is_verb(h.text)}
-        told = [c for c in counts if verbs & {*stems_of(c.comment), *map(stem, c.words)}]
-        if len(told) == 1:
-            return Measure("sum", told[0])
+        if pieces := self._pieces():
+            return pieces
+        counts = self._counting()
         hinted = any(self.base in h.tables or any(c.table == self.base for c in h.columns) for h in self.draft.hints)
         if self.draft.sold and (counts or not hinted):
             raise NotUnderstoodError("I cannot tell what says how many were sold; ask for the sum of a column.")
         return None
+
+    def _counting(self) -> list[Column]:
+        return [c for c in self.table.columns if c.measures and (counted_by(c.comment) or _is_quantity(c))]
+
+    def _pieces(self, *, done: bool = False) -> Measure | None:
+        """Return the sum of the column that counts what a verb of the question says, or only one that says `done`."""
+        verbs = {stem(h.text) for h in self.draft.hints if is_verb(h.text) and (_is_past(h.text) or not done)}
+        told = [c for c in self._counting() if verbs & {*stems_of(c.comment), *map(stem, c.words)}]
+        return Measure("sum", told[0]) if len(told) == 1 else None
 
     def _values(self) -> Iterator[Value]:
         for chosen in self.draft.chosen:
@@ -117,6 +124,8 @@ class Measures(Reading):
         column = self.places.column(columns, target.text)
         if column.measures and not distinct and column.table == self.base:
             return Measure("sum", column)
+        if not distinct and column.table == self.base and (pieces := self._pieces(done=True)):
+            return pieces  # "how many products were sold" are pieces, and not kinds of them
         return Measure("distinct", column)
 
     def _bare(self) -> list[Measure]:
@@ -169,6 +178,10 @@ def check_sum(column: Column) -> None:
 
 def _is_quantity(column: Column) -> bool:
     return any(same(word, noun) for word in column.words for noun in ("quantity", *synonyms("quantity")))
+
+
+def _is_past(verb: str) -> bool:
+    return verb.casefold().endswith("ed") or not verb.casefold().startswith(stem(verb))
 
 
 def is_revenue(asked: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from agent.models.offline.language.draft import Draft, Wanted
 from agent.models.offline.language.lexicon import SPELLED, Item
 from agent.models.offline.language.words import is_verb, stem
-from agent.models.offline.meaning.groups import Groups
+from agent.models.offline.meaning.groups import NO_PEOPLE, Groups
 from agent.models.offline.meaning.places import NotUnderstoodError, UnclearError
 from agent.models.offline.query import Query
 from agent.models.offline.schema import Schema, plain
@@ -161,7 +161,8 @@ class Resolver(Groups):
         """Refuse what SQL has no order or no limit for, which would answer something else."""
         query = self.query_
         if query.limit is not None and query.measures and not query.groups:
-            raise NotUnderstoodError("I cannot compute with the first rows only; ask for them, or for all.")
+            first_only = "I cannot compute with the first rows only; ask for them, or for all."
+            raise NotUnderstoodError(NO_PEOPLE if self.draft.asks == "who" else first_only)
         if query.ordered is not None and query.measures and not query.groups:
             raise NotUnderstoodError("There is only one figure, so nothing to order.")
         together = query.groups or query.subject
