@@ -1,0 +1,140 @@
+"""A saver that is open: its pool, and the runner that drives operations over it, sync or async."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from checkpointer import migrations, operations
+from checkpointer.addresses import Address, address
+from checkpointer.errors import NotOpenError
+from checkpointer.leases import current_lease
+from checkpointer.principal import Principal, current_principal
+from checkpointer.runner import AsyncRunner, SyncRunner
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from langchain_core.runnables import RunnableConfig
+
+    from checkpointer.labels import LabelsOf
+    from checkpointer.memo import Memory
+    from checkpointer.operations import Context, Operation
+    from checkpointer.principal import PrincipalSource
+    from checkpointer.renewals import Renewals
+    from checkpointer.retention import Retention
+    from checkpointer.runner import Conninfo
+    from checkpointer.runs import Runs
+
+T = TypeVar("T")
+
+
+class Driven(BaseCheckpointSaver[int]):
+    """What all methods of a saver stand on."""
+
+    _conninfo: Conninfo
+    _schema: str
+    _principal: Principal | PrincipalSource | None
+    _retention: Retention | None
+    _labels_of: LabelsOf
+    _pool: tuple[int, int, float, float]
+    _memory: Memory
+    _runs: Runs
+    _renewals: Renewals
+    _runners: list[SyncRunner | AsyncRunner]
+
+    def setup(self) -> None:
+        """Verify that the schema is there and current and that policies bind this role. Changes nothing.
+
+        Raises:
+            SchemaError, UnsafeRoleError: With the command that mends it.
+        """
+        self._run(migrations.verify(self._schema), None)
+
+    async def asetup(self) -> None:
+        """Async version of `setup`."""
+        await self._arun(migrations.verify(self._schema), None)
+
+    def __enter__(self) -> Self:
+        runner = SyncRunner(self._conninfo, self._schema, *self._pool)
+        self._runners.append(runner)
+        try:
+            runner.open()
+            self.setup()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        runner = self._runners.pop()
+        assert isinstance(runner, SyncRunner)
+        runner.pool.close()
+
+    async def __aenter__(self) -> Self:
+        runner = AsyncRunner(self._conninfo, self._schema, *self._pool)
+        self._runners.append(runner)
+        try:
+            await runner.open()
+            await self.asetup()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        runner = self._runners.pop()
+        assert isinstance(runner, AsyncRunner)
+        await runner.pool.close()
+
+    def drive(self, operation: Operation[T], who: Principal) -> T:
+        """Run an operation of this package for a principal."""
+        return self._run(operation, who)
+
+    async def adrive(self, operation: Operation[T], who: Principal) -> T:
+        """Async version of `drive`."""
+        return await self._arun(operation, who)
+
+    def _where(self, config: RunnableConfig, *, starts: bool = False) -> tuple[Principal, Address]:
+        # What starts a run has its caller's context, and may have the address of a run of somebody else's that ended.
+        run = None if starts else self._runs.of(config)
+        default = self._principal
+        if run is not None and (not callable(default) or default(config) is None):
+            default = run.principal
+        who = current_principal(default, config)
+        if run is not None and run.principal.name != who.name:
+            run = None  # somebody else's, which a node acts beside, or that had the same address
+        where = address(config, who.name)
+        lease = current_lease(where.thread) or (run.lease if run else None)
+        return who, replace(where, lease=lease, incarnation=run.incarnation if run else None)
+
+    @property
+    def _context(self) -> Context:
+        return operations.Context(self.serde, self._memory, self._labels_of, self._retention)
+
+    def _run(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
+        operation = operations.explained(operation)
+        runner, thread = self._runner(), where.thread if where else None
+        if isinstance(runner, SyncRunner):
+            return runner.run(operation, who, thread)
+        loop = runner.other_loop()
+        return asyncio.run_coroutine_threadsafe(runner.run(operation, who, thread), loop).result()
+
+    async def _arun(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
+        operation = operations.explained(operation)
+        runner, thread = self._runner(), where.thread if where else None
+        if isinstance(runner, AsyncRunner):
+            return await runner.run(operation, who, thread)
+        return await asyncio.to_thread(runner.run, operation, who, thread)
+
+    def _runner(self) -> SyncRunner | AsyncRunner:
+        if not self._runners:
+            raise NotOpenError
+        return self._runners[-1]
