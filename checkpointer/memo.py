@@ -133,7 +133,7 @@ class Memory:
             kept.update(items)
             memo.size += size
             self._bytes += size
-            for other in list(self._memos.values()):
+            for other in self._memos.values():
                 if self._bytes <= self._most_bytes:
                     break
                 self._let_go(other)
