@@ -4,13 +4,15 @@
 
 -- name: bind
 -- The principal and its groups hold until the end of the transaction. Answers whether the database believes it.
--- The plans of the statements behind it take longer to make than to run, and parameters do not change them.
+-- The plans of the statements behind it take longer to make than to run, and parameters do not change them; of a table
+-- without statistics, they take the index that has an order rather than sort.
 select pg_catalog.set_config('mooring.principal', %(principal)s, true),
        :"schema".principal() is not distinct from %(principal)s as believed,
        pg_catalog.set_config('mooring.groups', %(groups)s::text[]::text, true),
        pg_catalog.set_config('mooring.answers', coalesce(%(answers)s::int[]::text, ''), true),
        pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true),
-       pg_catalog.set_config('jit', 'off', true)
+       pg_catalog.set_config('jit', 'off', true),
+       pg_catalog.set_config('enable_sort', 'off', true)
 
 -- name: get_parts
 select * from :"schema".get_parts(
@@ -20,21 +22,34 @@ select * from :"schema".get_parts(
 -- name: page
 -- One page of a listing, newest first, by keyset: a page costs the same wherever it lies, and no connection is held
 -- between pages. `filter` is only a sieve, the caller compares again: metadata that JSON cannot hold passes.
+--
+-- Of each thread, its index gives the newest below where the listing is, and below the checkpoint `before`, of which there
+-- is one in each namespace; where there is none, ids are compared.
 with target as materialized (
   select c.*, t.thread_id, t.epoch, t.next_message, t.next_value, t.label_sets
-  from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
-  where t.owner = %(owner)s and c.owner = %(owner)s
-    and (%(thread_id)s::text is null or t.thread_id = %(thread_id)s)
-    and (%(ns)s::text is null or c.ns = %(ns)s)
-    and (%(checkpoint_id)s::text is null or c.checkpoint_id = %(checkpoint_id)s)
-    and (%(before)s::text is null
-      or c.seq < coalesce(
-        (select b.seq from :"schema".checkpoints b
-         where b.thread = c.thread and b.ns = c.ns and b.checkpoint_id = %(before)s),
-        case when c.checkpoint_id < %(before)s collate "C" then c.seq + 1 else 0 end))
-    and (%(after_thread)s::bigint is null or (c.thread, c.seq) < (%(after_thread)s, %(after_seq)s::bigint))
-    and (%(filter)s::text is null
-      or case when c.metadata is null then true else c.metadata::jsonb @> %(filter)s::jsonb end)
+  from :"schema".threads t
+  cross join lateral (
+    select case when t.id = %(after_thread)s::bigint then %(after_seq)s::bigint end as after_seq,
+      (select b.seq from :"schema".checkpoints b
+       where b.thread = t.id and b.ns = %(ns)s and b.checkpoint_id = %(before)s) as before_seq
+  ) place
+  cross join lateral (
+    select * from :"schema".checkpoints c
+    where c.thread = t.id and c.owner = %(owner)s
+      and c.seq < coalesce(least(place.after_seq, place.before_seq), 9223372036854775807)
+      and (%(ns)s::text is null or c.ns = %(ns)s)
+      and (%(checkpoint_id)s::text is null or c.checkpoint_id = %(checkpoint_id)s)
+      and (%(before)s::text is null or place.before_seq is not null
+        or c.seq < coalesce(
+          (select b.seq from :"schema".checkpoints b
+           where b.thread = c.thread and b.ns = c.ns and b.checkpoint_id = %(before)s and %(ns)s::text is null),
+          case when c.checkpoint_id < %(before)s collate "C" then c.seq + 1 else 0 end))
+      and (%(filter)s::text is null
+        or case when c.metadata is null then true else c.metadata::jsonb @> %(filter)s::jsonb end)
+    order by c.seq desc limit %(limit)s
+  ) c
+  where t.owner = %(owner)s and (%(thread_id)s::text is null or t.thread_id = %(thread_id)s)
+    and (%(after_thread)s::bigint is null or t.id <= %(after_thread)s)
   order by c.thread desc, c.seq desc limit %(limit)s
 ),
 -- include: parts

@@ -248,6 +248,9 @@ $$;
 -- checkpoint of the namespace without an id. Items of the thread `held_of` at the positions `held`, which the caller
 -- says it has, are left out: an item never changes. An item that is withheld is told as a part 'x', held or not: its
 -- envelope, and in `refs` the number of its label set, whose missing sources a part 's' names.
+--
+-- Without `enable_sort` the latest checkpoint is found by the index that has their order: a planner without statistics
+-- would rather fetch all of the thread's and sort them.
 create function :"schema".get_parts(
   p_principal text, p_groups text[], p_answers int[], p_owner text, p_thread_id text, p_ns text, p_checkpoint_id text,
   held_of bigint, held int4multirange
@@ -257,7 +260,7 @@ create function :"schema".get_parts(
     refs int[], bytes bytea, more bytea, epoch int, n int, m int
   )
   language plpgsql security definer
-  set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off as $$
+  set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off set enable_sort = off as $$
 #variable_conflict use_column
 declare
   found_thread :"schema".threads;
