@@ -77,12 +77,13 @@ def audit(
     table: Annotated[str | None, typer.Option(metavar="TABLE", help="What was read from it, or withheld.")] = None,
     since: Since = None,
     as_: As = None,
+    profile: Profile = None,
     output: Output = Format.TEXT,
 ) -> None:
     """Show who did what with your sessions, and what you did; an auditor sees everything. Newest first."""
     from agent.cli.audit import run_audit
 
-    run_audit(session, user, table, since, as_, output)
+    run_audit(session, user, table, since, as_, profile, output)
 
 
 @app.command()
@@ -98,9 +99,10 @@ def why(
     session: Name,
     message: Annotated[int | None, typer.Option(metavar="N", min=0, help="Only this message, counted from 0.")] = None,
     as_: As = None,
+    profile: Profile = None,
     output: Output = Format.TEXT,
 ) -> None:
     """Explain why messages of a session are shown or withheld, and who could grant what is missing."""
     from agent.cli.why import run_why
 
-    run_why(session, message, as_, output)
+    run_why(session, message, as_, profile, output)

@@ -20,12 +20,13 @@ def run_audit(
     table: str | None,
     since: timedelta | None,
     as_: str | None,
+    profile: str | None,
     output: Format,
 ) -> None:
     """Print the lines that the caller may see, newest first."""
     from agent.schemas import AuditEntry
 
-    with open_memory(as_) as memory:
+    with open_memory(as_, profile) as memory:
         entries = [
             AuditEntry(
                 at=line.at,

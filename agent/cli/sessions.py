@@ -16,6 +16,7 @@ from agent.cli.options import (
     OlderThan,
     Output,
     Owner,
+    Profile,
     Role,
     ShareRole,
     Title,
@@ -32,13 +33,13 @@ sessions = typer.Typer(help="Your sessions, and those that others share with you
 
 
 @sessions.command("list")
-def list_(as_: As = None, output: Output = Format.TEXT) -> None:
+def list_(as_: As = None, profile: Profile = None, output: Output = Format.TEXT) -> None:
     """List your sessions, the one used last first."""
     from agent.cli.runtime import open_memory
     from agent.cli.screen import Screen
     from agent.schemas import SessionInfo
 
-    with open_memory(as_) as memory:
+    with open_memory(as_, profile) as memory:
         found = [
             SessionInfo(
                 session=s.thread_id,
@@ -63,6 +64,7 @@ def list_(as_: As = None, output: Output = Format.TEXT) -> None:
 def show(
     name: Name,
     as_: As = None,
+    profile: Profile = None,
     owner: Owner = None,
     break_glass: Annotated[
         bool, typer.Option("--break-glass", help="As an auditor, read it whole, shared or not; the audit tells.")
@@ -73,30 +75,32 @@ def show(
     """Show a session's messages, oldest first."""
     if break_glass and (owner is None or not (reason or "").strip()):
         raise typer.BadParameter("--break-glass needs --owner and --reason")
-    _print(name, as_, owner, output, break_glass=reason if break_glass else None)
+    _print(name, as_, profile, owner, output, break_glass=reason if break_glass else None)
 
 
 @sessions.command()
-def export(name: Name, as_: As = None, owner: Owner = None, output: Output = Format.JSON) -> None:
+def export(
+    name: Name, as_: As = None, profile: Profile = None, owner: Owner = None, output: Output = Format.JSON
+) -> None:
     """Print a whole session, as JSON unless told otherwise."""
-    _print(name, as_, owner, output, exports=True)
+    _print(name, as_, profile, owner, output, exports=True)
 
 
 @sessions.command()
-def rename(name: Name, title: Title, as_: As = None) -> None:
+def rename(name: Name, title: Title, as_: As = None, profile: Profile = None) -> None:
     """Give a session another title; its name stays."""
     from agent.cli.runtime import open_memory
 
-    with open_memory(as_) as memory:
+    with open_memory(as_, profile) as memory:
         memory.saver.rename(name, title)
 
 
 @sessions.command()
-def delete(name: Name, as_: As = None) -> None:
+def delete(name: Name, as_: As = None, profile: Profile = None) -> None:
     """Delete a session with everything in it."""
     from agent.cli.runtime import open_memory
 
-    with open_memory(as_) as memory:
+    with open_memory(as_, profile) as memory:
         _require(memory, name)
         memory.saver.delete_thread(name)
 
@@ -107,6 +111,7 @@ def prune(
     keep_last: KeepLast = None,
     dry_run: DryRun = False,
     as_: As = None,
+    profile: Profile = None,
     output: Output = Format.TEXT,
 ) -> None:
     """Delete sessions that are not used any more, and older checkpoints of the others.
@@ -117,7 +122,7 @@ def prune(
     from agent.cli.runtime import open_memory
     from checkpointer import Retention
 
-    with open_memory(as_) as memory:
+    with open_memory(as_, profile) as memory:
         expired = memory.saver.expire(retention=Retention(keep_last=keep_last, ttl=older_than), dry_run=dry_run)
     show_pruned(expired, output, dry_run=dry_run, owners=False)
 
@@ -138,33 +143,33 @@ def erase(
 
 
 @sessions.command()
-def share(name: Name, with_: With, role: Role = ShareRole.VIEWER, as_: As = None) -> None:
+def share(name: Name, with_: With, role: Role = ShareRole.VIEWER, as_: As = None, profile: Profile = None) -> None:
     """Let somebody read a session, or go on with it, as themselves.
 
     They see of it what they may read themselves, and name it with --owner. Who has it already gets the role.
     """
     from agent.cli.runtime import open_memory
 
-    with open_memory(as_) as memory:
+    with open_memory(as_, profile) as memory:
         memory.saver.share(name, with_, role.value)
 
 
 @sessions.command()
-def unshare(name: Name, with_: With, as_: As = None) -> None:
+def unshare(name: Name, with_: With, as_: As = None, profile: Profile = None) -> None:
     """Share a session with somebody no longer."""
     from agent.cli.runtime import open_memory
 
-    with open_memory(as_) as memory:
+    with open_memory(as_, profile) as memory:
         memory.saver.unshare(name, with_)
 
 
 @sessions.command()
-def shares(name: NameOrAll = None, as_: As = None, output: Output = Format.TEXT) -> None:
+def shares(name: NameOrAll = None, as_: As = None, profile: Profile = None, output: Output = Format.TEXT) -> None:
     """List whom a session is shared with; without a name, all your shares, and what others share with you."""
     from agent.cli.runtime import open_memory
     from agent.schemas import ShareInfo
 
-    with open_memory(as_) as memory:
+    with open_memory(as_, profile) as memory:
         infos = [
             ShareInfo(session=s.thread_id, owner=s.owner, shared_with=s.shared_with, role=s.role, shared_at=s.shared_at)
             for s in memory.saver.shares(name)
@@ -176,17 +181,18 @@ def shares(name: NameOrAll = None, as_: As = None, output: Output = Format.TEXT)
 
 
 @sessions.command()
-def transfer(name: Name, to: To, as_: As = None) -> None:
+def transfer(name: Name, to: To, as_: As = None, profile: Profile = None) -> None:
     """Give a session away, with everything in it. It is no longer yours then."""
     from agent.cli.runtime import open_memory
 
-    with open_memory(as_) as memory:
+    with open_memory(as_, profile) as memory:
         memory.saver.transfer(name, to)
 
 
 def _print(
     name: str,
     user: str | None,
+    profile: str | None,
     owner: str | None,
     output: Format,
     *,
@@ -196,7 +202,7 @@ def _print(
     from agent.cli.runtime import open_memory
     from agent.transcript import transcript_of
 
-    with open_memory(user) as memory:
+    with open_memory(user, profile) as memory:
         if owner == memory.caller.principal.name:
             owner = None
         transcript = transcript_of(memory.saver, name, owner, exports=exports, break_glass=break_glass)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from agent.schemas import ExplainedMessage, Reason
 
 
-def run_why(session: str, number: int | None, user: str | None, output: Format) -> None:
+def run_why(session: str, number: int | None, user: str | None, profile: str | None, output: Format) -> None:
     """Explain a session's messages, or one of them."""
-    with open_memory(user) as memory:
+    with open_memory(user, profile) as memory:
         explanation = explanation_of(memory.saver, session, number)
     if output is Format.JSON:
         print_json(explanation, indent=2)

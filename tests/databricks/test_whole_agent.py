@@ -97,12 +97,10 @@ def test_an_answer_is_shown_to_whom_it_was_given(stand_in: StandIn) -> None:
     assert answer["sources"] == ["lakehouse.bakehouse.reviews"]
 
 
-def test_what_unity_catalog_no_longer_shows_is_withheld_until_it_does(
-    stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_unity_catalog_no_longer_shows_is_withheld_until_it_does(stand_in: StandIn) -> None:
     def shown() -> str:
-        monkeypatch.setenv("MOORING_PROFILE", "alice")
-        result = CliRunner().invoke(app, ["sessions", "show", session, "-o", "json"], catch_exceptions=False)
+        command = ["sessions", "show", session, "-p", "alice", "-o", "json"]
+        result = CliRunner().invoke(app, command, catch_exceptions=False)
         assert result.exit_code == 0
         return result.stdout
 
@@ -131,6 +129,28 @@ def test_the_model_is_told_the_dialect_and_the_refusals(stand_in: StandIn) -> No
     assert "as catalog.schema.table" in unqualified
     assert "User does not have SELECT" in refused
     assert not stand_in.workspace.sent("/sql/statements$")
+
+
+def test_every_command_about_sessions_takes_a_profile(stand_in: StandIn) -> None:
+    counting(stand_in)
+    session = ask("alice", "how many reviews?")["session"]
+    for command in (
+        ["sessions", "list"],
+        ["sessions", "export", session],
+        ["sessions", "rename", session, "another title"],
+        ["sessions", "share", session, "--with", "bob"],
+        ["sessions", "shares", session],
+        ["sessions", "unshare", session, "--with", "bob"],
+        ["sessions", "prune", "--older-than", "30d", "--dry-run"],
+        ["why", session],
+        ["audit", "--session", session],
+        ["sessions", "transfer", session, "--to", "bob"],
+        ["sessions", "delete", session],
+    ):
+        # The last is bob's by then, and so is no session of alice's.
+        result = CliRunner().invoke(app, [*command, "--profile", "bob" if command[1] == "delete" else "alice"])
+        assert result.exit_code == 0, command
+    assert CliRunner().invoke(app, ["sessions", "list", "-p", "nobody"]).exit_code != 0
 
 
 def test_a_profile_may_be_a_setting_and_as_is_somebody_else(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
