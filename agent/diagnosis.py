@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from psycopg.conninfo import conninfo_to_dict
 
-from agent.catalogs import catalog_of
+from agent.catalogs import catalog_of, unity_catalog_of
 from agent.database import Database, open_database
 from agent.errors import MooringError
-from agent.identity import log_in
-from agent.memory import saver_of
+from agent.identity import log_in, workspace_caller
+from agent.memory import saver_of, saver_of_workspace
 from agent.models import load_model
 from agent.schemas import Check
 from agent.telling import told
@@ -20,8 +21,43 @@ from tools import CatalogError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from databricks.sdk import WorkspaceClient
+
     from agent.identity import Caller
     from agent.settings import Settings
+
+
+def diagnose_workspace(settings: Settings, profile: str, model: str | None) -> Iterator[Check]:
+    """Yield the checks of whoever a profile of Databricks proves, as `diagnose` does."""
+    try:
+        caller = workspace_caller(profile)
+    except MooringError as error:
+        yield Check(name="caller", ok=False, detail=error.problem, remedy=error.remedy)
+        return
+    name = caller.principal.name
+    groups = ", ".join(sorted(caller.principal.groups)) or "none"
+    yield Check(name="caller", ok=True, detail=f"{name}, proven by {caller.client.config.host}; groups: {groups}")
+    yield _model(settings.model if model is None else model, caller.client)
+    try:
+        with ExitStack() as stack:
+            saver = stack.enter_context(saver_of_workspace(settings, caller, stack))
+            stack.enter_context(acting_as(caller.principal))
+            kind = "Lakebase, by your own login" if settings.lakebase else "the configured database"
+            yield Check(name="sessions", ok=True, detail=f"{len(saver.sessions()):,} of yours in {kind}")
+    except CheckpointerError as error:
+        yield Check(name="sessions", ok=False, detail=told(error))
+    except MooringError as error:
+        yield Check(name="sessions", ok=False, detail=error.problem, remedy=error.remedy)
+    try:
+        with unity_catalog_of(settings, caller, "doctor") as catalog:
+            count = len(catalog.list_tables().tables)
+    except CatalogError as error:
+        yield Check(name="tables", ok=False, detail=str(error))
+    except MooringError as error:
+        yield Check(name="tables", ok=False, detail=error.problem, remedy=error.remedy)
+    else:
+        remedy = None if count else "Ask the owner of the data for SELECT, USE SCHEMA and USE CATALOG."
+        yield Check(name="tables", ok=True, detail=f"{count:,} that {name} may read", remedy=remedy)
 
 
 def diagnose(settings: Settings, user: str | None, model: str | None) -> Iterator[Check]:
@@ -45,9 +81,9 @@ def diagnose(settings: Settings, user: str | None, model: str | None) -> Iterato
         yield Check(name="database", ok=False, detail=error.problem, remedy=error.remedy)
 
 
-def _model(name: str) -> Check:
+def _model(name: str, client: WorkspaceClient | None = None) -> Check:
     try:
-        load_model(name)
+        load_model(name, client)
     except MooringError as error:
         return Check(name="model", ok=False, detail=error.problem, remedy=error.remedy)
     hint = "Set MOORING_MODEL, for instance to openai:gpt-5 or databricks:<endpoint>." if name == "offline" else None

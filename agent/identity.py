@@ -14,6 +14,8 @@ from checkpointer import Principal
 
 if TYPE_CHECKING:
     from agent.database import Database
+    from agent.settings import Settings
+    from agent.workspace import WorkspaceCaller
 
 
 class Proven(Protocol):
@@ -70,3 +72,24 @@ def _require_utf8(conn: psycopg.Connection) -> None:
     if encoding != "UTF8":
         problem = f"The database {conn.info.dbname!r} is encoded as {encoding}, which does not hold every text"
         raise MooringError(problem, "use one that was created with ENCODING 'UTF8' TEMPLATE template0")
+
+
+def profile_of(settings: Settings, user: str | None, profile: str | None) -> str | None:
+    """Return the profile of Databricks that proves the caller; None where a login to the database does."""
+    if user is not None and profile is not None:
+        raise MooringError("--as and --profile name two people", "give one of them")
+    return profile or (settings.profile if user is None else None)
+
+
+def workspace_caller(profile: str) -> WorkspaceCaller:
+    """Return whom a profile's login to Databricks belongs to.
+
+    Raises:
+        MooringError: The packages are not installed, or the workspace does not say.
+    """
+    try:
+        from agent.workspace import default_caller
+    except ImportError as error:
+        problem = "The package for Databricks is not installed"
+        raise MooringError(problem, "pip install 'mooring[databricks]'") from error
+    return default_caller(profile)

@@ -87,11 +87,11 @@ def audit(
 
 
 @app.command()
-def doctor(as_: As = None, model: Model = None, output: Output = Format.TEXT) -> None:
+def doctor(as_: As = None, profile: Profile = None, model: Model = None, output: Output = Format.TEXT) -> None:
     """Show what is configured, what is wrong and what to do."""
     from agent.cli.doctor import run_doctor
 
-    run_doctor(as_, model, output)
+    run_doctor(as_, profile, model, output)
 
 
 @app.command()

@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from agent.schemas import Check
 
 
-def run_doctor(user: str | None, model: str | None, output: Format) -> None:
+def run_doctor(user: str | None, profile: str | None, model: str | None, output: Format) -> None:
     """Print every check; exit with 1 when one failed."""
-    from agent.diagnosis import diagnose
+    from agent.diagnosis import diagnose, diagnose_workspace
+    from agent.identity import profile_of
     from agent.settings import Settings
 
-    checks = list(diagnose(Settings(), user, model))
+    settings = Settings()
+    proven_by = profile_of(settings, user, profile)
+    checks = list(
+        diagnose(settings, user, model) if proven_by is None else diagnose_workspace(settings, proven_by, model)
+    )
     if output is Format.JSON:
         print_json(checks)
     else:

@@ -14,8 +14,8 @@ from agent.conversation import Conversation
 from agent.database import open_database
 from agent.errors import MooringError
 from agent.graph import build_graph
-from agent.identity import Caller, log_in
-from agent.memory import saver_of
+from agent.identity import Caller, log_in, profile_of, workspace_caller
+from agent.memory import saver_of, saver_of_workspace
 from agent.models import load_model
 from agent.settings import Settings
 from checkpointer import GovernedPostgresSaver, acting_as
@@ -53,12 +53,12 @@ class Memory:
 def open_memory(user: str | None, profile: str | None = None) -> Iterator[Memory]:
     """Log in as the caller and open the saver; every saver call inside is made as them."""
     settings = Settings()
-    profile = _profile(settings, user, profile)
+    profile = profile_of(settings, user, profile)
     with ExitStack() as stack:
         caller: Caller | WorkspaceCaller
         if profile is not None:
             caller = workspace_caller(profile)
-            saver = stack.enter_context(_saver_of_workspace(settings, caller, stack))
+            saver = stack.enter_context(saver_of_workspace(settings, caller, stack))
         else:
             database = stack.enter_context(open_database(settings))
             name = user if user is not None else settings.user or database.default_user
@@ -86,7 +86,7 @@ def open_conversation(
         raise MooringError("--owner says whose session, and not which", "name one with --session")
     settings = Settings()
     name = settings.model if model is None else model
-    profile = _profile(settings, user, profile)
+    profile = profile_of(settings, user, profile)
     # Refused before a server is started; one of a workspace is called as whom it proves.
     chat_model = load_model(name) if profile is None else None
     with ExitStack() as stack:
@@ -104,35 +104,6 @@ def open_conversation(
             catalog = stack.enter_context(unity_catalog_of(settings, memory.caller, session, _tell))
             graph = build_graph(load_model(name, memory.caller.client), memory.saver, dialect=DATABRICKS_SQL)
         yield Conversation(graph, memory.saver, memory.caller, catalog, session, owner)
-
-
-def _profile(settings: Settings, user: str | None, profile: str | None) -> str | None:
-    if user is not None and profile is not None:
-        raise MooringError("--as and --profile name two people", "give one of them")
-    return profile or (settings.profile if user is None else None)
-
-
-def workspace_caller(profile: str) -> WorkspaceCaller:
-    """Return whom a profile's login to Databricks belongs to.
-
-    Raises:
-        MooringError: The packages are not installed, or the workspace does not say.
-    """
-    try:
-        from agent.workspace import default_caller
-    except ImportError as error:
-        problem = "The package for Databricks is not installed"
-        raise MooringError(problem, "pip install 'mooring[databricks]'") from error
-    return default_caller(profile)
-
-
-def _saver_of_workspace(settings: Settings, caller: WorkspaceCaller, stack: ExitStack) -> GovernedPostgresSaver:
-    """Return the caller's own login to Lakebase where one is named, else the runtime role's database."""
-    if not settings.lakebase:
-        return saver_of(settings, stack.enter_context(open_database(settings)))
-    return GovernedPostgresSaver.from_lakebase(
-        identity="login", workspace_client=caller.client, schema=settings.sessions_schema
-    )
 
 
 def _tell(sentence: str) -> None:

@@ -153,6 +153,28 @@ def test_every_command_about_sessions_takes_a_profile(stand_in: StandIn) -> None
     assert CliRunner().invoke(app, ["sessions", "list", "-p", "nobody"]).exit_code != 0
 
 
+def test_doctor_tells_what_a_profile_reaches(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(profile: str) -> tuple[int, dict[str, Any]]:
+        result = CliRunner().invoke(app, ["doctor", "-p", profile, "-o", "json"], catch_exceptions=False)
+        return result.exit_code, {check["name"]: check for check in json.loads(result.stdout)}
+
+    code, checks = told("alice")
+    assert code == 0
+    assert list(checks) == ["caller", "model", "sessions", "tables"]
+    assert checks["caller"]["detail"].startswith(f"alice, proven by {stand_in.workspace.url}")
+    assert checks["tables"]["detail"].endswith("that alice may read")
+    assert stand_in.workspace.token("alice") not in str(checks)
+    monkeypatch.delenv("DATABRICKS_WAREHOUSE_ID")
+    code, checks = told("alice")
+    assert code == 1
+    assert "DATABRICKS_WAREHOUSE_ID" in checks["tables"]["remedy"]
+    assert checks["sessions"]["ok"]
+    code, checks = told("nobody")
+    assert code == 1
+    assert list(checks) == ["caller"]
+    assert not checks["caller"]["ok"]
+
+
 def test_a_profile_may_be_a_setting_and_as_is_somebody_else(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOORING_PROFILE", "bob")
     result = CliRunner().invoke(app, ["ask", "hi", "-o", "json"], catch_exceptions=False)
