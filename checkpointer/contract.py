@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.base import (
@@ -16,13 +20,18 @@ from langgraph.checkpoint.base import (
 
 from checkpointer import delta, operations, pruning
 from checkpointer.addresses import address, valid_thread_id
+from checkpointer.company import MOMENT, Waiting, goes_along, store_together
 from checkpointer.driven import Driven
 from checkpointer.leases import current_lease
 from checkpointer.listing import Listing
 from checkpointer.principal import Principal, current_principal
+from checkpointer.runner import AsyncRunner, SyncRunner
+from checkpointer.storing import Made, Written, store
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
+
+    from checkpointer.addresses import Address
 
 
 class Contract(Driven):
@@ -100,7 +109,9 @@ class Contract(Driven):
             ThreadDeletedError: The thread was deleted since the run began, or the parent is not there.
         """
         who, where = self._where(config)
-        return self._run(operations.put(self._context, where, config, checkpoint, metadata, new_versions), who, where)
+        made = Made(config, checkpoint, metadata, new_versions)
+        self._run(store_together(self._context, where, self._company, made), who, where)
+        return where.config(checkpoint["id"])
 
     async def aput(
         self,
@@ -111,9 +122,9 @@ class Contract(Driven):
     ) -> RunnableConfig:
         """Async version of `put`."""
         who, where = self._where(config)
-        return await self._arun(
-            operations.put(self._context, where, config, checkpoint, metadata, new_versions), who, where
-        )
+        made = Made(config, checkpoint, metadata, new_versions)
+        await self._arun(store_together(self._context, where, self._company, made), who, where)
+        return where.config(checkpoint["id"])
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
@@ -124,14 +135,16 @@ class Contract(Driven):
             BlockedTypeError, UnserializableError, ThreadDeletedError: As `put` says.
         """
         who, where = self._where(config)
-        self._run(operations.put_writes(self._context, where, writes, task_id, task_path), who, where)
+        if writes:
+            self._store_writes(Written(writes, task_id, task_path), who, where)
 
     async def aput_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """Async version of `put_writes`."""
         who, where = self._where(config)
-        await self._arun(operations.put_writes(self._context, where, writes, task_id, task_path), who, where)
+        if writes:
+            await self._astore_writes(Written(writes, task_id, task_path), who, where)
 
     def get_next_version(self, current: Any, channel: None) -> Any:
         """Return the version after `current`; a thread that came from LangGraph's Postgres saver keeps its texts."""
@@ -221,3 +234,36 @@ class Contract(Driven):
         while not listing.done:
             for found in await self._arun(listing.page(), who):
                 yield found
+
+    def _store_writes(self, written: Written, who: Principal, where: Address) -> None:
+        runner = self._runner()
+        if isinstance(runner, AsyncRunner):
+            self._on(runner, self._astore_writes(written, who, where))
+        elif not goes_along(written, where):
+            self._run(store(self._context, where, (written,)), who, where)
+        else:
+            told = threading.Event()
+            own = Waiting(written, told.set)
+            self._company.join(where, own)
+            try:
+                told.wait(MOMENT)
+                self._run(store_together(self._context, where, self._company, own), who, where)
+            finally:
+                self._company.leave(where, own)
+
+    async def _astore_writes(self, written: Written, who: Principal, where: Address) -> None:
+        if isinstance(self._runner(), SyncRunner):
+            await asyncio.to_thread(self._store_writes, written, who, where)
+        elif not goes_along(written, where):
+            await self._arun(store(self._context, where, (written,)), who, where)
+        else:
+            told = asyncio.Event()
+            own = Waiting(written, partial(asyncio.get_running_loop().call_soon_threadsafe, told.set))
+            self._company.join(where, own)
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(MOMENT):
+                        await told.wait()
+                await self._arun(store_together(self._context, where, self._company, own), who, where)
+            finally:
+                self._company.leave(where, own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
@@ -16,10 +16,12 @@ from checkpointer.principal import Principal, current_principal
 from checkpointer.runner import AsyncRunner, SyncRunner
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from types import TracebackType
 
     from langchain_core.runnables import RunnableConfig
 
+    from checkpointer.company import Company
     from checkpointer.labels import LabelsOf
     from checkpointer.memo import Memory
     from checkpointer.operations import Context, Operation
@@ -44,6 +46,7 @@ class Driven(BaseCheckpointSaver[int]):
     _memory: Memory
     _runs: Runs
     _renewals: Renewals
+    _company: Company
     _runners: list[SyncRunner | AsyncRunner]
 
     def setup(self) -> None:
@@ -124,8 +127,7 @@ class Driven(BaseCheckpointSaver[int]):
         runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, SyncRunner):
             return runner.run(operation, who, thread)
-        loop = runner.other_loop()
-        return asyncio.run_coroutine_threadsafe(runner.run(operation, who, thread), loop).result()
+        return self._on(runner, runner.run(operation, who, thread))
 
     async def _arun(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
         operation = operations.explained(operation)
@@ -133,6 +135,15 @@ class Driven(BaseCheckpointSaver[int]):
         if isinstance(runner, AsyncRunner):
             return await runner.run(operation, who, thread)
         return await asyncio.to_thread(runner.run, operation, who, thread)
+
+    def _on(self, runner: AsyncRunner, call: Coroutine[Any, Any, T]) -> T:
+        """Run an async call from a thread that is not its loop's."""
+        try:
+            loop = runner.other_loop()
+        except BaseException:
+            call.close()
+            raise
+        return asyncio.run_coroutine_threadsafe(call, loop).result()
 
     def _runner(self) -> SyncRunner | AsyncRunner:
         if not self._runners:

@@ -37,6 +37,16 @@ class ThreadIdError(CheckpointerError, ValueError):
     """The thread id is missing or cannot be stored."""
 
 
+class ThreadChangingError(CheckpointerError):
+    """Something of the thread was deleted again and again while this was to be stored. It was not."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(
+            f"Something of thread {thread_id!r} was deleted each time that this was to be stored, and nothing was. Try "
+            "again when it is not pruned any more."
+        )
+
+
 class ThreadExistsError(CheckpointerError):
     """The target of a copy is there already."""
 

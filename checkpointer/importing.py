@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.base import WRITES_IDX_MAP
 
-from checkpointer import operations
 from checkpointer.addresses import address, checkpoint_config, valid_thread_id
 from checkpointer.errors import (
     BlockedTypeError,
@@ -32,6 +31,7 @@ from checkpointer.leases import current_lease
 from checkpointer.outline import outline
 from checkpointer.principal import Principal, acting_as
 from checkpointer.serializer import dump
+from checkpointer.storing import Written, store
 from checkpointer.upstream import Upstream, UpstreamThread, upstream_saver
 
 if TYPE_CHECKING:
@@ -240,8 +240,7 @@ class _Copy:
             envelopes, values = zip(*batch, strict=True)
             idxs = [envelope.idx for envelope in envelopes]
             writes = [(envelope.channel, value) for envelope, value in zip(envelopes, values, strict=True)]
-            put = operations.put_writes(self.saver._context, where, writes, task, path, idxs)
-            self.saver.drive(put, self.owner)
+            self.saver.drive(store(self.saver._context, where, (Written(writes, task, path, idxs),)), self.owner)
         self._verify(found, place)
 
     def _read(self, place: Place) -> CheckpointTuple:

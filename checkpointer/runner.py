@@ -160,6 +160,8 @@ class SyncRunner(_Runner):
         except StopIteration as stop:
             result: T = stop.value
             return result
+        finally:
+            operation.close()
 
     def _trip(self, statements: Sequence[Statement], principal: Principal | None) -> list[list[Row]]:
         stalled = False
@@ -265,6 +267,8 @@ class AsyncRunner(_Runner):
                     statements = answer
         except StopIteration as stop:
             answer = stop.value
+        finally:
+            operation.close()
         result: T = answer
         return result
 

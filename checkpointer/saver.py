@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from checkpointer import migrations
+from checkpointer.company import Company
 from checkpointer.contract import Contract
 from checkpointer.governance import Governance
 from checkpointer.labels import hook
@@ -92,6 +93,7 @@ class GovernedPostgresSaver(Contract, Governance):
         self._memory = Memory(cache_size)
         self._runs = Runs()
         self._renewals = Renewals()
+        self._company = Company()
         # Clones made by `with_allowlist` share it, so they are open when the original is.
         self._runners: list[SyncRunner | AsyncRunner] = []
 

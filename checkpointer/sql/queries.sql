@@ -100,22 +100,14 @@ union all
 select 's', 0, 0, null, null, null, null, array_to_json(:"schema".withheld(thread, label_set))::text, null, null, null, 0, label_set, 0
 from content where digest is null group by thread, label_set
 
--- name: put
-select * from :"schema".put(
+-- name: store
+select * from :"schema".store(
   %(principal)s, %(groups)s, %(owner)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
   %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s,
   %(envelopes)s, %(sets)s, %(label_of)s, %(label_sources)s, %(label_prints)s,
-  %(read_statements)s, %(read_tables)s, %(refs)s, %(open_at)s,
-  %(ns)s, %(checkpoint_id)s, %(parent_id)s, %(run_id)s, %(metadata)s, %(metadata_value)s, %(state)s
-)
-
--- name: put_writes
-select * from :"schema".put_writes(
-  %(principal)s, %(groups)s, %(owner)s, %(thread_id)s, %(known_id)s, %(epoch)s, %(since_message)s, %(since_value)s, %(lease_id)s, %(lease)s,
-  %(digests)s, %(lanes)s, %(kinds)s, %(messages)s, %(values)s,
-  %(envelopes)s, %(sets)s, %(label_of)s, %(label_sources)s, %(label_prints)s,
-  %(read_statements)s, %(read_tables)s, %(refs)s, %(open_at)s,
-  %(ns)s, %(checkpoint_id)s, %(task_id)s, %(task_path)s, %(idxs)s, %(channels)s, %(lengths)s, %(bodies)s, %(replaces)s, %(inherits)s
+  %(read_statements)s, %(read_tables)s, %(refs)s, %(open_at)s, %(ns)s, %(at)s,
+  %(task_ids)s, %(task_paths)s, %(idxs)s, %(channels)s, %(lengths)s, %(bodies)s, %(replaces)s, %(inherits)s,
+  %(checkpoint_id)s, %(run_id)s, %(metadata)s, %(metadata_value)s, %(state)s
 )
 
 -- name: delete_threads

@@ -69,8 +69,9 @@ def test_every_operation_costs_one_round_trip(counted: GovernedPostgresSaver, pr
     assert trips == dict.fromkeys(operations, 1)
 
 
-def test_a_turn_of_one_node_costs_six_round_trips(counted: GovernedPostgresSaver, proxy: CountingProxy) -> None:
-    # given a graph of one node, whose contract is one read, three checkpoints and two batches of writes a turn
+def test_a_turn_of_one_node_costs_at_most_six_round_trips(counted: GovernedPostgresSaver, proxy: CountingProxy) -> None:
+    # given a graph of one node, whose contract is one read, three checkpoints and two batches of writes a turn; the
+    # latter are stored with the next checkpoint, if that comes soon enough
     builder = StateGraph(MessagesState).add_node("bot", lambda _: {"messages": [AIMessage("hi")]})
     graph: Any = builder.add_edge(START, "bot").compile(checkpointer=counted)
     config: Any = {"configurable": {"thread_id": str(uuid4())}}
@@ -79,4 +80,4 @@ def test_a_turn_of_one_node_costs_six_round_trips(counted: GovernedPostgresSaver
     before = proxy.round_trips
     graph.invoke({"messages": [("user", "hello again")]}, config, durability="sync")
 
-    assert proxy.round_trips - before == 6
+    assert 4 <= proxy.round_trips - before <= 6

@@ -35,6 +35,7 @@ ERASED = "tests/security/test_erasure.py"
 CHATS = "tests/integration/test_chat_views.py"
 SEEN = "tests/security/test_transcript_views.py"
 CONTRACT = "tests/differential/test_contract.py"
+TOGETHER = "tests/integration/test_stored_together.py"
 REVOKED = "tests/security/test_revocation.py"
 
 
@@ -176,9 +177,9 @@ MUTANTS = [
     ),
     Mutant(
         "an error carries the labels of what its task saw",
-        "checkpointer/operations.py",
-        "inherits = any(channel in (ERROR, INTERRUPT) for channel, _ in writes)",
-        "inherits = False",
+        "checkpointer/storing.py",
+        "return any(channel in (ERROR, INTERRUPT) for channel, _ in self.writes)",
+        "return False",
         (REVOKED,),
     ),
     Mutant(
@@ -553,15 +554,36 @@ MUTANTS = [
         (HOLDS,),
     ),
     Mutant(
+        "nobody is taken along by another run",
+        "checkpointer/company.py",
+        ", id(where.incarnation)",
+        "",
+        (TOGETHER,),
+    ),
+    Mutant(
+        "nobody is taken along by another checkpoint",
+        "checkpointer/company.py",
+        "where.ns, where.checkpoint_id, where.lease",
+        "where.ns, where.lease",
+        (TOGETHER,),
+    ),
+    Mutant(
+        "who was taken along is not stored again",
+        "checkpointer/company.py",
+        "        for each in others:\n            each.stored = True\n    except",
+        "        pass\n    except",
+        (TOGETHER,),
+    ),
+    Mutant(
         "a run's late write does not bring a thread back",
-        "checkpointer/operations.py",
+        "checkpointer/storing.py",
         "    if where.incarnation is not None and where.incarnation.thread is not None:\n",
         "    if where.incarnation is not None and where.incarnation.thread == -1:\n",
         (DELETED,),
     ),
     Mutant(
         "nor does a late write outside of a run",
-        "checkpointer/operations.py",
+        "checkpointer/storing.py",
         '    return ctx.memory.thread_of(where.memo, (where.ns or "", where.checkpoint_id))',
         "    return None",
         (DELETED,),
@@ -575,7 +597,7 @@ MUTANTS = [
     ),
     Mutant(
         "a late write does not end up in a new conversation",
-        "checkpointer/operations.py",
+        "checkpointer/storing.py",
         "    memo = ctx.memory.get(where.memo, thread)\n    if memo is not None or",
         "    memo = ctx.memory.get(where.memo)\n    if memo is not None or",
         (DELETED,),

@@ -152,56 +152,17 @@ begin
 end
 $$;
 
--- Store a checkpoint; the same one again replaces it.
-create function :"schema".put(
+-- Store what tasks wrote at the checkpoint `p_at`, a row for each write, and the checkpoint after it, if one is given; the
+-- same one again replaces it. The references are those of the writes, cut by `lengths`, and then those of the checkpoint.
+-- Writes leave what is there; errors, interrupts and the like (LangGraph's WRITES_IDX_MAP) `replace` it.
+create function :"schema".store(
   p_principal text, p_groups text[], p_owner text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
   lease_id bigint, lease bigint,
   digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
   envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], read_statements text[], read_tables text[],
-  p_refs int[], open_at int[],
-  p_ns text, p_checkpoint_id text, p_parent_id text, p_run_id text, p_metadata text, p_metadata_value bytea, p_state bytea,
-  out id bigint, out epoch int, out next_message int, out next_value int, out positions int[]
-)
-  language plpgsql as $$
-declare
-  place record;
-begin
-  perform :"schema".bind(p_principal, p_groups, null);
-  place := :"schema".keep_items(
-    p_owner, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 1,
-    digests, lanes, kinds, messages, "values", envelopes, sets, label_of, label_sources, label_prints,
-    null, null, read_statements, read_tables
-  );
-  id := place.id;
-  epoch := place.epoch;
-  next_message := place.next_message;
-  next_value := place.next_value;
-  positions := place.positions;
-  if id is null then
-    return;
-  end if;
-  insert into :"schema".checkpoints
-    (owner, thread, seq, ns, checkpoint_id, parent_id, run_id, metadata, metadata_value, refs, state)
-  values (
-    p_owner, put.id, place.seq, p_ns, p_checkpoint_id, p_parent_id, p_run_id, p_metadata, p_metadata_value,
-    :"schema".closed_refs(p_refs, open_at, put.positions), p_state
-  )
-  on conflict (thread, ns, checkpoint_id) do update
-  set parent_id = excluded.parent_id, run_id = excluded.run_id, metadata = excluded.metadata,
-      metadata_value = excluded.metadata_value, refs = excluded.refs, state = excluded.state;
-end
-$$;
-
--- Store what a task wrote, one row a write; `lengths` cuts the references into theirs. A batch of only errors,
--- interrupts and the like (LangGraph's WRITES_IDX_MAP) `replaces` what was there, any other leaves it.
-create function :"schema".put_writes(
-  p_principal text, p_groups text[], p_owner text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
-  lease_id bigint, lease bigint,
-  digests bytea[], lanes int[], kinds text[], messages text[], "values" bytea[],
-  envelopes text[], sets int[], label_of int[], label_sources text[], label_prints text[], read_statements text[], read_tables text[],
-  p_refs int[], open_at int[],
-  p_ns text, p_checkpoint_id text, p_task_id text, p_task_path text,
-  idxs int[], channels text[], lengths int[], bodies bytea[], replaces boolean, inherits boolean,
+  p_refs int[], open_at int[], p_ns text, p_at text,
+  task_ids text[], task_paths text[], idxs int[], channels text[], lengths int[], bodies bytea[], replaces boolean, inherits boolean,
+  p_checkpoint_id text, p_run_id text, p_metadata text, p_metadata_value bytea, p_state bytea,
   out id bigint, out epoch int, out next_message int, out next_value int, out positions int[]
 )
   language plpgsql as $$
@@ -212,10 +173,10 @@ declare
 begin
   perform :"schema".bind(p_principal, p_groups, null);
   place := :"schema".keep_items(
-    p_owner, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease, 0,
+    p_owner, p_thread_id, known_id, known_epoch, since_message, since_value, lease_id, lease,
+    case when p_checkpoint_id is null then 0 else 1 end,
     digests, lanes, kinds, messages, "values", envelopes, sets, label_of, label_sources, label_prints,
-    case when inherits then p_ns end, case when inherits then p_checkpoint_id end,
-    read_statements, read_tables
+    case when inherits then p_ns end, case when inherits then p_at end, read_statements, read_tables
   );
   id := place.id;
   epoch := place.epoch;
@@ -229,18 +190,29 @@ begin
   for n in 1 .. pg_catalog.cardinality(idxs) loop
     if replaces then
       insert into :"schema".writes (owner, thread, ns, checkpoint_id, task_id, idx, channel, task_path, refs, value)
-      values (p_owner, put_writes.id, p_ns, p_checkpoint_id, p_task_id, idxs[n], channels[n], p_task_path,
+      values (p_owner, store.id, p_ns, p_at, task_ids[n], idxs[n], channels[n], task_paths[n],
         closed[past + 1 : past + lengths[n]], bodies[n])
       on conflict (thread, ns, checkpoint_id, task_id, idx) do update
       set channel = excluded.channel, task_path = excluded.task_path, refs = excluded.refs, value = excluded.value;
     else
       insert into :"schema".writes (owner, thread, ns, checkpoint_id, task_id, idx, channel, task_path, refs, value)
-      values (p_owner, put_writes.id, p_ns, p_checkpoint_id, p_task_id, idxs[n], channels[n], p_task_path,
+      values (p_owner, store.id, p_ns, p_at, task_ids[n], idxs[n], channels[n], task_paths[n],
         closed[past + 1 : past + lengths[n]], bodies[n])
       on conflict (thread, ns, checkpoint_id, task_id, idx) do nothing;
     end if;
     past := past + lengths[n];
   end loop;
+  if p_checkpoint_id is not null then
+    insert into :"schema".checkpoints
+      (owner, thread, seq, ns, checkpoint_id, parent_id, run_id, metadata, metadata_value, refs, state)
+    values (
+      p_owner, store.id, place.seq, p_ns, p_checkpoint_id, p_at, p_run_id, p_metadata, p_metadata_value,
+      closed[past + 1 :], p_state
+    )
+    on conflict (thread, ns, checkpoint_id) do update
+    set parent_id = excluded.parent_id, run_id = excluded.run_id, metadata = excluded.metadata,
+        metadata_value = excluded.metadata_value, refs = excluded.refs, state = excluded.state;
+  end if;
 end
 $$;
 
@@ -365,7 +337,7 @@ declare
   name text;
 begin
   foreach name in array array[
-    'bind', 'keep_items', 'closed_refs', 'put', 'put_writes', 'get_parts', 'copy_content'
+    'bind', 'keep_items', 'closed_refs', 'store', 'get_parts', 'copy_content'
   ] loop
     execute format('revoke all on function %I.%I from public', :'schema', name);
     execute format('grant execute on function %I.%I to %I', :'schema', name, :'runtime_role');
