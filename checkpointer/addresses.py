@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checkpointer.errors import ThreadIdError
@@ -64,9 +64,9 @@ class Address:
         """Under what a process remembers the thread: what one reader saw is nothing to another."""
         return memo_key(self.reader, self.owner, self.thread_id)
 
-    def leased(self, thread: int, number: int) -> Address:
-        """Return the address with a lease."""
-        return replace(self, lease=Lease(thread, number))
+    def within(self, lease: Lease | None, incarnation: Incarnation | None) -> Address:
+        """Return the address within a run."""
+        return Address(self.reader, self.owner, self.thread_id, self.ns, self.checkpoint_id, lease, incarnation)
 
     def config(self, checkpoint_id: str, ns: str | None = None) -> RunnableConfig:
         """Return the config that names a checkpoint of this thread."""

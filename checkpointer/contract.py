@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,13 +41,13 @@ class Contract(Driven):
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return the config's checkpoint, without an id the latest committed one, or None."""
         who, where = self._where(config, starts=True)
-        where = replace(where, incarnation=self._runs.started(config, who, where.lease))
+        where = where.within(where.lease, self._runs.started(config, who, where.lease))
         return self._run(operations.get_tuple(self._context, where), who)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Async version of `get_tuple`."""
         who, where = self._where(config, starts=True)
-        where = replace(where, incarnation=self._runs.started(config, who, where.lease))
+        where = where.within(where.lease, self._runs.started(config, who, where.lease))
         return await self._arun(operations.get_tuple(self._context, where), who)
 
     def list(
@@ -247,7 +246,8 @@ class Contract(Driven):
             self._company.join(where, own)
             try:
                 told.wait(MOMENT)
-                self._run(store_together(self._context, where, self._company, own), who, where)
+                if not own.stored:
+                    self._run(store_together(self._context, where, self._company, own), who, where)
             finally:
                 self._company.leave(where, own)
 
@@ -264,6 +264,7 @@ class Contract(Driven):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(MOMENT):
                         await told.wait()
-                await self._arun(store_together(self._context, where, self._company, own), who, where)
+                if not own.stored:
+                    await self._arun(store_together(self._context, where, self._company, own), who, where)
             finally:
                 self._company.leave(where, own)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -116,7 +115,7 @@ class Driven(BaseCheckpointSaver[int]):
             run = None  # somebody else's, which a node acts beside, or that had the same address
         where = address(config, who.name)
         lease = current_lease(where.thread) or (run.lease if run else None)
-        return who, replace(where, lease=lease, incarnation=run.incarnation if run else None)
+        return who, where.within(lease, run.incarnation if run else None)
 
     @property
     def _context(self) -> Context:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 from uuid import uuid4
 
+from checkpointer.addresses import Lease
 from checkpointer.errors import CheckpointerError, StaleLeaseError, ThreadBusyError
 from checkpointer.holders import holder, is_dead
 from checkpointer.operations import Operation, Statement
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from checkpointer.addresses import Address, Lease
+    from checkpointer.addresses import Address
     from checkpointer.principal import Principal
     from checkpointer.renewals import Driver, Renewals
 
@@ -62,7 +63,7 @@ def take(where: Address, seconds: float, dead: int | None) -> Operation[Taken]:
     }
     taken, held = yield [Statement("take_lease", params), Statement("look_at_lease", params)]
     if taken:
-        return Taken(where.leased(*taken[0]).lease)
+        return Taken(Lease(*taken[0]))
     name, left, fence = held[0] if held else ("", 0.0, 0)
     return Taken(None, name or "", float(left or 0.0), fence)
 

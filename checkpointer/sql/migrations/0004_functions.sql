@@ -186,7 +186,7 @@ begin
   if id is null then
     return;
   end if;
-  closed := :"schema".closed_refs(p_refs, open_at, positions);
+  closed := case when open_at = '{}' then p_refs else :"schema".closed_refs(p_refs, open_at, positions) end;
   for n in 1 .. pg_catalog.cardinality(idxs) loop
     if replaces then
       insert into :"schema".writes (owner, thread, ns, checkpoint_id, task_id, idx, channel, task_path, refs, value)
