@@ -143,12 +143,9 @@ def delete_thread(ctx: Context, owner: str, thread_ids: Sequence[str]) -> Operat
 def delete_for_runs(ctx: Context, owner: str, run_ids: Sequence[str]) -> Operation[None]:
     """Delete what these runs stored, in every thread and namespace."""
     params = {"owner": owner, "run_ids": list(run_ids)}
-    names = ("lock_threads_of_runs", "delete_run_writes", "delete_runs")
+    names = ("lock_threads_of_runs", "delete_items_of_runs", "delete_run_writes", "delete_runs")
     *_, threads = yield [Statement(name, params) for name in names]
-    thread_ids = [thread_id for (thread_id,) in threads]
-    if thread_ids:
-        yield [Statement("delete_orphan_items", {"owner": owner, "thread_ids": thread_ids})]
-    for thread_id in thread_ids:
+    for (thread_id,) in threads:
         ctx.memory.forget((owner, thread_id))
 
 

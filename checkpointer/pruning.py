@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from checkpointer.delta import steps_since_snapshot
-from checkpointer.operations import Context, Operation, Statement, delete_thread
+from checkpointer.operations import COUNTERS, Context, Operation, Statement, delete_thread
 from checkpointer.serializer import load
 
 if TYPE_CHECKING:
@@ -27,15 +27,20 @@ def prune(ctx: Context, owner: str, thread_ids: Sequence[str], strategy: str) ->
     if strategy != "keep_latest":
         msg = f"Unknown strategy {strategy!r}. Use 'keep_latest' or 'delete'."
         raise ValueError(msg)
-    params = {"owner": owner, "thread_ids": list(thread_ids)}
-    [heads] = yield [Statement("prune_heads", params)]
-    if not heads:
-        return
-    params |= _heads(ctx.serde, heads)
-    names = ("lock_threads", "prune_checkpoints", "cut_parents", "delete_orphan_items")
-    yield [Statement(name, params) for name in names]
+    params = {"owner": owner, "thread_ids": list(thread_ids), "counters": COUNTERS}
+    heads = yield from _prune(params, "prune_plain", "opaque_heads")
+    if heads:
+        # Of metadata that SQL cannot read, it is told here how far back a checkpoint goes.
+        yield from _prune({**params, **_heads(ctx.serde, heads)}, "prune_checkpoints")
     for thread_id in thread_ids:
         ctx.memory.forget((owner, thread_id))
+
+
+def _prune(params: dict[str, Any], name: str, *then: str) -> Operation[list[tuple[Any, ...]]]:
+    """Prune in one trip; return the rows of its last statement."""
+    names = ("lock_threads", name, "cut_parents", "delete_orphan_items", *then)
+    *_, rows = yield [Statement(each, params) for each in names]
+    return rows
 
 
 def _heads(serde: SerializerProtocol, heads: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:

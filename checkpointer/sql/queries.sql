@@ -118,17 +118,40 @@ delete from :"schema".threads where owner = %(owner)s and thread_id = any(%(thre
 select id from :"schema".threads where owner = %(owner)s and thread_id = any(%(thread_ids)s) order by id
 for no key update
 
--- name: prune_heads
--- The latest checkpoint of every namespace of these threads.
-select h.thread, h.ns, h.checkpoint_id, h.metadata, h.metadata_value
-from :"schema".threads t, lateral (
-  select distinct on (c.ns) c.* from :"schema".checkpoints c where c.thread = t.id order by c.ns, c.seq desc
-) h
-where t.owner = %(owner)s and t.thread_id = any(%(thread_ids)s)
+-- name: latest
+-- The latest checkpoint of every namespace of these threads, and whether SQL can read the metadata of all of a thread's.
+latest as materialized (
+  select h.thread, h.ns, h.checkpoint_id, h.metadata, h.metadata_value,
+    bool_and(h.metadata is not null) over (partition by h.thread) as plain
+  from :"schema".threads t, lateral (
+    select distinct on (c.ns) c.* from :"schema".checkpoints c where c.thread = t.id order by c.ns, c.seq desc
+  ) h
+  where t.owner = %(owner)s and t.thread_id = any(%(thread_ids)s)
+)
+
+-- name: opaque_heads
+with
+-- include: latest
+select thread, ns, checkpoint_id, metadata, metadata_value from latest where not plain
+
+-- name: prune_plain
+-- A head's ancestors that it is built on are counted in its metadata, by DeltaChannel (the most counts), and a call of a
+-- subgraph names the checkpoint of the root graph there.
+with recursive
+-- include: latest
+,
+heads as materialized (
+  select thread, ns, checkpoint_id, coalesce((
+    select max((counted ->> 1)::int)
+    from jsonb_each(case when jsonb_typeof(m -> %(counters)s) = 'object' then m -> %(counters)s else '{}' end) e (channel, counted)
+  ), 0) as depth, case when ns like '%%:%%' then m -> 'parents' ->> '' end as root
+  from latest, lateral (select metadata::jsonb as m) read
+  where plain
+),
+-- include: pruned
 
 -- name: prune_checkpoints
--- Keep of each namespace the latest checkpoint and `depth` of its ancestors. A namespace in which something was stored
--- meanwhile is left for the next time. Pending writes go with their checkpoints; others may be early for theirs.
+-- A namespace in which something was stored meanwhile is left for the next time.
 with recursive heads as materialized (
   select h.* from unnest(%(threads)s::bigint[], %(namespaces)s::text[], %(checkpoint_ids)s::text[], %(depths)s::int[], %(roots)s::text[])
     as h (thread, ns, checkpoint_id, depth, root)
@@ -137,6 +160,11 @@ with recursive heads as materialized (
     where c.owner = %(owner)s and c.thread = h.thread and c.ns = h.ns order by c.seq desc limit 1
   ) = h.checkpoint_id
 ),
+-- include: pruned
+
+-- name: pruned
+-- Keep of each namespace the latest checkpoint and `depth` of its ancestors. Pending writes go with their checkpoints;
+-- others may be early for theirs.
 ended as materialized (
   select h.thread, h.ns from heads h
   where exists (
@@ -185,6 +213,30 @@ select distinct t.thread_id from gone join :"schema".threads t on t.id = gone.th
 delete from :"schema".writes w using :"schema".checkpoints c
 where c.owner = %(owner)s and c.run_id = any(%(run_ids)s)
   and w.thread = c.thread and w.ns = c.ns and w.checkpoint_id = c.checkpoint_id
+
+-- name: delete_items_of_runs
+-- Items that only what these runs stored refers to, before that goes. The epoch tells other processes to forget them.
+with chosen as materialized (
+  update :"schema".threads set epoch = epoch + 1 where owner = %(owner)s and id in (
+    select thread from :"schema".checkpoints where owner = %(owner)s and run_id = any(%(run_ids)s)
+  ) returning id
+),
+kept as materialized (
+  select r.thread, range_agg(int4range(r.refs[i], r.refs[i] + r.refs[i + 1])) as positions
+  from (
+    select c.thread, c.refs from chosen join :"schema".checkpoints c on c.thread = chosen.id
+    where c.run_id is null or c.run_id <> all(%(run_ids)s)
+    union all
+    select w.thread, w.refs from chosen join :"schema".writes w on w.thread = chosen.id
+    where not exists (
+      select from :"schema".checkpoints c
+      where c.thread = w.thread and c.ns = w.ns and c.checkpoint_id = w.checkpoint_id and c.run_id = any(%(run_ids)s)
+    )
+  ) r, generate_series(1, cardinality(r.refs), 2) i
+  group by r.thread
+)
+delete from :"schema".items i using chosen left join kept on kept.thread = chosen.id
+where i.thread = chosen.id and not (i.position <@ coalesce(kept.positions, '{}'::int4multirange))
 
 -- name: delete_orphan_items
 -- Items that nothing refers to any more. The epoch tells other processes to forget their positions.

@@ -240,8 +240,9 @@ def test_pruning_gives_back_what_nothing_refers_to(
     assert len(list(saver.list(config))) == 4
 
 
+@pytest.mark.parametrize("deleted_by", ["prune", "run"])
 def test_content_that_another_process_pruned_away_is_stored_anew(
-    lakehouse: Database, saver: GovernedPostgresSaver, person: Principal
+    lakehouse: Database, saver: GovernedPostgresSaver, person: Principal, deleted_by: str
 ) -> None:
     # given a process that remembers where the content of its first checkpoint is
     config: Any = {"configurable": {"thread_id": str(uuid4()), "checkpoint_ns": ""}}
@@ -253,12 +254,15 @@ def test_content_that_another_process_pruned_away_is_stored_anew(
             "channel_values": values,
             "channel_versions": {"note": version, "kept": 1},
         }
-        return by.put(at, checkpoint, {}, {"note": version})
+        return by.put(at, checkpoint, {"run_id": text}, {"note": version})
 
     first = put(saver, config, "first", 1)
     with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as other:
         second = put(other, first, "second", 2)
-        other.prune([config["configurable"]["thread_id"]])
+        if deleted_by == "prune":
+            other.prune([config["configurable"]["thread_id"]])
+        else:
+            other.delete_for_runs(["first"])
 
         put(saver, second, "first", 3)
 

@@ -454,8 +454,15 @@ MUTANTS = [
     Mutant(
         "positions that another process deleted are forgotten",
         QUERIES,
-        "set epoch = epoch + 1 where",
-        "set epoch = epoch where",
+        "set epoch = epoch + 1 where owner = %(owner)s and thread_id",
+        "set epoch = epoch where owner = %(owner)s and thread_id",
+        (SAVER,),
+    ),
+    Mutant(
+        "positions that another process deleted with their run are forgotten",
+        QUERIES,
+        "set epoch = epoch + 1 where owner = %(owner)s and id in",
+        "set epoch = epoch where owner = %(owner)s and id in",
         (SAVER,),
     ),
     # --- one at a time --------------------------------------------------------------------------------------------
