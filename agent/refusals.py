@@ -28,13 +28,15 @@ _REMEDIES = {
     Reason.FULL: "try again in a moment, or have the limit raised",
 }
 _OF_PEOPLE = (Reason.PASSWORD, Reason.ROLE)
+# The setting of the embedded server, which whoever comes next starts again.
+_EMBEDDED = "MOORING_HOME"
 
 
 def login_refused(error: psycopg.OperationalError, database: Database, user: str) -> LoginError:
     """Return why somebody cannot log in to a database."""
     found = refusal(error)
     if found.reason not in _OF_PEOPLE:
-        return LoginError(found.sentence, _REMEDIES[found.reason].format(setting=database.setting))
+        return LoginError(found.sentence, _remedy(found.reason, database.setting))
     known = "alice, bob and carol can" if database.embedded else "keep the password in ~/.pgpass or a service file"
     problem = f"Cannot log in to the database as {user!r} ({found.sentence})"
     return LoginError(problem, f"choose somebody who can log in with --as ({known})")
@@ -46,4 +48,10 @@ def refused(error: DatabaseUnavailableError | SourceError, setting: str) -> Moor
     if not isinstance(cause, psycopg.OperationalError) or isinstance(cause, PoolTimeout):
         return None
     found = refusal(cause)
-    return MooringError(found.sentence, _REMEDIES[found.reason].format(setting=setting))
+    return MooringError(found.sentence, _remedy(found.reason, setting))
+
+
+def _remedy(reason: Reason, setting: str) -> str:
+    if setting == _EMBEDDED and reason in (Reason.SERVER, Reason.NOT_READY):
+        return "try again; the embedded server is started again by itself"
+    return _REMEDIES[reason].format(setting=setting)

@@ -33,6 +33,16 @@ class NotBelievedError(CheckpointerError):
         )
 
 
+class NotPermittedError(CheckpointerError):
+    """The connection's role has not the privileges of one that stores sessions."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database does not let this connection do that. Connect as the runtime role that the schema was "
+            "migrated with: people's own logins read sessions with SQL."
+        )
+
+
 class ThreadIdError(CheckpointerError, ValueError):
     """The thread id is missing or cannot be stored."""
 

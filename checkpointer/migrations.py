@@ -174,7 +174,9 @@ def _unsafe(role: str, culprit: str, is_super: bool, bypasses: bool, owns: list[
     who = f"Role {role!r}" if role == culprit else f"Role {role!r}, a member of {culprit!r},"
     mend = f"REVOKE {_quote(culprit)} FROM {_quote(role)}" if role != culprit else None
     if is_super:
-        why, mend = "is superuser", mend or f"ALTER ROLE {_quote(role)} NOSUPERUSER"
+        # Taking that from it could leave the server without any.
+        another = "connect as another role, made with CREATE ROLE mooring_service LOGIN PASSWORD '...'"
+        why, mend = "is superuser", mend or f"{another}, after `{COMMAND}` for it"
     elif bypasses:
         why, mend = "has BYPASSRLS", mend or f"ALTER ROLE {_quote(role)} NOBYPASSRLS"
     else:

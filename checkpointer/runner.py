@@ -19,7 +19,7 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 from checkpointer.answers import Answers
 from checkpointer.arrays import Ints, Texts, with_arrays
 from checkpointer.attempts import Attempts, unreachable
-from checkpointer.errors import NotBelievedError, WrongThreadError
+from checkpointer.errors import NotBelievedError, NotPermittedError, WrongThreadError
 from checkpointer.operations import A_VIEWER, NO_AUDITOR, NO_THREAD, STALE_LEASE, Operation, Row, Statement
 from checkpointer.poolers import Preparing
 from checkpointer.queries import queries
@@ -104,6 +104,8 @@ class _Runner:
             raise NotBelievedError(principal.name) from error
         if isinstance(error, psycopg.IntegrityError) or error.sqlstate in _EXPLAINED:
             return error
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            raise NotPermittedError from error
         raise error
 
 

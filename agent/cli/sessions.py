@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from agent.cli.runtime import Memory
     from agent.schemas import ShareInfo, Transcript
 
-sessions = typer.Typer(help="Your sessions, and those that others share with you.", no_args_is_help=True)
+sessions = typer.Typer(
+    help="Your sessions, and with --owner those of others; `shares` lists whose are shared with you.",
+    no_args_is_help=True,
+)
 
 
 @sessions.command("list")

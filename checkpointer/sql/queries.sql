@@ -389,8 +389,11 @@ select exists (
   select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   where n.nspname = %(schema)s and c.relname = 'migrations'
 ) as present,
+-- Everybody may enter the schema, and only those who have a business there see its version.
 coalesce((
-  select pg_catalog.has_schema_privilege(n.oid, 'USAGE') from pg_catalog.pg_namespace n where n.nspname = %(schema)s
+  select pg_catalog.has_schema_privilege(n.oid, 'USAGE') and pg_catalog.has_table_privilege(c.oid, 'SELECT')
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = %(schema)s and c.relname = 'migrations'
 ), false) as usable, session_user::text as role
 
 -- name: check_version

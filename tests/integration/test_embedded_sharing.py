@@ -138,7 +138,8 @@ def test_no_committed_row_is_lost_when_everything_is_killed(home: Path) -> None:
 
     # when all of them are killed
     kill(pinned.pid, *descendants(pinned.pid), writer.pid)
-    committed += [int(line) for line in writer.communicate()[0].splitlines()]
+    committed += map(int, writer.stdout.read().splitlines())  # `communicate` would pass over what is buffered
+    writer.communicate()
 
     # then the next one to come finds every row
     with local.joined(home) as server:

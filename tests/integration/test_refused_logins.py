@@ -144,3 +144,22 @@ def test_a_migrator_that_may_not_migrate(lakehouse: Database, line: Callable[...
 def test_a_password_that_a_url_does_not_escape_is_not_repeated(line: Callable[..., str], url: str) -> None:
     assert "%40 for @ and %2F for /" in line(*ASK, MOORING_DATABASE_URL=url)
     assert "%40 for @ and %2F for /" in line(*MIGRATE, MOORING_DATABASE_URL=url, MOORING_ADMIN_URL=url)
+
+
+@pytest.fixture
+def stranger(admin: psycopg.Connection) -> Iterator[str]:
+    """An ordinary role of the server, which has no business with sessions."""
+    name = f"stranger-{uuid4()}"
+    admin.execute(f"create role \"{name}\" login password 'p'".encode())
+    admin.execute(f'grant connect on database lakehouse to "{name}"'.encode())
+    yield name
+    admin.execute(f'revoke connect on database lakehouse from "{name}"'.encode())
+    admin.execute(f'drop role "{name}"'.encode())
+
+
+def test_somebody_else_than_the_runtime_role(lakehouse: Database, line: Callable[..., str], stranger: str) -> None:
+    told = line(*ASK, MOORING_DATABASE_URL=make_conninfo(lakehouse.runtime, user=stranger, password="p"))
+    assert f"Role {stranger!r} may not use schema 'mooring'. Connect as the runtime role" in told
+    # A person's own login opens it, and reads; it stores nothing.
+    told = line(*ASK, MOORING_DATABASE_URL=lakehouse.login("bob"))
+    assert "Connect as the runtime role that the schema was migrated with" in told

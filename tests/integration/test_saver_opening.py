@@ -122,7 +122,7 @@ def test_a_runtime_role_that_does_not_exist_is_named(lakehouse: Database) -> Non
 
 def test_a_superuser_is_refused(lakehouse: Database) -> None:
     assert lakehouse.superuser is not None
-    with pytest.raises(UnsafeRoleError, match=r"is superuser.*NOSUPERUSER"):
+    with pytest.raises(UnsafeRoleError, match=r"is superuser.*another role.*mooring db migrate"):
         GovernedPostgresSaver.from_conn_string(lakehouse.superuser).__enter__()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from agent.telling import told
@@ -39,3 +40,15 @@ NAME = "Bob's thread"
 def test_threads_are_sessions(error: CheckpointerError, says: str) -> None:
     assert told(error).startswith(says)
     assert "checkpoint" not in told(error)
+
+
+def test_an_embedded_server_that_is_gone_starts_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MOORING_DATABASE_URL", "PGHOST", "PGSERVICE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(psycopg.OperationalError) as refused:
+        psycopg.connect("host=127.0.0.1 port=1 dbname=lakehouse user=alice")
+    error = errors.DatabaseUnavailableError("It is away.")
+    error.__cause__ = refused.value
+    assert "try again; the embedded server is started again by itself" in told(error)
+    monkeypatch.setenv("MOORING_DATABASE_URL", "postgresql://somewhere/else")
+    assert "mend the host and port in MOORING_DATABASE_URL" in told(error)
