@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -263,14 +265,15 @@ class AsyncRunner(_Runner):
                     if sum(map(len, results)) + sum(s.held for s in statements) < _MANY_ROWS:
                         statements = operation.send(results)
                         continue
-                    done, answer = await asyncio.to_thread(_resumed, operation, results)
+                    done, answer = await _resumed_elsewhere(operation, results)
                     if done:
                         break
                     statements = answer
         except StopIteration as stop:
             answer = stop.value
         finally:
-            operation.close()
+            with suppress(ValueError):  # another thread is in it, and closes it
+                operation.close()
         result: T = answer
         return result
 
@@ -343,6 +346,22 @@ async def _fetched(cursor: psycopg.AsyncCursor[Row]) -> list[Row]:
         await asyncio.sleep(0)
         rows += await cursor.fetchmany(_MANY_ROWS)
     return rows
+
+
+async def _resumed_elsewhere(operation: Operation[Any], results: list[list[Row]]) -> tuple[bool, Any]:
+    """Resume an operation on another thread. Who is cancelled does not wait for it; it is closed when it gets there."""
+    loop = asyncio.get_running_loop()
+    resuming = loop.run_in_executor(None, copy_context().run, _resumed, operation, results)
+
+    def close(done: asyncio.Future[tuple[bool, Any]]) -> None:
+        done.exception()  # nobody is there to be told
+        operation.close()
+
+    try:
+        return await asyncio.shield(resuming)
+    except asyncio.CancelledError:
+        resuming.add_done_callback(close)
+        raise
 
 
 def _resumed(operation: Operation[Any], results: list[list[Row]]) -> tuple[bool, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import BaseModel
 
 from checkpointer import BlockedTypeError, GovernedPostgresSaver, Principal, ThreadExistsError, acting_as
@@ -95,6 +97,44 @@ async def test_what_a_cancelled_pipeline_did_not_get_to_is_prepared_anew(
                     with pytest.raises(asyncio.CancelledError):
                         await task
                 await async_call(saver, "delete_for_runs")()
+
+
+class Slow:
+    """LangGraph's serializer, which takes its time over a value when it is told to."""
+
+    def __init__(self) -> None:
+        self.inner = JsonPlusSerializer()
+        self.begun, self.ends = threading.Event(), threading.Event()
+        self.ends.set()
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        return self.inner.dumps_typed(obj)
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        self.begun.set()
+        assert self.ends.wait(10)
+        return self.inner.loads_typed(data)
+
+
+async def test_a_large_state_may_be_cancelled_while_a_thread_decodes_it(lakehouse: Database, person: Principal) -> None:
+    slow = Slow()
+    values = {"texts": [f"{number} {'long ' * 20}" for number in range(400)]}
+    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, serde=slow, principal=person) as other:
+        other.put(THREAD, checkpoint("1", values, 1), {}, {"texts": 1})
+    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, serde=slow, max_size=1) as saver:
+        with acting_as(person):
+            slow.begun.clear()
+            slow.ends.clear()
+            task = asyncio.ensure_future(saver.aget_tuple(THREAD))
+            assert await asyncio.to_thread(slow.begun.wait, 10)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            slow.ends.set()
+            await clean(saver)
+            found = await saver.aget_tuple(THREAD)
+            assert found is not None
+            assert len(found.checkpoint["channel_values"]["texts"]) == 400
 
 
 async def test_a_saver_on_threads_lets_async_callers_be_cancelled(
