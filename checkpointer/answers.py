@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # How long an answer counts, and how long no answer: whoever cannot be reached is not asked at every read.
 _SECONDS, _SECONDS_OF_SILENCE = 60.0, 5.0
-_MOST = 1_000
+_MOST = 10_000
 
 
 class Answers:
@@ -61,5 +61,6 @@ class Answers:
             for label, source, fingerprint in labels:
                 seen, until = said[source]
                 self._said[principal.name, label] = seen == fingerprint, until
+                self._said.move_to_end((principal.name, label))
             while len(self._said) > _MOST:
                 self._said.popitem(last=False)

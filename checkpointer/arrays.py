@@ -1,8 +1,7 @@
 """Arrays as parameters, each of one type whatever it holds.
 
-psycopg looks at every element to find a list's type, quotes text, and sends an empty list as of no type. The statements
-of every turn carry some fifteen arrays: so dumped they took a third of the time of storing a message, and a statement
-was prepared anew for each mix of types.
+psycopg looks at every element to find a list's type, quotes text, and sends an empty list as of no type. What stores
+carries some twenty arrays: so dumped they took 0.08 ms longer, and a statement was prepared anew for each mix of types.
 """
 
 from __future__ import annotations

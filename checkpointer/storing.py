@@ -89,11 +89,12 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class _Channel:
-    """A channel of a checkpoint as it is encoded; its references begin at `start`."""
+    """A channel of a checkpoint as it is encoded; its references are those from `start` to `end`."""
 
     version: Any
     node: list[Any]
     start: int
+    end: int
 
 
 def store(ctx: Context, where: Address, written: Sequence[Written], made: Made | None = None) -> Operation[None]:
@@ -113,20 +114,20 @@ def store(ctx: Context, where: Address, written: Sequence[Written], made: Made |
         encoder = _encoder(ctx, memo)
         params: dict[str, Any] = {"ns": where.ns or "", "at": where.checkpoint_id}
         params |= _writes(ctx.serde, encoder, written)
-        channels = _channels(encoder, made, memo.checkpoints.get(_parent(where), {}) if memo else {}) if made else {}
+        before = memo.checkpoints.get(_parent(where), {}) if memo else {}
+        channels = _channels(encoder, made, before) if made else {}
         if encoder.unknown and memo is not None:
             yield from _find_originals(ctx, where, memo, encoder.unknown)
             continue
-        params |= _checkpoint(ctx.serde, encoder, made, channels)
+        params |= _checkpoint(ctx.serde, made, channels)
         stored = yield from _store(ctx, where, memo, encoder, params)
         if stored is None:
             continue
         new_memo, refs = stored
         if made:
-            ends = _ends(channels, encoder)
             kept = {
-                name: StoredChannel(channel.version, channel.node, tuple(refs[channel.start : end]))
-                for (name, channel), end in zip(channels.items(), ends, strict=True)
+                name: StoredChannel(channel.version, channel.node, tuple(refs[channel.start : channel.end]))
+                for name, channel in channels.items()
             }
             ctx.memory.remember(new_memo, (where.ns or "", made.checkpoint["id"]), kept)
         return
@@ -169,19 +170,16 @@ def _channels(encoder: Encoder, made: Made, before: Mapping[str, StoredChannel])
         known = before.get(name)
         if name not in made.new_versions and known is not None and known.version == version:
             encoder.refs += known.refs
-            channels[name] = _Channel(version, known.node, start)
+            node = known.node
         elif name in values:
-            channels[name] = _Channel(version, encoder.encode(values[name]), start)
+            node = encoder.encode(values[name])
+        else:
+            continue
+        channels[name] = _Channel(version, node, start, len(encoder.refs))
     return channels
 
 
-def _ends(channels: Mapping[str, _Channel], encoder: Encoder) -> list[int]:
-    return [*(channel.start for channel in channels.values()), len(encoder.refs)][1:]
-
-
-def _checkpoint(
-    serde: SerializerProtocol, encoder: Encoder, made: Made | None, channels: Mapping[str, _Channel]
-) -> dict[str, Any]:
+def _checkpoint(serde: SerializerProtocol, made: Made | None, channels: Mapping[str, _Channel]) -> dict[str, Any]:
     """Return the parameters of a checkpoint whose channels are encoded."""
     if made is None:
         return dict.fromkeys(("checkpoint_id", "run_id", "metadata", "metadata_value", "state"))
@@ -192,10 +190,10 @@ def _checkpoint(
     rest = {key: value for key, value in made.checkpoint.items() if key != "channel_values"}
     state = dump(serde, {"k": rest, "c": {name: channel.node for name, channel in channels.items()}})
     first = next((channel.start for channel in channels.values()), 0)
-    for (name, channel), end in zip(channels.items(), _ends(channels, encoder), strict=True):
-        if name == CONVERSATION and is_list(channel.node):
-            # Counted from 1, among the references of the checkpoint.
-            state = marked(state, channel.start - first + 1, end - first)
+    conversation = channels.get(CONVERSATION)
+    if conversation is not None and is_list(conversation.node):
+        # Counted from 1, among the references of the checkpoint.
+        state = marked(state, conversation.start - first + 1, conversation.end - first)
     return {
         "checkpoint_id": made.checkpoint["id"],
         "run_id": run_id if isinstance(run_id, str) else None,

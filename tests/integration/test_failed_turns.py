@@ -137,10 +137,10 @@ class BrokenCatalog:
         self.calls = 0
 
     def list_tables(self) -> TableList:
-        raise NotImplementedError
+        raise LookupError(SECRET)
 
     def describe_table(self, table: str) -> TableDescription:
-        raise NotImplementedError
+        raise LookupError(SECRET)
 
     def query(self, sql: str) -> QueryResult:
         self.calls += 1

@@ -17,14 +17,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.mutants import registry
 from tests.mutants.databricks import DATABRICKS
-from tests.mutants.registry import Mutant
+from tests.mutants.engine import ENGINE
+from tests.mutants.governance import GOVERNANCE
+from tests.mutants.mutant import Mutant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MUTANTS = [*registry.MUTANTS, *DATABRICKS]
+MUTANTS = [*GOVERNANCE, *ENGINE, *DATABRICKS]
 ROOT = Path(__file__).parents[2]
 TREE = ("agent", "checkpointer", "tests", "tools", "notebooks", "pyproject.toml", "README.md", "docs")
 # A test that hangs has noticed as well.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutants.registry import LABELS, Mutant
+from tests.mutants.mutant import LABELS, Mutant
 
 GUARD = "tools/unity/guard.py"
 SOURCES = "tools/unity/sources.py"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.mutants.__main__ import MUTANTS, ROOT
-from tests.mutants.registry import Mutant
+from tests.mutants.mutant import Mutant
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
