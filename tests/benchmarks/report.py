@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.rows import OURS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -23,9 +25,14 @@ def as_json(rows: Iterable[Row]) -> str:
 
 
 def as_markdown(rows: Iterable[Row], about: Sequence[str]) -> str:
-    """Return a table, with a line on how it came about."""
-    lines = [" | ".join(HEADERS), " | ".join("---" for _ in HEADERS), *(" | ".join(_cells(row)) for row in rows)]
-    return "\n".join([*about, "", *(f"| {line} |" for line in lines), ""])
+    """Return a table of a line for each metric and a column for each peer, below lines on how it came about."""
+    metrics: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        metrics.setdefault((row.workload, row.metric), []).append(row)
+    peers = list(dict.fromkeys(row.peer for found in metrics.values() for row in found if row.peer is not None))
+    headers = ("workload", "metric", OURS, *peers, "target", "met")
+    lines = [headers, ("---",) * len(headers), *(_across(found, peers) for found in metrics.values())]
+    return "\n".join([*about, "", *(f"| {' | '.join(line)} |" for line in lines), ""])
 
 
 def show(rows: Iterable[Row]) -> None:
@@ -40,9 +47,20 @@ def show(rows: Iterable[Row]) -> None:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    met = "" if row.target is None else "yes" if row.met else "NO"
     figures = (_figure(row.ours), _figure(row.theirs), _figure(row.ratio))
-    return (row.workload, row.metric, row.peer or "", *figures, "" if row.target is None else str(row.target), met)
+    return (row.workload, row.metric, row.peer or "", *figures, *_verdict(row))
+
+
+def _across(rows: Sequence[Row], peers: Iterable[str]) -> tuple[str, ...]:
+    """Return one metric's figures of all peers."""
+    first, theirs = rows[0], {row.peer: row.theirs for row in rows}
+    judged = next((row for row in rows if row.target is not None), first)
+    figures = (_figure(first.ours), *(_figure(theirs.get(peer)) for peer in peers))
+    return (first.workload, first.metric, *figures, *_verdict(judged))
+
+
+def _verdict(row: Row) -> tuple[str, str]:
+    return ("", "") if row.target is None else (str(row.target), "yes" if row.met else "NO")
 
 
 def _figure(value: float | None) -> str:
