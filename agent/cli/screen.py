@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.live import Live
 from rich.markdown import Markdown
@@ -36,8 +37,11 @@ class Screen:
         self.lively = self.console.is_terminal
 
     def line(self, text: str, style: str = "") -> None:
-        """Print one line."""
-        self.console.print(Text(printable(text), style=style))
+        """Print one line, as it is where it is not for a terminal: rich would make spaces of its tabs."""
+        if self.lively:
+            self.console.print(Text(printable(text), style=style))
+        else:
+            typer.echo(printable(text))
 
     def show(self, events: Iterable[Event]) -> None:
         """Show what happens until it is over: an interrupted turn that is finished, and the one that was asked for."""
@@ -95,8 +99,8 @@ class Screen:
         if self.lively:
             self.console.print(Markdown(printable(text)), soft_wrap=False)
         else:
-            self.console.print(Text(printable(text)))
-        self.console.print()
+            typer.echo(printable(text))
+        typer.echo()
 
 
 def _one_line(text: str) -> str:

@@ -135,6 +135,8 @@ class TestSessions:
         answer("how many suppliers are there?", "--session", name)
         listed = {s["session"]: s for s in json.loads(mooring("sessions", "list", "-o", "json").stdout)}
         assert listed[name]["title"] == "how many suppliers are there?"
+        columns = [line.split("\t") for line in mooring("sessions", "list").stdout.splitlines()]
+        assert [name, "how many suppliers are there?"] in [[session, title] for session, _, title in columns]
         assert mooring("sessions", "rename", name, "Suppliers").returncode == 0
         exported = json.loads(mooring("sessions", "export", name).stdout)
         assert (exported["title"], exported["unfinished"]) == ("Suppliers", False)
