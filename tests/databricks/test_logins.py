@@ -59,10 +59,9 @@ def test_everybody_has_their_own_connections_and_keeps_them(
             names = ["alice", "bob"] * 4
             savers = dict(zip(names, pool.map(lambda name: used(stand_in, logins, name), names), strict=True))
         assert connected(admin) == {"alice", "bob"}
-        before = len(lakebase.logins)
-        assert used(stand_in, logins, "alice") is savers["alice"]
-        assert len(lakebase.logins) == before
-        assert before <= 4
+        for _ in range(10):
+            assert used(stand_in, logins, "alice") is savers["alice"]
+        assert len(lakebase.logins) <= 4  # a pool of two each, which may still be growing
     wait_for(set(), admin)
 
 

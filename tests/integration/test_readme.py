@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from tests.embedded import fresh_home
 
 ROOT = Path(__file__).parents[2]
 MOORING = str(Path(sys.executable).with_name("mooring"))
 
 
-@pytest.mark.usefixtures("lakehouse")
 def test_the_transcript_is_of_a_run() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     shown = next(
@@ -23,7 +23,16 @@ def test_the_transcript_is_of_a_run() -> None:
     printf = "".join(f"{question}\\n" for question in questions)
     assert f"printf '{printf}' | make chat" in text
     given = "".join(f"{question}\n" for question in questions)
-    done = subprocess.run([MOORING, "chat"], input=given, capture_output=True, text=True, timeout=120, check=True)
+    with fresh_home() as home:
+        done = subprocess.run(
+            [MOORING, "chat"],
+            input=given,
+            env=os.environ | {"MOORING_HOME": str(home)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
     assert done.stdout.strip() == shown.strip()
 
 
