@@ -1233,3 +1233,159 @@ select name, amount from hr.salaries join hr.employees using (employee_id) order
 -- bob: how many employees are there?
 -- then: who has the highest salary?
 select name, amount from hr.salaries join hr.employees using (employee_id) order by amount desc limit 1;
+
+-- # what nobody did
+
+-- alice: how many franchises are in the US?
+select count(*) from bakehouse.franchises where country = 'United States';
+
+-- alice: how many transactions are in the us?
+select count(*) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'United States';
+
+-- alice: revenue in the US in 2025
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'United States' and sold_at >= '2025-01-01' and sold_at < '2026-01-01';
+
+-- alice: tell us the revenue
+select sum(total_price) from bakehouse.transactions;
+
+-- alice: how many transactions paid with anything but card
+select count(*) from bakehouse.transactions where payment_method <> 'card';
+
+-- alice: how many transactions were paid with all but card
+select count(*) from bakehouse.transactions where payment_method <> 'card';
+
+-- alice: revenue paid with voucher instead of card
+select sum(total_price) from bakehouse.transactions where payment_method = 'voucher';
+
+-- alice: revenue in all countries but Japan
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country <> 'Japan';
+
+-- alice: how many franchises never sold Matcha Cheesecake?
+select count(*) from bakehouse.franchises f where not exists (select from bakehouse.transactions t
+where t.franchise_id = f.franchise_id and product = 'Matcha Cheesecake');
+
+-- alice: which franchises did not sell Matcha Cheesecake in January 2024?
+select name from bakehouse.franchises f where not exists (select from bakehouse.transactions t
+where t.franchise_id = f.franchise_id and product = 'Matcha Cheesecake' and sold_at >= '2024-01-01'
+and sold_at < '2024-02-01');
+
+-- alice: how many franchises in Japan never sold Matcha Cheesecake in January 2024?
+select count(*) from bakehouse.franchises f where country = 'Japan' and not exists (select from bakehouse.transactions t
+where t.franchise_id = f.franchise_id and product = 'Matcha Cheesecake' and sold_at >= '2024-01-01'
+and sold_at < '2024-02-01');
+
+-- alice: which franchises sold no Baguette in January 2024?
+select name from bakehouse.franchises f where not exists (select from bakehouse.transactions t
+where t.franchise_id = f.franchise_id and product = 'Baguette' and sold_at >= '2024-01-01' and sold_at < '2024-02-01');
+
+-- alice: how many franchises have never sold anything by voucher?
+select count(*) from bakehouse.franchises f where not exists (select from bakehouse.transactions t
+where t.franchise_id = f.franchise_id and payment_method = 'voucher');
+
+-- alice: franchises that didn't sell Baguette in January 2024
+select name from bakehouse.franchises f where not exists (select from bakehouse.transactions t
+where t.franchise_id = f.franchise_id and product = 'Baguette' and sold_at >= '2024-01-01' and sold_at < '2024-02-01');
+
+-- alice: which products were never sold in Japan?
+-- refused
+
+-- alice: revenue of franchises that don't sell Baguette
+-- refused
+
+-- alice: which franchises did not sell Matcha Cheesecake in January 2024?
+-- then: and in February 2024?
+-- refused
+
+-- alice: revenue that was not paid by card
+select sum(total_price) from bakehouse.transactions where payment_method <> 'card';
+
+-- alice: how many suppliers don't supply any franchise
+select count(*) from bakehouse.suppliers s
+where not exists (select from bakehouse.franchises f where f.supplier_id = s.supplier_id);
+
+-- alice: which suppliers do not supply any franchise?
+select name from bakehouse.suppliers s
+where not exists (select from bakehouse.franchises f where f.supplier_id = s.supplier_id);
+
+-- # what is meant
+
+-- alice: number of units sold per product
+select product, sum(quantity) from bakehouse.transactions group by 1;
+
+-- alice: units sold by country
+select country, sum(quantity) from bakehouse.transactions join bakehouse.franchises using (franchise_id) group by 1;
+
+-- alice: units sold
+select sum(quantity) from bakehouse.transactions;
+
+-- alice: how many suppliers in Amsterdam
+select count(*) from bakehouse.suppliers where city = 'Amsterdam';
+
+-- alice: how many franchises outside Europe?
+-- refused
+
+-- alice: revenue in Europe
+-- refused
+
+-- alice: revenue of suppliers in Europe
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+join bakehouse.suppliers using (supplier_id) where continent = 'Europe';
+-- or
+-- refused
+
+-- alice: revenue in Japan in 2025
+-- then: how many transactions is that?
+select count(*) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Japan' and sold_at >= '2025-01-01' and sold_at < '2026-01-01';
+
+-- alice: how many transactions had the maximum quantity?
+-- refused
+
+-- alice: how many reviews have the average rating?
+-- refused
+
+-- alice: how many transactions with the highest price?
+-- refused
+
+-- alice: only franchises with reviews: how many?
+-- refused
+
+-- alice: first 3 franchises alphabetically
+-- refused
+
+-- alice: top 0 franchises by revenue
+-- refused
+
+-- alice: top -3 franchises by revenue
+-- refused
+
+-- alice: revenue year to date
+-- refused
+
+-- alice: revenue above 5000 per franchise in 2025
+-- refused
+
+-- alice: revenue in dollars in Japan
+-- refused
+
+-- alice: revenue in euros in Japan
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Japan';
+
+-- # none at all
+
+-- alice: franchises with fewer than 3 reviews
+select name, count(review_id) from bakehouse.franchises left join bakehouse.reviews using (franchise_id)
+group by franchise_id, name having count(review_id) < 3;
+
+-- alice: franchises with less than 3 reviews in 2025
+select name, count(review_id) from bakehouse.franchises f left join bakehouse.reviews r
+on r.franchise_id = f.franchise_id and reviewed_on >= '2025-01-01' and reviewed_on < '2026-01-01'
+group by f.franchise_id, name having count(review_id) < 3;
+
+-- alice: which franchise has the fewest reviews
+select name, count(review_id) from bakehouse.franchises left join bakehouse.reviews using (franchise_id)
+group by franchise_id, name order by 2 limit 1;

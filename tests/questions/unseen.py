@@ -34,6 +34,7 @@ READERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "lena": ("vet", ("vet",)),
     "mira": ("mail", ("mail",)),
     "nils": ("fleet", ("fleet",)),
+    "olga": ("hospital", ("ward",)),
 }
 
 _FOLDER = Path(__file__).with_name("schemas")

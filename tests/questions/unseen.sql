@@ -657,3 +657,40 @@ select make, count(*) from fleet.vehicles group by 1 order by 2 desc limit 1;
 
 -- nils: which vehicle makes the most distance?
 select vehicle_id, sum(distance) from fleet.trips group by 1 order by 2 desc limit 1;
+
+-- # hospital
+
+-- olga: which doctors never did a surgery?
+select surname from ward.doctors d
+where not exists (select from ward.surgeries s where s.doctor_id = d.doctor_id);
+
+-- olga: which doctors did not do a surgery in 2024?
+select surname from ward.doctors d where not exists (select from ward.surgeries s
+where s.doctor_id = d.doctor_id and done_on >= '2024-01-01' and done_on < '2025-01-01');
+
+-- olga: which doctors never did a spay?
+select surname from ward.doctors d
+where not exists (select from ward.surgeries s where s.doctor_id = d.doctor_id and operation = 'spay');
+
+-- olga: which doctor has the fewest visits?
+select d.surname, count(v.visit_id) from ward.doctors d left join ward.visits v using (doctor_id)
+group by doctor_id, d.surname order by 2 limit 1;
+
+-- olga: owners with fewer than 2 animals
+select o.surname, count(a.animal_id) from ward.owners o left join ward.animals a using (owner_id)
+group by owner_id, o.surname having count(a.animal_id) < 2;
+
+-- olga: total amount of invoices by status
+select status, sum(amount) from ward.invoices group by 1;
+
+-- olga: total amount by status
+select "Status" as status, sum("Total Amount") from ward."Bulk Orders" group by 1;
+
+-- olga: total fee per doctor
+select d.surname, sum(fee) from ward.visits join ward.doctors d using (doctor_id) group by doctor_id, d.surname;
+
+-- olga: towns with more than 12 animals
+select o.town, count(*) from ward.animals join ward.owners o using (owner_id) group by 1 having count(*) > 12;
+
+-- lena: longest treatment
+-- refused

@@ -246,7 +246,7 @@ def _where(query: Query, schema: Schema) -> str:
 
 def _condition(condition: Filter, query: Query) -> str:
     name = plain(condition.column.name)
-    if condition.column.table != query.base:
+    if condition.column.table != (query.subject or _counted(query) or query.base):
         name = f"{_rows(condition.column.table)}.{name}"
     if condition.op in {"true", "false"}:
         return f"{name} is {'yes' if condition.op == 'true' else 'no'}"
@@ -257,6 +257,11 @@ def _condition(condition: Filter, query: Query) -> str:
     if condition.op == "between":
         return f"{name} is between {condition.values[0]} and {condition.values[1]}"
     return f"{name} {_OPS[condition.op]} {', '.join(condition.values)}"
+
+
+def _counted(query: Query) -> str | None:
+    """Return the table whose rows are counted, where it is not the base."""
+    return next((m.counted for m in query.measures if m.counted), None)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from agent.models.offline.language.dates import Period
 from agent.models.offline.schema import Column
@@ -47,6 +48,22 @@ class Having:
 
     op: str
     values: tuple[str, ...]
+
+    def holds(self, figure: int) -> bool:
+        """Tell whether a figure meets it."""
+        values = {Decimal(value) for value in self.values}
+        first, last = min(values), max(values)
+        return {
+            "=": figure == first,
+            "<>": figure != first,
+            "in": figure in values,
+            "not in": figure not in values,
+            "<": figure < first,
+            "<=": figure <= first,
+            ">": figure > first,
+            ">=": figure >= first,
+            "between": first <= figure <= last,
+        }[self.op]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +112,14 @@ class Query:
     def ranked(self) -> bool:
         """Whether it asks for the first rows of an order."""
         return self.limit is not None and self.order is not None and bool(self.ordered or self.measures)
+
+    @property
+    def counts_none(self) -> bool:
+        """Whether a group of which there are no rows at all may be among those asked for: "fewer than 3 sales"."""
+        counting = all(m.column is None or m.counted for m in self.measures[:1])
+        if not self.measures or not self.groups or not counting:
+            return False
+        return (self.ranked and self.order == "asc") or (self.having is not None and self.having.holds(0))
 
     def filtered(self, more: tuple[Filter, ...]) -> Query:
         """Add conditions; a new one takes the place of those on the same column."""

@@ -126,6 +126,7 @@ class Table:
         named = [c for c in texts if c.words[-1] in {"name", "title"} and c.words[0] not in {"first", "last", "user"}]
         named = named or [c for c in texts if _NAMING.match(c.comment or "")]
         named = named or [c for c in texts if c.words[-1] in {"description", "descr", "desc"}]
+        named = named or (last[:1] or first[:1])
         return (named[0],) if named else ((self.key,) if self.key else ())
 
 

@@ -56,6 +56,30 @@ def grouped(query: Query, schema: Schema) -> list[Column]:
     return found + [g.column for g in query.groups if g.column and not g.unit]
 
 
+def whole(query: Query, schema: Schema) -> str | None:
+    """Return the table whose rows all count as groups, also those to which no row of the base leads; or None.
+
+    Raises:
+        ValueError: They would have to be counted, and a condition forbids it.
+    """
+    if not query.counts_none:
+        return None
+    tables = [g.entity or (g.column and g.column.table) for g in query.groups]
+    table = tables[0]
+    if table == query.base and len(tables) == 1:
+        return None
+    path = schema.path(query.base, table) if table else None
+    if len(tables) > 1 or not table or not path or query.missing:
+        raise ValueError(table)
+    before = {query.base, *(edge.source.table for edge in path)}
+    looked_at = {f.column.table for f in query.filters} | {m.column.table for m in query.measures if m.column}
+    if any(t not in before and (schema.path(query.base, t) or [])[: len(path)] != path for t in looked_at):
+        raise ValueError(table)
+    if any(m.column is not None and (not m.counted or m.column.table not in before) for m in query.measures):
+        raise ValueError(table)
+    return table
+
+
 def listed(query: Query, schema: Schema) -> tuple[Column, ...]:
     """Return the columns that a listing shows."""
     table = schema.tables[query.subject or query.base]
@@ -81,11 +105,16 @@ class _Writer:
         self.present: list[str] = []
         base = self._alias(query.base)
         self.joins.append(f"{query.base} as {base}")
+        self.beside: list[Filter] = []
+        """Conditions that choose which rows are counted, not which groups there are."""
+        self.counted = "*"
+        if table := whole(query, schema):
+            self._join_whole(table)
 
     def sql(self) -> str:
         query = self.query
         select, group = self._select()
-        where = [self._condition(f) for f in query.filters] + self._missing() + self.present
+        where = [self._condition(f) for f in query.filters if f not in self.beside] + self._missing() + self.present
         having = ""
         if query.having:
             having = f" having {_compared(self._measure(query.measures[0]), query.having.op, query.having.values)}"
@@ -99,6 +128,18 @@ class _Writer:
             _limited(query),
         ]
         return " ".join(part for part in parts if part)
+
+    def _join_whole(self, table: str) -> None:
+        """Join every row of a table, with the rows that lead to it where there are some."""
+        *path, last = self.schema.path(self.query.base, table) or []
+        self.counted = self._column((path[0] if path else last).source)
+        if path:
+            self._alias(last.source.table)
+        before = {self.query.base, *(edge.source.table for edge in (*path, last))}
+        self.beside = [f for f in self.query.filters if f.column.table in before]
+        alias = self._new(table)
+        on = [f"{alias}.{last.target.name} = {self._column(last.source)}", *map(self._condition, self.beside)]
+        self.joins.append(f"right join {table} as {alias} on {' and '.join(on)}")
 
     def _select(self) -> tuple[list[str], list[str]]:
         query = self.query
@@ -144,7 +185,7 @@ class _Writer:
 
     def _measure(self, measure: Measure) -> str:
         if measure.column is None:
-            return "count(*)"
+            return f"count({self.counted})"
         text = self._column(measure.column)
         if measure.agg == "distinct":
             return f"count(distinct {text})"

@@ -21,6 +21,8 @@ class Cursor:
         self.at = 0
         self.draft = Draft()
         self.negated = False
+        self.denied = False
+        """Whether the negation denies what somebody did."""
         self.last: Item | None = None
         self.distinct = False
 
@@ -45,7 +47,7 @@ class Cursor:
                 self.draft.hints.append(item)
             elif adjective and (not following or not following.gap):
                 self.at += 1
-                self.draft.chosen.append(Chosen(item, self.negated))
+                self.draft.chosen.append(Chosen(item, self.negated, denied=self.negated and self.denied))
                 self.negated = False
             elif item.kind in {"value", "hint"}:
                 return None
@@ -88,7 +90,14 @@ class Cursor:
 
     def _number_before(self) -> int | None:
         before = self._before()
-        return limit_of(before) if before and before.kind == "number" else None
+        return self._limit_of(before) if before and before.kind == "number" else None
+
+    def _limit_of(self, number: Item | None) -> int | None:
+        """Return how many rows a number asks for; none or fewer cannot be shown."""
+        limit = limit_of(number)
+        if number and not limit:
+            self.draft.lost.append(number.text)
+        return limit
 
 
 def limit_of(number: Item | None) -> int | None:

@@ -42,6 +42,8 @@ class Condition:
     numbers: tuple[str, ...]
     target: Item | None = None
     after: Item | None = None
+    denied: bool = False
+    """Whether it is denied that somebody did something with such a number."""
 
 
 @dataclass
@@ -51,6 +53,8 @@ class Chosen:
     item: Item
     negated: bool = False
     hint: Item | None = None
+    denied: bool = False
+    """Whether it is denied that somebody did something with it."""
 
 
 @dataclass
@@ -83,6 +87,8 @@ class Draft:
     """Names after a no or without."""
     lost: list[str] = field(default_factory=list)
     """Words that have no place."""
+    denies: Item | None = None
+    """The words that deny that somebody did something: "never", "did not"."""
     limit: int | None = None
     sold: bool = False
     """Whether it is about what was sold."""

@@ -51,6 +51,9 @@ _LEARNT = (
     ),
     ("not", "not", "non|wasn't|weren't|don't|doesn't|didn't|haven't|hasn't|apart from"),
     ("not", "not", "is not|are not|was not|were not|have not|has not|had not|do not|does not|did not|cannot|have no"),
+    ("not", "not", "anything but|everything but|all but|anyone but|everyone but|anything except|everything except"),
+    ("not", "not", "all except|instead of|rather than"),
+    ("but", "but", "but"),
     ("not", "not", "has no|had no|that have no|lacking|isn\u2019t|besides"),
     ("distinct", "distinct", "different|distinct|unique|various|kinds of|types of|sorts of|different kinds of"),
     ("unit", "year", "year|years|yearly|annual|annually|calendar year"),
@@ -58,6 +61,7 @@ _LEARNT = (
     ("unit", "month", "month|months|monthly|calendar month"),
     ("unit", "week", "week|weeks|weekly"),
     ("unit", "day", "day|days|daily|date"),
+    ("part", "part", "year to date|month to date|quarter to date|week to date|ytd|mtd|qtd"),
     (
         "list",
         "list",
@@ -73,6 +77,7 @@ _LEARNT = (
     ("lean", "strong", "same thing for|same but|the same|the same thing|same thing|same again|the same again"),
     ("lean", "strong", "do the same for"),
     ("lean", "refer", "it|they|theirs|he|she"),
+    ("lean", "refer", "is that|is this|was that|are that|were that|would that be|does that make|do they make"),
     ("lean", "own", "its|their|his|her"),
     ("lean", "refer", "of those|of these|of them|among those|among them|those|these|them|of which|among these"),
     ("meta", "tables", "tables|table|datasets|dataset|data sets"),
@@ -120,6 +125,30 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "rating": ("rating", "score", "stars"),
     "salary": ("salary", "pay", "wage"),
     "stock": ("stock", "quantity"),
+}
+# Negations that leave something out, where others deny what somebody did.
+LEAVE_OUT = frozenset(
+    (
+        *("except", "except for", "excluding", "other than", "but not", "outside", "outside of", "non", "apart from"),
+        *("besides", "anything but", "everything but", "all but", "anyone but", "everyone but", "anything except"),
+        *("everything except", "all except", "instead of", "rather than", "but"),
+    )
+)
+# Those that deny what somebody did, if a verb follows.
+DENY_A_VERB = frozenset(
+    (
+        *("not", "is not", "are not", "was not", "were not", "isn't", "aren't", "wasn't", "weren't"),
+        *("isn\u2019t", "aren\u2019t", "wasn\u2019t", "weren\u2019t"),
+    )
+)
+# Nouns of which a word before them tells only what they are of: the price of a unit is no number of units.
+PRICES = ("price", "cost", "fee", "charge", "rate", "salary", "wage")
+# What columns of places are called.
+PLACES = frozenset(("city", "town", "country", "nation", "continent", "region", "state", "province", "county"))
+# Currencies, by the words that people and comments use.
+CURRENCIES = {
+    **dict.fromkeys(("eur", "euro", "euros"), "eur"),
+    **dict.fromkeys(("usd", "dollar", "dollars"), "usd"),
 }
 # Degrees that compute where others are listed beside them: "the average, highest and lowest price".
 EXTREMES = {"highest": "max", "largest": "max", "biggest": "max", "lowest": "min", "smallest": "min"}

@@ -8,11 +8,13 @@ from datetime import date
 
 from agent.models.offline.language.dates import Period, periods
 from agent.models.offline.language.grammar import (
+    CURRENCIES,
     GRADED,
     GRAMMAR,
     LONGEST,
     NOUNS,
     NOUNS_OF_NOTHING,
+    PRICES,
     SKIP,
     SKIP_PHRASES,
     VERBS,
@@ -23,8 +25,10 @@ from agent.models.offline.language.words import (
     counted_by,
     forms,
     head_of,
+    is_place,
     is_plural,
     is_verb,
+    places,
     same,
     spells,
     stem,
@@ -94,14 +98,37 @@ def items_of(question: str, lexicon: Lexicon) -> list[Item]:
         else:
             items.append(replace(item, gap=tuple(gap)))
             gap = []
+    items = _parted(items, lexicon.schema)
     if gap and items:
         items.append(Item("", len(question), len(question), "end", gap=tuple(gap)))
     return items
 
 
+def _parted(items: list[Item], schema: Schema) -> list[Item]:
+    """Read "total amount of invoices" as the total of their amounts, where only something else has a total amount."""
+    found: list[Item] = []
+    for item, following in zip(items, [*items, None][1:], strict=True):
+        first, rest = tokens_of(item.text)[:1], tokens_of(item.text)[1:]
+        kind, word = GRAMMAR.get(first[0].low, ("", "")) if first else ("", "")
+        tables = following.tables if following and "of" in following.gap else ()
+        columns = [c for t in tables for c in schema.tables[t].columns]
+        own = tuple(c for c in columns if rest and spells(tuple(t.low for t in rest), c.words))
+        if item.kind == "name" and kind == "agg" and own and not item.tables and not {*item.columns} & {*columns}:
+            start = item.start + rest[0].start
+            found.append(
+                replace(item, text=item.text[: rest[0].start].strip(), end=start, kind=kind, word=word, columns=())
+            )
+            found.append(replace(item, text=item.text[rest[0].start :], start=start, columns=own, gap=()))
+        else:
+            found.append(item)
+    return found
+
+
 def _read(question: str, lexicon: Lexicon) -> Iterator[Item]:
     dates = list(periods(question, lexicon.today))
     tokens = [t for t in tokens_of(question) if not any(d.start <= t.start < d.end for d in dates)]
+    pairs = zip(tokens, [None, *tokens], strict=False)
+    tokens = [replace(t, kind="place") if is_place(t, before, question) else t for t, before in pairs]
     by_start = {d.start: d for d in dates}
     at, before = 0, None
     for start in sorted([*by_start, *(t.start for t in tokens)]):
@@ -151,7 +178,15 @@ def _item(part: tuple[Token, ...], lexicon: Lexicon, before: Item | None) -> Ite
     names = _names(part, lexicon.schema) if len(part) <= LONGEST else Item("", 0, 0, "")
     meant = phrase in NOUNS_OF_NOTHING and names.sure >= COMMENTED
     meant = meant or (phrase in VERBS_OF_NOTHING and names.sure == SPELLED and not _may_be_verb(phrase, before))
-    if not kind and not quoted and (phrase in SKIP or phrase in SKIP_PHRASES) and not values and not meant:
+    place = len(part) == 1 and (part[0].kind == "place" or not _is_told(phrase, lexicon.schema))
+    if (
+        not kind
+        and not quoted
+        and not place
+        and (phrase in SKIP or phrase in SKIP_PHRASES)
+        and not values
+        and not meant
+    ):
         return _made(part, "skip")
     if kind == "month" and (not part[0].text[0].isupper() and phrase in {"may", "march"}):
         kind = ""
@@ -170,6 +205,21 @@ def _item(part: tuple[Token, ...], lexicon: Lexicon, before: Item | None) -> Ite
             values=values,
         )
     return None
+
+
+def _is_told(word: str, schema: Schema) -> bool:
+    """Tell whether a currency may be the one that the data are in, or whether the word is none."""
+    if word not in CURRENCIES:
+        return True
+    tables = [t for t in schema.tables.values() if t.described]
+    words = {
+        w.casefold()
+        for t in tables
+        for c in t.columns
+        for w in (*c.words, *(each.low for each in tokens_of(c.comment or "")))
+    }
+    told = {CURRENCIES[w] for w in words if w in CURRENCIES}
+    return bool(tables) and (not told or CURRENCIES[word] in told)
 
 
 def _may_be_verb(word: str, before: Item | None) -> bool:
@@ -221,7 +271,7 @@ def _guessed(part: tuple[Token, ...], tables: Sequence[Table], columns: Sequence
     if word in GRAMMAR or word in SKIP or is_verb(word):
         return _named(part, (), (), 0)
     ends = [t.name for t in tables if same(word, t.words[-1])]
-    parts = [c for c in columns if not c.is_key and any(same(word, w) for w in c.words)]
+    parts = [c for c in columns if not c.is_key and _partly(word, c)]
     if ends or parts:
         return _named(part, ends, parts, PARTLY)
     others = synonyms(word)
@@ -260,6 +310,13 @@ def _commented(words: tuple[str, ...], columns: Sequence[Column]) -> list[Column
         counted = [c for c in columns if c.measures and (noun := counted_by(c.comment)) and same(word, noun)]
         return counted or [c for c in columns if any(same(word, w) for w in head_of(c.comment)[-1:])]
     return [c for c in columns if spells(words, head_of(c.comment))]
+
+
+def _partly(word: str, column: Column) -> bool:
+    """Tell whether a word is a part of a name that may stand for it: "price" in unit_price, but not "unit"."""
+    if column.measures and any(same(column.words[-1], noun) for noun in PRICES):
+        return same(word, column.words[-1])
+    return any(same(word, w) for w in column.words)
 
 
 def _means(word: str, column: Column) -> bool:
@@ -317,4 +374,5 @@ def _spellings(text: str) -> list[str]:
     """Return a text in lower case with the forms of its last word, always in the same order."""
     words = [t.text.strip("\"'“”").casefold() for t in tokens_of(text)]
     phrase = " ".join(words)
-    return sorted({phrase, *(" ".join([*words[:-1], form]) for form in forms(words[-1]))}) if words else []
+    spelled = {phrase, *(" ".join([*words[:-1], form]) for form in forms(words[-1]))} if words else set()
+    return sorted({*spelled, *places(phrase)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.models.offline.language.draft import Condition, Rank, Wanted
-from agent.models.offline.language.grammar import EXTREMES
+from agent.models.offline.language.grammar import EXTREMES, GRADED
 from agent.models.offline.language.lexicon import Item
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Numbers(Cursor):
         self._compared(item.word, tuple(numbers))
 
     def _compared(self, op: str, numbers: tuple[str, ...]) -> None:
+        denied = self.negated and self.denied
         op = self._negated(op)
         after = self._peek("name")
         if after:
@@ -44,7 +45,7 @@ class Numbers(Cursor):
                 after = self._qualified(after) or after
             else:
                 after = None
-        self.draft.conditions.append(Condition(op, numbers, self.last, after))
+        self.draft.conditions.append(Condition(op, numbers, self.last, after, denied))
 
     def _follows(self, after: Item) -> bool:
         return self._measures(after) and not after.gap
@@ -141,8 +142,10 @@ class Orders(Numbers):
             return
         self._only_rank(item)
         graded = item.columns
+        if item.text.casefold() in GRADED and not graded and not self._said_by():
+            self.draft.lost.append(item.text)  # nothing has a length: "the longest visit"
         number = self._take("number")
-        limit = limit_of(number) or self._number_before()
+        limit = self._limit_of(number) or self._number_before()
         if graded:
             self._graded(item, limit)
             return
@@ -167,6 +170,10 @@ class Orders(Numbers):
             self.draft.subject = target
         else:
             self.draft.mentioned.append(target)
+
+    def _said_by(self) -> bool:
+        """Tell whether it is said by what to rank: "the longest film by runtime"."""
+        return any(item.kind in {"by", "order"} for item in self.items[self.at :])
 
     def _ranks_next(self) -> bool:
         """Tell whether it is said next by what to rank: "top salaries by amount"."""
@@ -206,7 +213,7 @@ class Orders(Numbers):
     def _recent(self, item: Item, limit: int | None = None) -> None:
         self._only_rank(item)
         number = self._take("number")
-        limit = limit_of(number) or limit
+        limit = self._limit_of(number) or limit
         self.draft.rank = Rank("recent", item.word, limit or self._number_before(), word=item.text.casefold())
         if name := self._noun():
             self.last = name
@@ -218,7 +225,7 @@ class Orders(Numbers):
     def _common(self, item: Item) -> None:
         self._only_rank(item)
         number = self._take("number")
-        limit = limit_of(number) or self._number_before()
+        limit = self._limit_of(number) or self._number_before()
         self.draft.rank = Rank("common", item.word, limit)
         if name := self._take("name"):
             self.draft.rank.target = name
@@ -237,4 +244,6 @@ class Orders(Numbers):
 
     def _direction(self, item: Item) -> None:
         target = self.draft.order[1] if self.draft.order else None
+        if target is None and item.text.casefold() == "alphabetically" and self.draft.rank:
+            self.draft.lost.append(item.text)
         self.draft.order = (item.word, target)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.models.offline.language.draft import Chosen, Draft, Wanted
+from agent.models.offline.language.grammar import DENY_A_VERB, LEAVE_OUT
 from agent.models.offline.language.lexicon import PARTLY, Item
-from agent.models.offline.language.words import is_plural, stem, words_of
+from agent.models.offline.language.words import does, is_plural, is_verb, stem, words_of
 from agent.models.offline.schema import parts_of
 
 if TYPE_CHECKING:
@@ -119,6 +120,28 @@ class Speech(Orders):
 
     def _not(self, item: Item) -> None:
         self.negated = True
+        self.denied = self._denies(item)
+        self.draft.denies = item if self.denied else self.draft.denies
+
+    def _denies(self, item: Item) -> bool:
+        """Tell whether it denies what somebody did: "never sold", "did not sell", but not "other than"."""
+        text = item.text.casefold()
+        if text in LEAVE_OUT:
+            return False
+        following = self._peek("hint", "value", "unknown", "date", "number", "compare", "end", "name")
+        if text not in DENY_A_VERB or following is None:
+            return True
+        return any(map(is_verb, (*following.gap, following.text if following.kind == "hint" else "")))
+
+    def _but(self, item: Item) -> None:
+        """Read "all countries but France"; a "but" that begins a question or another condition says nothing."""
+        chosen = self._peek("value", "name")
+        every = {"all", "any", "anything", "everything", "every"}
+        before = [w for i in self.items[: self.at] for w in (*i.gap, i.text.casefold())]
+        if chosen and chosen.values and every.intersection(before):
+            self._not(item)
+        elif self.at > 1 and not self._peek("lean", "date"):
+            self.draft.lost.append(item.text)
 
     def _distinct(self, item: Item) -> None:
         self.distinct = True
@@ -158,7 +181,15 @@ class Speech(Orders):
         if item.named and not self._peek("name", "value", "hint", "distinct"):
             self._name(item)
             return
+        before, counted = self._before(), self.draft.wanted[:1]
+        beside = before is None or before.kind in {"and", "agg", "count"} or "," in item.gap
+        if counted and counted[0].agg == "count" and counted[0].target and not beside and not self._compares():
+            self.draft.lost.append(item.text)  # "how many sales had the maximum quantity"
         self._compute(aggs)
+
+    def _compares(self) -> bool:
+        """Tell whether a comparison follows: "how many shops have an average rating above 4"."""
+        return any(item.kind in {"compare", "number", "bound"} for item in self.items[self.at : self.at + 3])
 
     def _after(self, item: Item) -> None:
         """Read "on average", which stands behind what it is about."""
@@ -255,7 +286,10 @@ class Speech(Orders):
         hint = before if before is not None and before.named and before.kind == "name" else None
         if before is not None and before.kind == "hint" and "from" in item.gap:
             hint = before  # "supplied from Italy": where the suppliers are
-        self.draft.chosen.append(Chosen(item, self.negated, hint or self._peek("name")))
+        asked = self.draft.subject is not None or self.draft.wanted or not all(i.tables for i in self.draft.mentioned)
+        if self.negated and self.denied and not asked and len(self.draft.mentioned) == 1:
+            self.draft.subject = self.draft.mentioned.pop()  # "shops that never sold cakes"
+        self.draft.chosen.append(Chosen(item, self.negated, hint or self._peek("name"), self.negated and self.denied))
         if not self._peek("or", "and", "value"):
             self.negated = False
 
@@ -265,6 +299,7 @@ class Speech(Orders):
 
     def _hint(self, item: Item) -> None:
         done = tuple(t for t in item.tables if stem(item.text) in map(stem, words_of(parts_of(t)[-1])))
+        done = () if self._peek("name") and all(does(words_of(parts_of(t)[-1])[-1], item.text) for t in done) else done
         if self.negated and done:
             # "Who never ordered" has no orders, wherever that is said to be.
             self.negated = False

@@ -63,6 +63,16 @@ _SYNONYMS = (
     "quantity unit piece",
     "kind type category",
 )
+# Short names of places, and how they are spelled in full.
+_PLACES = {
+    "us": ("united states", "united states of america", "usa"),
+    "usa": ("united states", "united states of america", "us"),
+    "u.s": ("united states", "united states of america", "usa", "us"),
+    "u.s.a": ("united states", "united states of america", "usa", "us"),
+    "uk": ("united kingdom", "great britain"),
+    "u.k": ("united kingdom", "great britain", "uk"),
+    "uae": ("united arab emirates",),
+}
 _PAST = {
     "sold": "sell",
     "selling": "sell",
@@ -134,6 +144,20 @@ def tokens_of(text: str) -> list[Token]:
     return [Token(m.group(), str(m.lastgroup), m.start(), m.end()) for m in _TOKEN.finditer(text)]
 
 
+def is_place(token: Token, before: Token | None, text: str) -> bool:
+    """Tell whether a word is short for a place: "in the us" and "US revenue", but not "give us"."""
+    if token.low not in _PLACES:
+        return False
+    shouted = token.text.isupper() and not text.isupper()
+    return shouted or token.low != "us" or (before is not None and before.low == "the")
+
+
+def places(phrase: str) -> tuple[str, ...]:
+    """Return how a place is spelled whose short name ends a phrase."""
+    *others, last = phrase.split() or [""]
+    return tuple(" ".join((*others, name)) for name in _PLACES.get(last, ()))
+
+
 @cache
 def forms(word: str) -> frozenset[str]:
     """Return what a word may stand for: itself, its singulars, what it is short for."""
@@ -174,6 +198,12 @@ def is_verb(word: str) -> bool:
         return False
     known = stem(word) in _PAST.values() or stem(word) in {stem(verb) for verb in _DO.split()}
     return known or (len(word) > 4 and word.endswith(("ed", "ing")))
+
+
+def does(noun: str, verb: str) -> bool:
+    """Tell whether a noun names who does what a verb says: suppliers supply, orders do not order."""
+    found = [f for f in forms(noun) if f.endswith(("er", "or"))]
+    return stem(noun) == stem(verb) and bool(found) and not verb.casefold().startswith(tuple(found))
 
 
 def same(one: str, other: str) -> bool:

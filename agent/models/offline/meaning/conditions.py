@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from agent.models.offline.language.dates import month_of
 from agent.models.offline.language.draft import Chosen, Condition
-from agent.models.offline.language.lexicon import Item
+from agent.models.offline.language.grammar import PLACES
+from agent.models.offline.language.lexicon import Item, Value
 from agent.models.offline.meaning.measures import Measures, default_agg, is_revenue
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.query import Filter, Having, Measure, Missing
@@ -40,16 +41,43 @@ class Conditions(Measures):
     def _chosen(self) -> Iterator[Filter]:
         for chosen in self.draft.chosen:
             if chosen.item.values:
-                value = self.places.value(chosen.item.values, chosen.item.text, chosen.hint)
+                value = self._own_place(chosen) or self.places.value(chosen.item.values, chosen.item.text, chosen.hint)
+                self._refuse_far_place(chosen, value.column)
                 doers = self._doers(chosen.hint) if chosen.hint and chosen.hint.kind == "hint" else ()
                 if doers and value.column.table not in doers:
                     raise NotUnderstoodError(f"I do not know of “{chosen.item.text}” in {plain(doers[0])}.")
+                self.denied.update([value.column] if chosen.denied else ())
                 yield self._equals(value.column, value.texts, chosen.negated)
                 self._consume_hint(chosen, value.column)
             else:
                 flags = [c for c in chosen.item.columns if c.kind == "bool"]
                 column = self.places.column(flags, chosen.item.text)
                 yield Filter(column, "false" if chosen.negated else "true")
+
+    def _own_place(self, chosen: Chosen) -> Value | None:
+        """Take a place as one of the rows named beside it, though none of them is there: "suppliers in Bath"."""
+        spoken = {t for item in self.draft.items if item is not chosen.item for t in item.tables}
+        tables = {v.column.table for v in chosen.item.values}
+        if not chosen.hint or self.base not in chosen.hint.tables or tables & spoken:
+            return None
+        for value in chosen.item.values:
+            own = [c for c in self.table.columns if c.words == value.column.words and c.words[-1] in PLACES]
+            if own and own[0].kind == "text":
+                return Value(own[0], value.texts)
+        return None
+
+    def _refuse_far_place(self, chosen: Chosen, column: Column) -> None:
+        """Refuse a place of something that is not spoken of, where what is nearer has places of its own."""
+        spoken = [i for i in (*self.draft.items, *self.draft.hints) if i is not chosen.item]
+        named = any(column.table in i.tables or column in i.columns for i in spoken)
+        if column.words[-1] not in PLACES or named or (chosen.hint and column in chosen.hint.columns):
+            return
+        for table in [edge.source.table for edge in self.schema.path(self.base, column.table) or []]:
+            if any(c.words[-1] in PLACES for c in self.schema.tables[table].columns):
+                where, name = plain(column.table), plain(column.name)
+                raise NotUnderstoodError(
+                    f"I know of “{chosen.item.text}” as the {name} of {where} only: say if of them."
+                )
 
     def _consume_hint(self, chosen: Chosen, column: Column) -> None:
         if chosen.hint and (column in chosen.hint.columns) and chosen.hint is not self.draft.subject:
@@ -71,6 +99,7 @@ class Conditions(Measures):
                 other, asked = ("total", f"a total {name}") if summed else ("average", f"an average {name}")
                 example = f"{asked} above {condition.numbers[0]}"
                 raise NotUnderstoodError(f"Each row's {name}, or their {other}? Ask for instance which have {example}.")
+            self.denied.update([column] if condition.denied else ())
             yield Filter(column, condition.op, condition.numbers)
 
     def _of_each(self, column: Column) -> bool:
@@ -80,6 +109,8 @@ class Conditions(Measures):
             whole = whole or any(i.tables and self.base not in i.tables for i in self.draft.mentioned)
             named = [i for i in self.draft.mentioned if not self._numeric(i)]
             whole = whole or (bool(named) and all(self.base not in i.tables for i in self.draft.items))
+        rows = [i for i in (self.draft.subject, *self.draft.mentioned) if i and i.tables]
+        whole = whole or bool(self.draft.groups and not self.draft.wanted and not self.draft.rank and not rows)
         return bool(whole) and column.table == self.base and column.measures and default_agg(column) in {"sum", "avg"}
 
     def _compared(self, condition: Condition) -> Column:

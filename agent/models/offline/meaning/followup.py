@@ -100,6 +100,11 @@ class _Leaning(Resolver):
             raise NotUnderstoodError("What you asked before is no longer there; ask the whole question again.")
         if self._refers() and (self.before.limit is not None or self.before.having):
             raise NotUnderstoodError(_ONLY_SHOWN)
+        narrowed = self.draft.dates or self.draft.months or self.draft.chosen or self.draft.conditions
+        if self.before.missing and self.before.missing.filters and narrowed and not self._refers():
+            raise NotUnderstoodError(
+                "I cannot tell what that changes about those before; ask the whole question again."
+            )
         self._dated_months()
         moved = self._moved()
         if moved is not None:
@@ -110,6 +115,8 @@ class _Leaning(Resolver):
         self._new_order()
         self._rest()
         self._hints()
+        if self.denied and (self._denied_of() or not self._about_rows()):
+            raise self._undeniable()
         self._listing()
         self._sound()
         if self.before.limit is not None and self.query_.having != self.before.having:

@@ -72,8 +72,11 @@ class Measures(Reading):
             tables = subject.tables if subject else ()
             if self.base in tables or (not subject and any(v.column.table == self.base for v in self._values())):
                 return Measure("count")
-            if any(self.base in i.tables for i in self.draft.mentioned):
+            if any(self.base in i.tables for i in self.draft.mentioned[:1]):
                 return Measure("count")
+        rows = sorted((i for i in self.draft.mentioned if i.tables), key=lambda item: item.start)
+        if wanted.agg == "count" and len(rows) > 1 and self.base not in rows[0].tables:
+            raise NotUnderstoodError("I cannot tell what to count.")
         if wanted.agg == "count" and any(self.base in i.tables for i in self.draft.items):
             return Measure("count")
         if wanted.agg == "count" and any({c.table for c in i.columns} == {self.base} for i in self.draft.groups):

@@ -136,6 +136,8 @@ class Ranks(Conditions):
             if agg == "max" and rank.direction == "asc":
                 agg = "min"
             self._set(measures=(Measure(agg, column),))
+        elif any(m.column is None or m.agg == "distinct" for m in self.query_.measures):
+            raise NotUnderstoodError(f"I cannot count the rows with a {rank.word} “{target.text}”; ask for them.")
         elif self.draft.subject is None and self.draft.asks != "who" and rank.limit is None:
             # "What is the highest price": of all rows, so the price alone.
             self._set(measures=(Measure("max" if rank.direction == "desc" else "min", column),), order=None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agent.models.offline.language.draft import Draft
 from agent.models.offline.language.lexicon import Item
-from agent.models.offline.language.words import forms, head_of, same, stem
+from agent.models.offline.language.words import does, head_of, same
 from agent.models.offline.meaning.places import NotUnderstoodError, Places
 from agent.models.offline.query import Group, Query
 from agent.models.offline.schema import Column, Schema, plain
@@ -29,6 +29,8 @@ class Reading:
         self.places = Places(schema, base, draft.said or frozenset(spoken))
         self.query_ = Query(base)
         self.used: set[int] = set()
+        self.denied: set[Column] = set()
+        """Columns of which it is denied that somebody did something with such a value."""
 
     def _set(self, **changes: object) -> None:
         self.query_ = replace(self.query_, **changes)  # type: ignore[arg-type]  # fields by name
@@ -70,9 +72,7 @@ class Reading:
 
     def _doers(self, verb: Item) -> list[str]:
         """Return the tables that are named after who does what a verb says: suppliers supply, orders do not order."""
-        named = [t for t in self.schema.tables.values() if stem(t.words[-1]) == stem(verb.text)]
-        nouns = {t.name: [f for f in forms(t.words[-1]) if f.endswith(("er", "or"))] for t in named}
-        return [t for t, found in nouns.items() if found and not verb.text.casefold().startswith(tuple(found))]
+        return [t.name for t in self.schema.tables.values() if does(t.words[-1], verb.text)]
 
     def _by_key(self, key: Column) -> Group:
         target = next((e.target.table for e in self.schema.edges(self.base) if e.source == key), None)

@@ -8,11 +8,12 @@ from dataclasses import replace
 from agent.models.offline.language.draft import Draft, Wanted
 from agent.models.offline.language.lexicon import SPELLED, Item
 from agent.models.offline.language.words import is_verb, stem
-from agent.models.offline.meaning.groups import NO_PEOPLE, Groups
+from agent.models.offline.meaning.denied import Denials
+from agent.models.offline.meaning.groups import NO_PEOPLE
 from agent.models.offline.meaning.places import NotUnderstoodError, UnclearError
 from agent.models.offline.query import Query
 from agent.models.offline.schema import Schema, plain
-from agent.models.offline.sql import grouped
+from agent.models.offline.sql import grouped, whole
 
 
 def resolve(draft: Draft, schema: Schema) -> list[Query]:
@@ -141,7 +142,7 @@ def _speaks_of(draft: Draft, table: str) -> bool:
     return any(table in item.tables for item in said) or any(c.table == table for c in columns)
 
 
-class Resolver(Groups):
+class Resolver(Denials):
     """Resolves one clause, seen from one base table."""
 
     def query(self) -> tuple[Query, int]:
@@ -154,12 +155,18 @@ class Resolver(Groups):
         self._order()
         self._rest()
         self._hints()
+        self._deny()
         self._sound()
         return self.query_, self.places.cost
 
     def _sound(self) -> None:
         """Refuse what SQL has no order or no limit for, which would answer something else."""
         query = self.query_
+        try:
+            whole(query, self.schema)
+        except ValueError:
+            none = "I cannot tell of how many there are none at all; ask for those with the most, or with some."
+            raise NotUnderstoodError(none) from None
         if query.limit is not None and query.measures and not query.groups:
             first_only = "I cannot compute with the first rows only; ask for them, or for all."
             raise NotUnderstoodError(NO_PEOPLE if self.draft.asks == "who" else first_only)
