@@ -58,7 +58,7 @@ def list_(as_: As = None, profile: Profile = None, output: Output = Format.TEXT)
         return
     screen = Screen()
     for info in found:
-        screen.line(f"{info.session}\t{info.updated_at:%Y-%m-%d %H:%M}\t{info.title or ''}".rstrip())
+        screen.line(f"{info.session}\t{info.updated_at:%Y-%m-%d %H:%M}\t{info.title or ''}")
     if not found and screen.lively:
         screen.line("No sessions yet.")
 

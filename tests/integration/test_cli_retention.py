@@ -63,9 +63,9 @@ def test_a_person_prunes_what_is_their_own() -> None:
     assert found["old"]["rows"] > found["old"]["checkpoints"] > 2
     assert found["old"]["bytes"] > 500
     new, old = sorted(mooring(*dry).stdout.splitlines())
-    assert old.startswith("old ")
+    assert old.startswith("old\t")
     assert "would delete the session" in old
-    assert new.startswith("new ")
+    assert new.startswith("new\t")
     assert f"would delete {found['new']['checkpoints']} checkpoints" in new
     assert pruned("sessions", "prune", "--older-than", "60d") == []
 
