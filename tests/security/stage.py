@@ -82,15 +82,10 @@ class Stage:
         """Where the tables are."""
         return f"stage_{self.mark}"
 
-    @property
-    def own(self) -> Any:
-        """The thread, as its owner names it."""
-        return {"configurable": {"thread_id": self.thread_id, "checkpoint_ns": ""}}
-
-    @property
-    def named(self) -> Any:
-        """The thread, as anybody else names it."""
-        return {"configurable": {**self.own["configurable"], "thread_owner": self.role("owner")}}
+    def config(self, thread_id: str, who: str) -> Any:
+        """Return how a persona names a thread of the owner's."""
+        own = {"thread_id": thread_id, "checkpoint_ns": ""}
+        return {"configurable": own if who == "owner" else {**own, "thread_owner": self.role("owner")}}
 
     def role(self, who: str) -> str:
         """Return the role of a persona."""
@@ -170,13 +165,21 @@ class Stage:
         """Return a table of the schema."""
         return sql.Identifier(self.schema, name)
 
+    def latest(self, thread_id: str) -> str | None:
+        """Return the latest checkpoint of a thread; None where there is none."""
+        query = "select c.checkpoint_id from {} c join {} t on t.id = c.thread where t.thread_id = %s"
+        found = self.admin.execute(
+            sql.SQL(query).format(self.at("checkpoints"), self.at("threads")), [thread_id]
+        ).fetchone()
+        return found[0] if found else None
+
     def table(self) -> int:
         """Return the number of the table that the owner may read."""
         [(number,)] = self.admin.execute("select %s::regclass::oid", [f"public.{self.role('table')}"]).fetchall()
         return int(number)
 
-    def _fill(self) -> None:
-        """Have a row in every table: a thread with labelled content and writes, shared, and another under hold."""
+    def begin(self, saver: GovernedPostgresSaver, thread_id: str, *, shared: bool = True) -> None:
+        """Have the owner begin a thread, with content that is theirs to read, and share it."""
         label = {"mooring": {"labels": [[f"lakehouse.public.{self.role('table')}", None]]}}
         call: Any = {"name": "query", "args": {"sql": SECRET}, "id": "c", "type": "tool_call"}
         said = [
@@ -184,14 +187,21 @@ class Stage:
             AIMessage(SECRET, id="2", tool_calls=[call]),
             ToolMessage(SECRET, id="3", tool_call_id="c", name="query", response_metadata=label),
         ]
-        with self.saver() as saver, acting_as(self.principal("owner")):
-            for name in (self.thread_id, "held"):
-                at: Any = {"configurable": {"thread_id": name, "checkpoint_ns": ""}}
-                stored = saver.put(at, state(said), {"step": 0, "run_id": "run"}, {"messages": 1})
-                saver.put_writes(stored, [("messages", [AIMessage(SECRET, id="4")])], "task")
-            saver.share(self.thread_id, self.role("editor"), "editor")
-            saver.share(self.thread_id, self.role("viewer"))
-            saver.share(self.thread_id, f"group:{self.role('group')}")
+        with acting_as(self.principal("owner")):
+            at: Any = {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
+            stored = saver.put(at, state(said), {"step": 0, "run_id": f"run of {thread_id}"}, {"messages": 1})
+            saver.put_writes(stored, [("messages", [AIMessage(SECRET, id="4")])], "task")
+            saver.put(stored, state(said), {"step": 1, "run_id": f"run of {thread_id}"}, {})
+            if shared:
+                saver.share(thread_id, self.role("editor"), "editor")
+                saver.share(thread_id, self.role("viewer"))
+                saver.share(thread_id, f"group:{self.role('group')}")
+
+    def _fill(self) -> None:
+        """Have a row in every table: a thread with labelled content and writes, shared, and another under hold."""
+        with self.saver() as saver:
+            self.begin(saver, self.thread_id)
+            self.begin(saver, "held", shared=False)
         assert self.lakehouse.admin is not None
         with administration.connect(self.lakehouse.admin, schema=self.schema) as administrator:
             administrator.hold(self.role("owner"), "held", reason=SECRET)

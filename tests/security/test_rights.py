@@ -230,9 +230,7 @@ def calls(stage: Stage, persona: str) -> list[tuple[str, sql.Composed, list[Any]
     [(thread,)] = stage.admin.execute(
         sql.SQL("select id from {} where thread_id = %s").format(stage.at("threads")), [stage.thread_id]
     ).fetchall()
-    [(checkpoint,)] = stage.admin.execute(
-        sql.SQL("select checkpoint_id from {} where thread = %s").format(stage.at("checkpoints")), [thread]
-    ).fetchall()
+    checkpoint = stage.latest(stage.thread_id)
     known = {
         # The runtime role binds whom it has authenticated; anybody else may say what they like.
         "p_principal": stage.role(persona.split()[-1] if "bound" in persona else "owner"),
