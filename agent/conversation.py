@@ -61,9 +61,17 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of the answer's text, as the model produces it."""
+    """A piece of what the model says, as it produces it."""
 
     text: str
+    message_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The model has said something, with or without tool calls, and it is stored."""
+
+    message: AIMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ class GivenUp:
     error: TurnError
 
 
-Event = ToolStarted | ToolFinished | Token | Answered | Resumed | GivenUp
+Event = ToolStarted | ToolFinished | Token | Said | Answered | Resumed | GivenUp
 
 
 class Conversation:
@@ -93,6 +101,7 @@ class Conversation:
 
     Args:
         owner: Whose session it is, where somebody shares it with the caller as an editor.
+        seconds: How long a turn may take; None for as long as it takes.
     """
 
     def __init__(
@@ -103,6 +112,7 @@ class Conversation:
         catalog: Catalog,
         session: str,
         owner: str | None = None,
+        seconds: float | None = None,
     ) -> None:
         self.session = session
         self.owner = None if owner == caller.principal.name else owner
@@ -110,6 +120,7 @@ class Conversation:
         self._saver = saver
         self._caller = caller
         self._context = TurnContext(catalog)
+        self._seconds = seconds
         self._title: str | None = None
         self._steps: Steps[Any] | None = None
         self._held: Run | None = None
@@ -143,6 +154,7 @@ class Conversation:
 
         Raises:
             TurnError: The model or a tool failed. The question stays in the session, without an answer.
+            TimeoutError: The turn took too long. What it found is stored, and the next question finishes it first.
             ThreadBusyError: Another run holds the session, and did not give it up in time.
             ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
@@ -228,7 +240,7 @@ class Conversation:
         )
         # Principal and lease are bound in the steps' context, and not for the caller between them.
         with acting_as(self._caller.principal), run.bound():
-            self._steps = steps = Steps[tuple[str, Any]](stream, self._context.catalog.cancel)
+            self._steps = steps = Steps[tuple[str, Any]](stream, self._context.catalog.cancel, self._seconds)
         try:
             for mode, payload in steps:
                 yield from _events(mode, payload)
@@ -289,11 +301,12 @@ def _events(mode: str, payload: Any) -> Iterator[Event]:
     if mode == "messages":
         chunk, where = payload
         if where.get("langgraph_node") == "model" and isinstance(chunk, AIMessageChunk) and chunk.text:
-            yield Token(chunk.text)
+            yield Token(chunk.text, chunk.id)
         return
     for update in payload.values():
         for message in (update or {}).get("messages", []) if isinstance(update, dict) else []:
             if isinstance(message, AIMessage):
+                yield Said(message)
                 yield from (ToolStarted(c["id"] or "", c["name"], c["args"]) for c in message.tool_calls)
             elif isinstance(message, ToolMessage):
                 yield ToolFinished(message)
