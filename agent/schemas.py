@@ -227,3 +227,14 @@ class ImportReport(Schema):
     checkpoints: int = Field(description="Checkpoints of the imported threads, each read back and equal.")
     writes: int = Field(description="Pending writes of the imported threads.")
     refused: list[RefusedThread]
+
+
+class LoggedModel(Schema):
+    """What `mooring log-model` prints."""
+
+    model_uri: str = Field(description="Pass it to mlflow.pyfunc.load_model, or `mlflow models serve -m`.")
+    model_id: str
+    commit: str | None = Field(description="The commit of the code, `-dirty` behind it where files differ.")
+    registered: str | None = Field(description="Its name in the registry.")
+    version: str | None
+    alias: str | None

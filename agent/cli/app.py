@@ -95,6 +95,20 @@ def doctor(as_: As = None, profile: Profile = None, model: Model = None, output:
 
 
 @app.command()
+def log_model(
+    register: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Register it, in Unity Catalog as catalog.schema.name.")
+    ] = None,
+    alias: Annotated[str | None, typer.Option(metavar="NAME", help="Move this alias to the new version.")] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Log the agent as an MLflow model, where MLFLOW_TRACKING_URI says, and print its address."""
+    from agent.cli.serving import run_log_model
+
+    run_log_model(register, alias, output)
+
+
+@app.command()
 def why(
     session: Name,
     message: Annotated[int | None, typer.Option(metavar="N", min=0, help="Only this message, counted from 0.")] = None,
