@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolMessage
+from langgraph.errors import GraphRecursionError
 
 from agent.errors import TurnError
 from agent.graph import TurnContext
 from agent.provenance import sources_of, withholding_of
-from agent.schemas import Answer, ToolUse
+from agent.schemas import Answer, ToolUse, encodable
 from agent.steps import Steps
 from checkpointer import acting_as
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 _TITLE = 60
 _STOPPED = "Stopped before the answer was finished."
+# Calls of the model in one turn, each of which may ask for several tools.
+_MOST_CALLS = 25
+_ENDLESS = "The model went on asking for tools; this was not answered."
 _FAILED = "The model or a tool failed; this was not answered."
 
 
@@ -106,10 +110,11 @@ class Conversation:
         self._saver = saver
         self._caller = caller
         self._context = TurnContext(catalog)
+        self._title: str | None = None
         self._steps: Steps[Any] | None = None
         self._held: Run | None = None
         named = {"thread_id": session} if self.owner is None else {"thread_id": session, "thread_owner": self.owner}
-        self._config: Any = {"configurable": named}
+        self._config: Any = {"configurable": named, "recursion_limit": 2 * _MOST_CALLS}
 
     def messages(self) -> list[AnyMessage]:
         """Return the session's messages, oldest first."""
@@ -146,15 +151,15 @@ class Conversation:
                 yield from self._finish(run)
             except TurnError as error:
                 yield GivenUp(error)
-            title = None if self.owner or self.messages() else title_of(question)
+            question = encodable(question)
+            self._title = None if self.owner or self.messages() else title_of(question)
             try:
                 for event in self._run(run, {"messages": [HumanMessage(question, id=str(uuid4()))]}):
                     # The first event comes after the first checkpoint, so that there is a session to name.
-                    self._name(title)
-                    title = None
+                    self._name()
                     yield event
             except TurnError:
-                self._name(title)
+                self._name()
                 raise
 
     def stop(self) -> None:
@@ -167,7 +172,8 @@ class Conversation:
         if self._held is not None:
             self._held.release()
         with self._turn() as run:
-            self._close(run, _STOPPED)
+            if self._close(run, _STOPPED):
+                self._name()
 
     @contextmanager
     def _turn(self) -> Iterator[Run]:
@@ -180,17 +186,23 @@ class Conversation:
         finally:
             run.release()
 
-    def _name(self, title: str | None) -> None:
-        if title is not None:
+    def _name(self) -> None:
+        """Give a new session its title."""
+        if self._title is not None:
             with acting_as(self._caller.principal):
-                self._saver.rename(self.session, title)
+                self._saver.rename(self.session, self._title)
+            self._title = None
 
-    def _close(self, run: Run, note: str) -> None:
-        """Close a turn half-way: what it found is kept, and the note stands where a result or the answer would be."""
+    def _close(self, run: Run, note: str) -> bool:
+        """Close a turn half-way: what it found is kept, and the note stands where a result or the answer would be.
+
+        Returns:
+            Whether there was one.
+        """
         with acting_as(self._caller.principal), run.bound():
             state = self._graph.get_state(self._config)
             if not state.tasks:
-                return
+                return False
             finished = [m for task in state.tasks for m in (task.result or {}).get("messages", [])]
             messages: list[AnyMessage] = [*state.values.get("messages", []), *finished]
             answered = {m.tool_call_id for m in messages if isinstance(m, ToolMessage)}
@@ -201,6 +213,7 @@ class Conversation:
             ]
             update = {"messages": [*finished, *unanswered, AIMessage(note, id=str(uuid4()))]}
             self._graph.update_state(self._config, update, as_node="model")
+            return True
 
     def _finish(self, run: Run) -> Iterator[Event]:
         if self.unfinished():
@@ -223,6 +236,13 @@ class Conversation:
             steps.stop()
             self._close(run, _FAILED)
             raise
+        except GraphRecursionError:
+            steps.stop()
+            self._close(run, _ENDLESS)
+            problem = f"The model asked for tools {_MOST_CALLS} times and did not answer"
+            raise TurnError(
+                problem, "ask for less at once, or choose another model with --model or MOORING_MODEL"
+            ) from None
         finally:
             steps.stop()
         yield Answered(answer_of(self.session, self.messages(), self.owner))

@@ -21,7 +21,7 @@ T = TypeVar("T")
 # A cancellation between two statements hits nothing, so it is sent until the step has ended.
 _AGAIN_SECONDS = 0.05
 # A chat model cannot be cancelled; its step is left alone, what comes of it belongs to a checkpoint that is over.
-_PATIENCE_SECONDS = 3.0
+_PATIENCE_SECONDS = 1.0
 
 
 class Steps(Generic[T]):
@@ -46,10 +46,11 @@ class Steps(Generic[T]):
         return self._thread.submit(self._context.run, next, self._generator).result()
 
     def stop(self) -> None:
-        """Close the generator after the step that it is in, whose work is cancelled. May be called again."""
-        if self._closing is None:
-            self._closing = self._thread.submit(self._context.run, self._generator.close)
-            self._thread.shutdown(wait=False)
+        """Close the generator after the step that it is in, whose work is cancelled. Again it does nothing."""
+        if self._closing is not None:
+            return
+        self._closing = self._thread.submit(self._context.run, self._generator.close)
+        self._thread.shutdown(wait=False)
         end = time.monotonic() + _PATIENCE_SECONDS
         while not wait([self._closing], _AGAIN_SECONDS).done and time.monotonic() < end:
             self._cancel()
