@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from agent.identity import Proven
     from checkpointer import GovernedPostgresSaver, Run
+    from checkpointer.leases import OnBusy
     from tools import Catalog
 
 _TITLE = 60
@@ -174,24 +175,37 @@ class Conversation:
                 self._name()
                 raise
 
-    def stop(self) -> None:
-        """Stop a turn half-way, a running query included, and close it.
+    def stop(self, *, anywhere: bool = False) -> bool:
+        """Stop a turn of this conversation half-way, a running query included, and close it. From any thread.
 
         What it found is kept, what was still to do is marked as stopped.
+
+        Args:
+            anywhere: Stop the session's turn whoever runs it. One of another process ends when it has something to
+                store: it cannot any more.
+
+        Returns:
+            Whether there was one.
         """
+        self.leave()
+        with self._turn("take" if anywhere else "wait") as run:
+            closed = self._close(run, _STOPPED)
+            if closed:
+                self._name()
+        return closed
+
+    def leave(self) -> None:
+        """Leave a turn where it is, for whoever asks next, in any process, to finish. From any thread."""
         if self._steps is not None:
             self._steps.stop()
         if self._held is not None:
             self._held.release()
-        with self._turn() as run:
-            if self._close(run, _STOPPED):
-                self._name()
 
     @contextmanager
-    def _turn(self) -> Iterator[Run]:
-        """Hold the session's lease; another turn is waited for."""
+    def _turn(self, on_busy: OnBusy = "wait") -> Iterator[Run]:
+        """Hold the session's lease; another turn is waited for, or ended."""
         with acting_as(self._caller.principal):
-            self._held = run = self._saver.run(self._config, on_busy="wait")
+            self._held = run = self._saver.run(self._config, on_busy=on_busy)
             run.acquire()
         try:
             yield run

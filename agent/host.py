@@ -63,6 +63,15 @@ class Host:
             stack.enter_context(acting_as(caller.principal))
             yield saver
 
+    def check(self) -> None:
+        """Look whether sessions can be reached, and their schema is one that this code knows.
+
+        Raises:
+            CheckpointerError: They cannot, or it is not.
+        """
+        if self._saver is not None:
+            self._saver.setup()
+
     @contextmanager
     def conversation(
         self,

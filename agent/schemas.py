@@ -81,6 +81,21 @@ class ShareInfo(Schema):
     shared_at: datetime
 
 
+class Titled(Schema):
+    """A session's other title."""
+
+    title: str = Field(min_length=1, max_length=200)
+
+
+class SharedWith(Schema):
+    """Whom to share a session with."""
+
+    shared_with: str = Field(
+        min_length=1, max_length=261, description="A person's name, or group: and the name of a group."
+    )
+    role: Literal["viewer", "editor"] = "viewer"
+
+
 class AuditEntry(Schema):
     """One act of a person's, as it was at its time."""
 
@@ -227,6 +242,13 @@ class ImportReport(Schema):
     checkpoints: int = Field(description="Checkpoints of the imported threads, each read back and equal.")
     writes: int = Field(description="Pending writes of the imported threads.")
     refused: list[RefusedThread]
+
+
+class Stopped(Schema):
+    """What came of stopping a session's turn."""
+
+    session: str
+    stopped: bool = Field(description="Whether a turn was running, or interrupted, and is closed now.")
 
 
 class LoggedModel(Schema):

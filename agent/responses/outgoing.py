@@ -51,7 +51,7 @@ class Outgoing:
     def begin(self) -> Iterator[Dict]:
         """Say that the response has begun."""
         for kind in ("response.created", "response.in_progress"):
-            yield self._event(kind, response=self._response("in_progress"))
+            yield self._event(kind, response=self.response("in_progress"))
 
     def event(self, event: Event) -> Iterator[Dict]:
         """Say what one event of the conversation means to the client."""
@@ -83,6 +83,11 @@ class Outgoing:
         if answer.withheld is not None:
             self._custom["withheld"] = answer.withheld.model_dump()
         yield self._event("response.completed", response=self.response("completed"), custom_outputs=self._custom)
+
+    def stopped(self) -> Iterator[Dict]:
+        """Say that somebody has stopped the turn."""
+        self._custom["stopped"] = True
+        yield self._event("response.incomplete", response=self.response("incomplete"))
 
     def failed(self, failure: Failure) -> Iterator[Dict]:
         """Say that the turn failed."""

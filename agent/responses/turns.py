@@ -13,6 +13,7 @@ from agent.conversation import answer_of
 from agent.responses.failures import FailureError, failure_of
 from agent.responses.incoming import stored_answer, unanswered
 from agent.responses.outgoing import Outgoing
+from agent.steps import StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +50,8 @@ def events_of(conversation: Conversation, asked: Asked, model: str) -> Iterator[
         for event in conversation.finish() if going_on else conversation.ask(asked.question):
             yield from out.event(event)
         yield from out.completed()
+    except StoppedError:
+        yield from out.stopped()
     except Exception as error:  # noqa: BLE001 - what a client is told of it is on a list
         yield from out.failed(failure_of(error))
 
