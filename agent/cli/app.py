@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.db import db
 from agent.cli.lakebase import lakebase
-from agent.cli.options import As, Continue, Format, Model, Name, Output, Owner, Profile, SessionName, Since
+from agent.cli.options import As, Continue, Decision, Format, Model, Name, Output, Owner, Profile, SessionName, Since
 from agent.cli.sessions import sessions
 
 app = typer.Typer(
@@ -68,6 +68,22 @@ def ask(
     from agent.cli.chat import run_ask
 
     run_ask(question, as_, session, owner, continue_, model, output, profile)
+
+
+@app.command()
+def approve(
+    session: Name,
+    call: Annotated[str, typer.Argument(metavar="CALL", help="Its id, as the session shows it.")],
+    decision: Annotated[Decision, typer.Argument(help="Whether it may run.")],
+    as_: As = None,
+    profile: Profile = None,
+    owner: Owner = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Let a tool call run that waits for approval, or refuse it, and go on with its turn."""
+    from agent.cli.chat import run_approve
+
+    run_approve(session, call, decision is Decision.YES, as_, owner, output, profile)
 
 
 @app.command()
