@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from agent.identity import Proven
     from checkpointer import GovernedPostgresSaver, Run
+    from checkpointer.leases import OnBusy
     from tools import Catalog
 
 _TITLE = 60
@@ -61,9 +62,17 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of the answer's text, as the model produces it."""
+    """A piece of what the model says, as it produces it."""
 
     text: str
+    message_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The model has said something, with or without tool calls, and it is stored."""
+
+    message: AIMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,7 @@ class GivenUp:
     error: TurnError
 
 
-Event = ToolStarted | ToolFinished | Token | Answered | Resumed | GivenUp
+Event = ToolStarted | ToolFinished | Token | Said | Answered | Resumed | GivenUp
 
 
 class Conversation:
@@ -93,6 +102,7 @@ class Conversation:
 
     Args:
         owner: Whose session it is, where somebody shares it with the caller as an editor.
+        seconds: How long a turn may take; None for as long as it takes.
     """
 
     def __init__(
@@ -103,6 +113,7 @@ class Conversation:
         catalog: Catalog,
         session: str,
         owner: str | None = None,
+        seconds: float | None = None,
     ) -> None:
         self.session = session
         self.owner = None if owner == caller.principal.name else owner
@@ -110,6 +121,7 @@ class Conversation:
         self._saver = saver
         self._caller = caller
         self._context = TurnContext(catalog)
+        self._seconds = seconds
         self._title: str | None = None
         self._steps: Steps[Any] | None = None
         self._held: Run | None = None
@@ -143,6 +155,7 @@ class Conversation:
 
         Raises:
             TurnError: The model or a tool failed. The question stays in the session, without an answer.
+            TimeoutError: The turn took too long. What it found is stored, and the next question finishes it first.
             ThreadBusyError: Another run holds the session, and did not give it up in time.
             ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
@@ -162,24 +175,37 @@ class Conversation:
                 self._name()
                 raise
 
-    def stop(self) -> None:
-        """Stop a turn half-way, a running query included, and close it.
+    def stop(self, *, anywhere: bool = False) -> bool:
+        """Stop a turn of this conversation half-way, a running query included, and close it. From any thread.
 
         What it found is kept, what was still to do is marked as stopped.
+
+        Args:
+            anywhere: Stop the session's turn whoever runs it. One of another process ends when it has something to
+                store: it cannot any more.
+
+        Returns:
+            Whether there was one.
         """
+        self.leave()
+        with self._turn("take" if anywhere else "wait") as run:
+            closed = self._close(run, _STOPPED)
+            if closed:
+                self._name()
+        return closed
+
+    def leave(self) -> None:
+        """Leave a turn where it is, for whoever asks next, in any process, to finish. From any thread."""
         if self._steps is not None:
             self._steps.stop()
         if self._held is not None:
             self._held.release()
-        with self._turn() as run:
-            if self._close(run, _STOPPED):
-                self._name()
 
     @contextmanager
-    def _turn(self) -> Iterator[Run]:
-        """Hold the session's lease; another turn is waited for."""
+    def _turn(self, on_busy: OnBusy = "wait") -> Iterator[Run]:
+        """Hold the session's lease; another turn is waited for, or ended."""
         with acting_as(self._caller.principal):
-            self._held = run = self._saver.run(self._config, on_busy="wait")
+            self._held = run = self._saver.run(self._config, on_busy=on_busy)
             run.acquire()
         try:
             yield run
@@ -228,7 +254,7 @@ class Conversation:
         )
         # Principal and lease are bound in the steps' context, and not for the caller between them.
         with acting_as(self._caller.principal), run.bound():
-            self._steps = steps = Steps[tuple[str, Any]](stream, self._context.catalog.cancel)
+            self._steps = steps = Steps[tuple[str, Any]](stream, self._context.catalog.cancel, self._seconds)
         try:
             for mode, payload in steps:
                 yield from _events(mode, payload)
@@ -289,11 +315,12 @@ def _events(mode: str, payload: Any) -> Iterator[Event]:
     if mode == "messages":
         chunk, where = payload
         if where.get("langgraph_node") == "model" and isinstance(chunk, AIMessageChunk) and chunk.text:
-            yield Token(chunk.text)
+            yield Token(chunk.text, chunk.id)
         return
     for update in payload.values():
         for message in (update or {}).get("messages", []) if isinstance(update, dict) else []:
             if isinstance(message, AIMessage):
+                yield Said(message)
                 yield from (ToolStarted(c["id"] or "", c["name"], c["args"]) for c in message.tool_calls)
             elif isinstance(message, ToolMessage):
                 yield ToolFinished(message)

@@ -39,6 +39,7 @@ from checkpointer.errors import (
     UnrebuildableError,
     UnsafeRoleError,
     UnserializableError,
+    UnstorableTextError,
     ViewerError,
     WrongThreadError,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "UnrebuildableError",
     "UnsafeRoleError",
     "UnserializableError",
+    "UnstorableTextError",
     "ViewerError",
     "WrongThreadError",
     "acting_as",
