@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolMessage
+from langgraph.errors import GraphRecursionError
 
 from agent.errors import TurnError
 from agent.graph import TurnContext
 from agent.provenance import sources_of, withholding_of
-from agent.schemas import Answer, ToolUse
+from agent.schemas import Answer, ToolUse, encodable
 from agent.steps import Steps
 from checkpointer import acting_as
 
@@ -32,10 +33,14 @@ if TYPE_CHECKING:
 
     from agent.identity import Proven
     from checkpointer import GovernedPostgresSaver, Run
+    from checkpointer.leases import OnBusy
     from tools import Catalog
 
 _TITLE = 60
 _STOPPED = "Stopped before the answer was finished."
+# Calls of the model in one turn, each of which may ask for several tools.
+_MOST_CALLS = 25
+_ENDLESS = "The model went on asking for tools; this was not answered."
 _FAILED = "The model or a tool failed; this was not answered."
 
 
@@ -57,9 +62,17 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of the answer's text, as the model produces it."""
+    """A piece of what the model says, as it produces it."""
 
     text: str
+    message_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The model has said something, with or without tool calls, and it is stored."""
+
+    message: AIMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +94,7 @@ class GivenUp:
     error: TurnError
 
 
-Event = ToolStarted | ToolFinished | Token | Answered | Resumed | GivenUp
+Event = ToolStarted | ToolFinished | Token | Said | Answered | Resumed | GivenUp
 
 
 class Conversation:
@@ -89,6 +102,7 @@ class Conversation:
 
     Args:
         owner: Whose session it is, where somebody shares it with the caller as an editor.
+        seconds: How long a turn may take; None for as long as it takes.
     """
 
     def __init__(
@@ -99,6 +113,7 @@ class Conversation:
         catalog: Catalog,
         session: str,
         owner: str | None = None,
+        seconds: float | None = None,
     ) -> None:
         self.session = session
         self.owner = None if owner == caller.principal.name else owner
@@ -106,10 +121,12 @@ class Conversation:
         self._saver = saver
         self._caller = caller
         self._context = TurnContext(catalog)
+        self._seconds = seconds
+        self._title: str | None = None
         self._steps: Steps[Any] | None = None
         self._held: Run | None = None
         named = {"thread_id": session} if self.owner is None else {"thread_id": session, "thread_owner": self.owner}
-        self._config: Any = {"configurable": named}
+        self._config: Any = {"configurable": named, "recursion_limit": 2 * _MOST_CALLS}
 
     def messages(self) -> list[AnyMessage]:
         """Return the session's messages, oldest first."""
@@ -138,6 +155,7 @@ class Conversation:
 
         Raises:
             TurnError: The model or a tool failed. The question stays in the session, without an answer.
+            TimeoutError: The turn took too long. What it found is stored, and the next question finishes it first.
             ThreadBusyError: Another run holds the session, and did not give it up in time.
             ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
@@ -146,51 +164,71 @@ class Conversation:
                 yield from self._finish(run)
             except TurnError as error:
                 yield GivenUp(error)
-            title = None if self.owner or self.messages() else title_of(question)
+            question = encodable(question)
+            self._title = None if self.owner or self.messages() else title_of(question)
             try:
                 for event in self._run(run, {"messages": [HumanMessage(question, id=str(uuid4()))]}):
                     # The first event comes after the first checkpoint, so that there is a session to name.
-                    self._name(title)
-                    title = None
+                    self._name()
                     yield event
             except TurnError:
-                self._name(title)
+                self._name()
                 raise
 
-    def stop(self) -> None:
-        """Stop a turn half-way, a running query included, and close it.
+    def stop(self, *, anywhere: bool = False) -> bool:
+        """Stop a turn of this conversation half-way, a running query included, and close it. From any thread.
 
         What it found is kept, what was still to do is marked as stopped.
+
+        Args:
+            anywhere: Stop the session's turn whoever runs it. One of another process ends when it has something to
+                store: it cannot any more.
+
+        Returns:
+            Whether there was one.
         """
+        self.leave()
+        with self._turn("take" if anywhere else "wait") as run:
+            closed = self._close(run, _STOPPED)
+            if closed:
+                self._name()
+        return closed
+
+    def leave(self) -> None:
+        """Leave a turn where it is, for whoever asks next, in any process, to finish. From any thread."""
         if self._steps is not None:
             self._steps.stop()
         if self._held is not None:
             self._held.release()
-        with self._turn() as run:
-            self._close(run, _STOPPED)
 
     @contextmanager
-    def _turn(self) -> Iterator[Run]:
-        """Hold the session's lease; another turn is waited for."""
+    def _turn(self, on_busy: OnBusy = "wait") -> Iterator[Run]:
+        """Hold the session's lease; another turn is waited for, or ended."""
         with acting_as(self._caller.principal):
-            self._held = run = self._saver.run(self._config, on_busy="wait")
+            self._held = run = self._saver.run(self._config, on_busy=on_busy)
             run.acquire()
         try:
             yield run
         finally:
             run.release()
 
-    def _name(self, title: str | None) -> None:
-        if title is not None:
+    def _name(self) -> None:
+        """Give a new session its title."""
+        if self._title is not None:
             with acting_as(self._caller.principal):
-                self._saver.rename(self.session, title)
+                self._saver.rename(self.session, self._title)
+            self._title = None
 
-    def _close(self, run: Run, note: str) -> None:
-        """Close a turn half-way: what it found is kept, and the note stands where a result or the answer would be."""
+    def _close(self, run: Run, note: str) -> bool:
+        """Close a turn half-way: what it found is kept, and the note stands where a result or the answer would be.
+
+        Returns:
+            Whether there was one.
+        """
         with acting_as(self._caller.principal), run.bound():
             state = self._graph.get_state(self._config)
             if not state.tasks:
-                return
+                return False
             finished = [m for task in state.tasks for m in (task.result or {}).get("messages", [])]
             messages: list[AnyMessage] = [*state.values.get("messages", []), *finished]
             answered = {m.tool_call_id for m in messages if isinstance(m, ToolMessage)}
@@ -201,6 +239,7 @@ class Conversation:
             ]
             update = {"messages": [*finished, *unanswered, AIMessage(note, id=str(uuid4()))]}
             self._graph.update_state(self._config, update, as_node="model")
+            return True
 
     def _finish(self, run: Run) -> Iterator[Event]:
         if self.unfinished():
@@ -215,7 +254,7 @@ class Conversation:
         )
         # Principal and lease are bound in the steps' context, and not for the caller between them.
         with acting_as(self._caller.principal), run.bound():
-            self._steps = steps = Steps[tuple[str, Any]](stream, self._context.catalog.cancel)
+            self._steps = steps = Steps[tuple[str, Any]](stream, self._context.catalog.cancel, self._seconds)
         try:
             for mode, payload in steps:
                 yield from _events(mode, payload)
@@ -223,6 +262,13 @@ class Conversation:
             steps.stop()
             self._close(run, _FAILED)
             raise
+        except GraphRecursionError:
+            steps.stop()
+            self._close(run, _ENDLESS)
+            problem = f"The model asked for tools {_MOST_CALLS} times and did not answer"
+            raise TurnError(
+                problem, "ask for less at once, or choose another model with --model or MOORING_MODEL"
+            ) from None
         finally:
             steps.stop()
         yield Answered(answer_of(self.session, self.messages(), self.owner))
@@ -269,11 +315,12 @@ def _events(mode: str, payload: Any) -> Iterator[Event]:
     if mode == "messages":
         chunk, where = payload
         if where.get("langgraph_node") == "model" and isinstance(chunk, AIMessageChunk) and chunk.text:
-            yield Token(chunk.text)
+            yield Token(chunk.text, chunk.id)
         return
     for update in payload.values():
         for message in (update or {}).get("messages", []) if isinstance(update, dict) else []:
             if isinstance(message, AIMessage):
+                yield Said(message)
                 yield from (ToolStarted(c["id"] or "", c["name"], c["args"]) for c in message.tool_calls)
             elif isinstance(message, ToolMessage):
                 yield ToolFinished(message)

@@ -37,6 +37,8 @@ SYSTEM_PROMPT = (
 
 _NOT_RUN = "This was not run: the turn was interrupted, and what it was about may not be read any more."
 _MEND_MODEL = "try again, check the key of its provider, or choose another with --model or MOORING_MODEL"
+_SILENT = "The model answered nothing"
+_MEND_ANSWER = "ask again, perhaps in other words, or choose another model with --model or MOORING_MODEL"
 # For models that do not tell their window.
 _DEFAULT_WINDOW = 100_000
 # The part of the window that history may fill; the rest is for tool schemas and the answer.
@@ -75,6 +77,11 @@ def build_graph(
         except Exception as error:
             # What a provider says of a failure may quote the prompt or a key.
             raise ModelError(f"The model failed ({type(error).__name__})", _MEND_MODEL) from error
+        if not answer.tool_calls and not answer.text.strip():
+            problem = (
+                "The model asked for a tool in a way that cannot be read" if answer.invalid_tool_calls else _SILENT
+            )
+            raise ModelError(problem, _MEND_ANSWER)
         return {"messages": [derived_from(answer, prompt)]}
 
     def pending_calls(state: MessagesState) -> Sequence[Send] | str:

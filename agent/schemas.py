@@ -17,16 +17,17 @@ class Schema(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _encodable(cls, data: Any) -> Any:
-        return _encodable(data)
+        return encodable(data)
 
 
-def _encodable(value: Any) -> Any:
+def encodable(value: Any) -> Any:
+    """Return the value with U+FFFD for each lone surrogate in its texts."""
     if isinstance(value, str):
         return _SURROGATES.sub("\ufffd", value)
     if isinstance(value, list):
-        return [_encodable(item) for item in value]
+        return [encodable(item) for item in value]
     if isinstance(value, dict):
-        return {_encodable(key): _encodable(item) for key, item in value.items()}
+        return {encodable(key): encodable(item) for key, item in value.items()}
     return value
 
 
@@ -78,6 +79,21 @@ class ShareInfo(Schema):
     shared_with: str = Field(description="A person's name, or group: and the name of a group.")
     role: Literal["viewer", "editor"]
     shared_at: datetime
+
+
+class Titled(Schema):
+    """A session's other title."""
+
+    title: str = Field(min_length=1, max_length=200)
+
+
+class SharedWith(Schema):
+    """Whom to share a session with."""
+
+    shared_with: str = Field(
+        min_length=1, max_length=261, description="A person's name, or group: and the name of a group."
+    )
+    role: Literal["viewer", "editor"] = "viewer"
 
 
 class AuditEntry(Schema):
@@ -226,3 +242,21 @@ class ImportReport(Schema):
     checkpoints: int = Field(description="Checkpoints of the imported threads, each read back and equal.")
     writes: int = Field(description="Pending writes of the imported threads.")
     refused: list[RefusedThread]
+
+
+class Stopped(Schema):
+    """What came of stopping a session's turn."""
+
+    session: str
+    stopped: bool = Field(description="Whether a turn was running, or interrupted, and is closed now.")
+
+
+class LoggedModel(Schema):
+    """What `mooring log-model` prints."""
+
+    model_uri: str = Field(description="Pass it to mlflow.pyfunc.load_model, or `mlflow models serve -m`.")
+    model_id: str
+    commit: str | None = Field(description="The commit of the code, `-dirty` behind it where files differ.")
+    registered: str | None = Field(description="Its name in the registry.")
+    version: str | None
+    alias: str | None

@@ -8,11 +8,12 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from agent.conversation import tool_uses
 from agent.provenance import sources_of, withholding_of
-from agent.schemas import Message, Transcript
+from agent.schemas import Message, SessionInfo, ShareInfo, Transcript
 from checkpointer import ThreadNotFoundError
 
 if TYPE_CHECKING:
-    from checkpointer import GovernedPostgresSaver
+    from checkpointer import GovernedPostgresSaver, Session
+    from checkpointer.sharing import Share
 
 _ROLES: dict[str, Literal["user", "assistant", "tool", "system"]] = {
     "human": "user",
@@ -62,6 +63,28 @@ def transcript_of(
         updated_at=found[0].updated_at,
         unfinished=_unfinished(messages),
         messages=[_message(message, messages) for message in messages],
+    )
+
+
+def info_of(session: Session) -> SessionInfo:
+    """Return a session as listings show it."""
+    return SessionInfo(
+        session=session.thread_id,
+        title=session.title,
+        created_at=session.created_at,
+        updated_at=session.updated_at,
+        checkpoints=session.checkpoints,
+    )
+
+
+def share_of(share: Share) -> ShareInfo:
+    """Return whom a session is shared with, as listings show it."""
+    return ShareInfo(
+        session=share.thread_id,
+        owner=share.owner,
+        shared_with=share.shared_with,
+        role=share.role,
+        shared_at=share.shared_at,
     )
 
 

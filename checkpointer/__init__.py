@@ -45,6 +45,7 @@ from checkpointer.errors import (
     UnrebuildableError,
     UnsafeRoleError,
     UnserializableError,
+    UnstorableTextError,
     ViewerError,
     WrongThreadError,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "UnrebuildableError",
     "UnsafeRoleError",
     "UnserializableError",
+    "UnstorableTextError",
     "ViewerError",
     "WrongThreadError",
     "acting_as",

@@ -31,6 +31,7 @@ from checkpointer.migrations import COMMAND, connected
 from checkpointer.operations import Operation, Row, Statement, explained
 from checkpointer.queries import queries
 from checkpointer.retention import FOREVER, Expiry
+from checkpointer.texts import REFUSED, refused_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,6 +126,8 @@ class Administrator:
                     results = self._trip(statements)
                 except psycopg.IntegrityError as error:
                     statements = operation.throw(error)
+                except REFUSED as error:
+                    raise refused_text(error, statements) or error from None
                 else:
                     statements = operation.send(results)
         except StopIteration as stop:

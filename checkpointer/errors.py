@@ -245,6 +245,13 @@ class UnrebuildableError(CheckpointerError, TypeError):
         )
 
 
+class UnstorableTextError(CheckpointerError, ValueError):
+    """A name or an id cannot be stored, nor looked for. Nothing was stored."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"A {what} {why}. The database cannot hold it, and nothing was stored: choose another.")
+
+
 class SourceError(CheckpointerError):
     """The database to import from cannot be read."""
 

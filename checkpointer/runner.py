@@ -26,6 +26,7 @@ from checkpointer.operations import A_VIEWER, IS_SEALED, NO_AUDITOR, NO_THREAD, 
 from checkpointer.poolers import Preparing
 from checkpointer.queries import queries
 from checkpointer.stalls import StallWatch, Watched
+from checkpointer.texts import REFUSED, refused_text
 from checkpointer.turns import Turns
 
 if TYPE_CHECKING:
@@ -100,8 +101,14 @@ class _Runner:
             raise NotBelievedError(principal.name)
         return rest
 
-    def passed_on(self, error: psycopg.Error, principal: Principal | None) -> psycopg.Error:
+    def passed_on(
+        self, error: psycopg.Error | UnicodeEncodeError, principal: Principal | None, statements: Sequence[Statement]
+    ) -> psycopg.Error:
         """Return an error that the operation itself knows how to explain; raise any other."""
+        if isinstance(error, REFUSED) and (refused := refused_text(error, statements)):
+            raise refused from None  # Python's own quotes the text
+        if isinstance(error, UnicodeEncodeError):
+            raise error
         if error.sqlstate == _NOT_BELIEVED and principal is not None:
             raise NotBelievedError(principal.name) from error
         if isinstance(error, psycopg.IntegrityError) or error.sqlstate in _EXPLAINED:
@@ -157,8 +164,8 @@ class SyncRunner(_Runner):
             while True:
                 try:
                     results = self._trip(statements, principal)
-                except psycopg.DatabaseError as error:
-                    statements = operation.throw(self.passed_on(error, principal))
+                except (psycopg.DatabaseError, UnicodeEncodeError) as error:
+                    statements = operation.throw(self.passed_on(error, principal, statements))
                 else:
                     statements = operation.send(results)
         except StopIteration as stop:
@@ -259,8 +266,8 @@ class AsyncRunner(_Runner):
             while True:
                 try:
                     results = await self._trip(statements, principal)
-                except psycopg.DatabaseError as error:
-                    statements = operation.throw(self.passed_on(error, principal))
+                except (psycopg.DatabaseError, UnicodeEncodeError) as error:
+                    statements = operation.throw(self.passed_on(error, principal, statements))
                 else:
                     if sum(map(len, results)) + sum(s.held for s in statements) < _MANY_ROWS:
                         statements = operation.send(results)

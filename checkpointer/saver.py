@@ -238,7 +238,8 @@ class GovernedPostgresSaver(Contract, Governance):
 
         Args:
             config: Names the thread; every namespace of it is meant.
-            on_busy: Whether a thread that another run holds raises ThreadBusyError, or is waited for.
+            on_busy: Whether a thread that another run holds raises ThreadBusyError, is waited for, or taken from it:
+                that run stores nothing more then.
             wait_seconds: How long to wait for it; None for as long as it takes.
             lease_seconds: How long the lease lasts when the process dies. It is renewed three times as often.
 

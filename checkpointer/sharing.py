@@ -35,7 +35,7 @@ class Share:
 def share(owner: str, thread_id: str, with_: str, role: ShareRole) -> Operation[None]:
     """Share a thread of the owner's; who has it already gets the role."""
     if role not in ("viewer", "editor"):
-        msg = f"A role is 'viewer' or 'editor', not {role!r}."
+        msg = f"A role is 'viewer' or 'editor', not {role!r:.80}."
         raise ValueError(msg)
     [[(shared,)]] = yield [Statement("share", {"thread_id": thread_id, **_grantee(owner, with_), "role": role})]
     if not shared:

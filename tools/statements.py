@@ -91,6 +91,18 @@ def calls(tokens: Sequence[Token]) -> list[Token]:
     return called
 
 
+def name_parts(text: str, dialect: type[Dialect]) -> list[exp.Identifier]:
+    """Split a table's name as SQL spells it into its parts; [] where it is none."""
+    if not is_text(text):
+        return []
+    try:
+        parts = exp.to_table(text, dialect=dialect).parts
+    except Exception:  # noqa: BLE001 - whatever the parser fails with, it is no name
+        return []
+    names = [part for part in parts if isinstance(part, exp.Identifier)]
+    return names if len(names) == len(parts) else []
+
+
 def refuse_unknown(called: set[str], known: frozenset[str]) -> None:
     """Refuse a query that calls what is not known.
 

@@ -6,6 +6,9 @@ import logging
 import os
 import sys
 
+# What Typer returns for a Ctrl-C, and shells for a process that one has ended.
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line; every failure is one line on stderr and a non-zero exit code."""
@@ -14,9 +17,13 @@ def main() -> None:
     # What libraries warn of is told once, by the error that comes of it, and may quote what is not for a terminal.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
-        sys.exit(app(standalone_mode=False))
-    except KeyboardInterrupt:
-        sys.exit(130)
+        code = app(standalone_mode=False)
+        if code == _INTERRUPTED:
+            # A chat model's call cannot be cancelled, and an interpreter that ends by itself would wait for its thread.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(_INTERRUPTED)
+        sys.exit(code)
     except BrokenPipeError:
         # The reader went away (`| head`): silence the flush at exit as well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

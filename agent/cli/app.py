@@ -95,6 +95,40 @@ def doctor(as_: As = None, profile: Profile = None, model: Model = None, output:
 
 
 @app.command()
+def log_model(
+    register: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Register it, in Unity Catalog as catalog.schema.name.")
+    ] = None,
+    alias: Annotated[str | None, typer.Option(metavar="NAME", help="Move this alias to the new version.")] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Log the agent as an MLflow model, where MLFLOW_TRACKING_URI says, and print its address."""
+    from agent.cli.serving import run_log_model
+
+    run_log_model(register, alias, output)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="DATABRICKS_APP_PORT goes before the default.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
+) -> None:
+    """Serve the agent over HTTP, to callers with a token, or as a Databricks App."""
+    from agent.cli.serving import run_serve
+
+    run_serve(host, port, workers)
+
+
+@app.command()
+def token(as_: As = None) -> None:
+    """Print a bearer token for `mooring serve` on this machine."""
+    from agent.cli.serving import run_token
+
+    run_token(as_)
+
+
+@app.command()
 def why(
     session: Name,
     message: Annotated[int | None, typer.Option(metavar="N", min=0, help="Only this message, counted from 0.")] = None,

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
-from agent.conversation import Answered, Event, GivenUp, Resumed, Token, ToolFinished, ToolStarted
+from agent.conversation import Answered, Event, GivenUp, Resumed, Said, Token, ToolFinished, ToolStarted
 from agent.provenance import sources_of, withholding_of
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Screen:
                         live = stack.enter_context(Live(console=self.console, transient=True))
                     if live:
                         live.update(Markdown(printable(streamed)))
+                    continue
+                if isinstance(event, Said):
                     continue
                 if live:
                     live.stop()

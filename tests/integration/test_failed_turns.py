@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -98,6 +99,53 @@ def test_a_killed_turn_that_fails_again_is_given_up(session: str) -> None:
     roles = [role for role, _ in exported(session)]
     assert roles == ["user", "assistant", "tool", "assistant", "user", "assistant"]
     assert exported(session)[3][1] == NOTE
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("be silent", "The model answered nothing"),
+        ("be garbled", "The model asked for a tool in a way that cannot be read"),
+        ("be tireless", "The model asked for tools 25 times and did not answer"),
+    ],
+)
+def test_a_model_that_does_not_answer_is_told_and_the_next_question_is_answered(
+    session: str, question: str, told: str
+) -> None:
+    failed = mooring("ask", question, "--session", session, "-o", "json")
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr.startswith(f"mooring: {told}: ")
+    messages = exported(session)
+    assert messages[-1][1].endswith("this was not answered.")
+    assert [role for role, _ in messages].count("tool") == (25 if question == "be tireless" else 0)
+    assert mooring("ask", "and now?", "--session", session).stdout == "Answer to question 2\n\n"
+
+
+def test_what_no_encoding_knows_is_asked_as_a_sign_that_it_was_there(session: str) -> None:
+    command = [MOORING.encode(), b"ask", b"what is \xff\xfe?", b"--session", session.encode()]
+    assert subprocess.run(command, capture_output=True, timeout=120, check=True).stdout == b"Answer to question 1\n\n"
+    assert exported(session)[0] == ("user", "what is \ufffd\ufffd?")
+
+
+def test_ctrl_c_gives_the_shell_back_while_the_model_is_asked(session: str) -> None:
+    asking: Any = pexpect.spawn(MOORING, ["ask", "a slow answer", "--session", session], encoding="utf-8", timeout=60)
+    asking.expect("Thinking")
+    _wait_for_question(session)
+    since = time.monotonic()
+    asking.sendintr()
+    asking.expect("Stopped. What was found so far is kept.")
+    asking.expect(pexpect.EOF)
+    asking.close()
+    assert (asking.exitstatus, time.monotonic() - since < 10) == (130, True)
+    assert exported(session)[-1] == ("assistant", "Stopped before the answer was finished.")
+    listed = {info["session"]: info["title"] for info in json.loads(mooring("sessions", "list", "-o", "json").stdout)}
+    assert listed[session] == "a slow answer"
+
+
+def _wait_for_question(session: str) -> None:
+    end = time.monotonic() + 60
+    while not mooring("sessions", "export", session).stdout:
+        assert time.monotonic() < end
 
 
 def test_a_chat_in_a_pipe_goes_on_and_ends_with_a_failure(session: str) -> None:

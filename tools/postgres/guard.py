@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
-from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
 from tools.errors import QueryRefusedError
-from tools.statements import calls, is_text, parse, refuse_unknown
+from tools.statements import calls, name_parts, parse, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,13 +71,7 @@ def check(sql: str, excluded_schemas: tuple[str, ...] = ()) -> Names:
 
 def table_name(text: str) -> list[str]:
     """Split a table's name as SQL spells it into its parts, folded as Postgres folds them; [] where it is none."""
-    if len(text) > MAX_NAME or not is_text(text):
-        return []
-    try:
-        table = exp.to_table(text, dialect=Postgres)
-    except (SqlglotError, RecursionError):
-        return []
-    return [_folded(part) for part in table.parts if isinstance(part, exp.Identifier)]
+    return [_folded(part) for part in name_parts(text, Postgres)] if len(text) <= MAX_NAME else []
 
 
 def is_closed(schema: str | None, name: str, excluded_schemas: tuple[str, ...]) -> bool:

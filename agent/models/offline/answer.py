@@ -252,8 +252,8 @@ def _condition(condition: Filter, query: Query) -> str:
         return f"{name} is {'yes' if condition.op == 'true' else 'no'}"
     if condition.op == "period":
         return f"{name} is {condition.period}"
-    if condition.op == "null":
-        return f"{name} is empty"
+    if condition.op in {"null", "none"}:
+        return f"{name} is empty" if condition.op == "null" else f"{name} is empty or 0"
     if condition.op == "between":
         return f"{name} is between {condition.values[0]} and {condition.values[1]}"
     return f"{name} {_OPS[condition.op]} {', '.join(condition.values)}"

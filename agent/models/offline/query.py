@@ -32,7 +32,7 @@ class Group:
 class Filter:
     """A condition on a column.
 
-    `op` is one of =, <>, in, not in, >, >=, <, <=, between, true, false, period, null.
+    `op` is one of =, <>, in, not in, >, >=, <, <=, between, true, false, period, null, none (empty or 0).
     """
 
     column: Column

@@ -197,8 +197,8 @@ class _Writer:
         text = text or self._column(condition.column)
         if condition.op in {"true", "false"}:
             return text if condition.op == "true" else f"not {text}"
-        if condition.op == "null":
-            return f"{text} is null"
+        if condition.op in {"null", "none"}:
+            return f"{text} is null" if condition.op == "null" else f"({text} is null or {text} = 0)"
         if condition.op == "period":
             assert condition.period is not None
             return _within(text, condition.period)

@@ -83,6 +83,10 @@ class Draft:
     months: list[tuple[Item, str]] = field(default_factory=list)
     """Months without a year; "before", "after", "since", "until" or nothing."""
     either: bool = False
+    both: bool = False
+    """Whether it asks for two things at once: "both large and small"."""
+    single: bool = False
+    """Whether it speaks of any one row: "the fare of a booking"."""
     absent: list[Item] = field(default_factory=list)
     """Names after a no or without."""
     lost: list[str] = field(default_factory=list)

@@ -54,6 +54,7 @@ _LEARNT = (
     ("not", "not", "anything but|everything but|all but|anyone but|everyone but|anything except|everything except"),
     ("not", "not", "all except|instead of|rather than"),
     ("but", "but", "but"),
+    ("both", "both", "both"),
     ("not", "not", "has no|had no|that have no|lacking|isn\u2019t|besides"),
     ("distinct", "distinct", "different|distinct|unique|various|kinds of|types of|sorts of|different kinds of"),
     ("unit", "year", "year|years|yearly|annual|annually|calendar year"),
@@ -160,7 +161,7 @@ _SELECT_NOTHING = """
     me us our we i you your please can could would my that than as this all any some ok okay so but rows
     row records record entries entry located based come comes came made exist exists if live lives lived placed
     go goes went gone take takes took split limit value values got belong belongs many much whole entire hi
-    hello hey thanks thank kindly currently data need access want know see both respectively within make
+    hello hey thanks thank kindly currently data need access want know see respectively within make
     makes making bring brings brought generate generates generated among across during into onto let's yes well
     actually exactly will whom recorded registered stored happen happened happens figure figures number named called
     eur euro euros usd dollar dollars ever anything

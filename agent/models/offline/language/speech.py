@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 from agent.models.offline.language.cursor import is_flag
 from agent.models.offline.language.orders import Orders
 
+# Words before "all" with which something is said of all of them.
+_TELLING = frozenset(("have", "has", "had", "is", "are", "was", "were", "do", "does", "did", "where", "with"))
+
 
 def clauses(items: Sequence[Item]) -> list[list[Item]]:
     """Split the items where a second thing to compute begins: "how many A, and the average B"."""
@@ -47,13 +50,26 @@ def draft_of(items: Sequence[Item]) -> Draft:
     return Speech(list(items)).read()
 
 
+def _any_one(item: Item) -> bool:
+    """Tell whether any one row is spoken of: "of a booking", "does a shop have"; not "with an order"."""
+    *before, article = item.gap or ("",)
+    return (
+        bool(item.tables)
+        and article in {"a", "an"}
+        and not {"of", "for", "does", "do", "in", "by", "from"}.isdisjoint(before)
+    )
+
+
 class Speech(Orders):
     """Reads one clause."""
 
     def read(self) -> Draft:
+        self.draft.single = any(map(_any_one, self.items))
         while self.at < len(self.items):
             item = self.items[self.at]
             self.at += 1
+            if self._says_of_all(item):
+                self.draft.lost.append("all")
             if "there" in item.gap and self.draft.wanted and item.kind in {"end", "and"}:
                 self.draft.closed = True
             if item.kind in {"hint", "end"} and "sell" in map(stem, (item.text, *item.gap)):
@@ -91,6 +107,30 @@ class Speech(Orders):
             self.draft.lean = self.draft.lean if self.draft.items else "refer"
         elif item.word != "weak" or not self.draft.lean:
             self.draft.lean = item.word
+
+        if item.word == "strong" and "same" in item.text.casefold().split() and self._compares_same(item):
+            self.draft.lost.append(item.text)
+
+    def _compares_same(self, item: Item) -> bool:
+        """Tell whether it is about what is the same in two rows: "in the same country as", "on the same day"."""
+        following = self._peek("name", "unit", "hint", "unknown", "value")
+        beside = following is not None and not {"for", "in", "with", "from", "of", "on", "at"} & {*following.gap}
+        said = any(i.named or i.kind in {"agg", "count"} for i in self.items[: self.at - 1])
+        return said or (beside and item.text.casefold().endswith("same"))
+
+    def _says_of_all(self, item: Item) -> bool:
+        """Tell whether something is said of all at once: "whose bookings are all", "have all passengers"."""
+        if "all" not in item.gap:
+            return False
+        before = item.gap[: item.gap.index("all")]
+        said = self._before()
+        named = any(i.named for i in self.items[: self.at - 1])
+        tells = not _TELLING.isdisjoint(before)
+        did = said is not None and said.kind == "hint" and is_verb(said.text)
+        return (tells and (named or self.at == 1)) or (did and named and not self.draft.wanted)
+
+    def _both(self, item: Item) -> None:
+        self.draft.both = True
 
     def _total(self, item: Item) -> None:
         self.draft.total = True
@@ -213,6 +253,8 @@ class Speech(Orders):
             return
         if item.text.casefold() in {"each", "every"} and not self._peek("name", "unit"):
             return
+        if item.text.casefold() in {"each", "every"} and self._does_to_each(item):
+            self.draft.lost.append(item.text)
         ranked = self.draft.rank
         first = True
         while name := self._take("name", "unit", "distinct"):
@@ -239,6 +281,13 @@ class Speech(Orders):
         if first:
             unknown = self._peek("unknown")
             self.draft.lost.append(unknown.text if unknown else item.text)
+
+    def _does_to_each(self, item: Item) -> bool:
+        """Tell whether somebody must have done it to each: "who booked every cabin", but not "sold each month"."""
+        before, following = self._before(), self._peek("name")
+        verbs = [*item.gap, before.text if before is not None and before.kind == "hint" else ""]
+        does = any(w in {"have", "has", "had"} or is_verb(w) for w in verbs)
+        return following is not None and does and not self.draft.wanted and not self.draft.rank
 
     def _by_figure(self) -> None:
         """Read "customers by number of orders": of each, the highest first."""

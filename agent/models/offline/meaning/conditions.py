@@ -28,6 +28,8 @@ class Conditions(Measures):
                 and each.op in {"=", "in", "<>", "not in"}
                 and together[key].op in {"=", "in", "<>", "not in"}
             ):
+                if not key[1]:
+                    self._refuse_together(each.column)
                 values = tuple(dict.fromkeys(together[key].values + each.values))
                 together[key] = Filter(each.column, "not in" if key[1] else "in", values)
             elif key in together:
@@ -37,6 +39,14 @@ class Conditions(Measures):
             else:
                 together[key] = each
         self._set(filters=tuple(together.values()))
+
+    def _refuse_together(self, column: Column) -> None:
+        """Refuse two values of one column that are asked for at once: no row has both, but who has such rows may."""
+        entity = self.query_.subject or next((m.counted for m in self.query_.measures if m.counted), None)
+        owned = entity is not None and self.schema.path(entity, column.table) is None
+        if self.draft.both or (owned and not self.draft.either):
+            name = plain(column.name)
+            raise NotUnderstoodError(f"No row has two values of {name} at once; ask for one or the other.")
 
     def _chosen(self) -> Iterator[Filter]:
         for chosen in self.draft.chosen:
@@ -224,7 +234,17 @@ class Conditions(Measures):
             ]
             if len(columns or keys) != 1:
                 raise NotUnderstoodError(f"I do not know what “no {item.text}” means here.")
-            yield Filter((columns or keys)[0], "null")
+            yield self._none_of((columns or keys)[0])
+
+    def _none_of(self, column: Column) -> Filter:
+        """Say that there is nothing: a number of things is 0 then, or not told at all where that is possible."""
+        if not column.measures:
+            return Filter(column, "null")
+        if not self.schema.tables[column.table].described:
+            raise NotUnderstoodError(f"I do not know yet whether every row has a {plain(column.name)}.")
+        if not column.nullable:
+            return Filter(column, "=", ("0",))
+        return Filter(column, "none" if default_agg(column) == "sum" else "null")
 
     def _counted(self) -> list[Item | None]:
         return [w.target for w in self.draft.wanted]

@@ -38,6 +38,9 @@ class Measures(Reading):
         measures = [self.measure(wanted) for wanted in self.draft.wanted]
         if not measures:
             measures = self._bare()
+        added = [m for m in measures if m.agg in {"count", "distinct", "sum"}]
+        if self.draft.single and added and not self.draft.groups and not self.draft.rank:
+            raise NotUnderstoodError("Of one, or of all together? Ask for the average, for the total, or for each.")
         self._set(measures=tuple(measures))
 
     def measure(self, wanted: Wanted) -> Measure:
