@@ -37,8 +37,8 @@ lock: .venv/.uv  ## Resolve requirements/*.lock anew from pyproject.toml
 	@compile="$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate pyproject.toml"; \
 	$$compile --extra chat --output-file requirements/chat.lock && \
-	$$compile --extra serving --extra databricks --constraint requirements/chat.lock --output-file requirements/databricks.lock && \
-	$$compile --extra chat --extra databricks --group dev --constraint requirements/databricks.lock \
+	$$compile --extra serving --extra databricks --extra encryption --constraint requirements/chat.lock --output-file requirements/databricks.lock && \
+	$$compile --extra chat --extra databricks --extra encryption --group dev --constraint requirements/databricks.lock \
 	  --output-file requirements/dev.lock
 
 clean:  ## Remove the environment and caches; sessions stay where they are

@@ -26,6 +26,12 @@ def test_unseen(question: Question, asker: Asker) -> None:
     check(question, asker)
 
 
+@pytest.mark.parametrize("question", read("careful"), ids=str)
+def test_careful(question: Question, asker: Asker) -> None:
+    """Questions near to which a wrong figure lies."""
+    check(question, asker)
+
+
 def test_further(asker: Asker) -> None:
     """Words that it may not know: it is right, or says that it cannot, and the first nine times out of ten."""
     questions = read("further")

@@ -35,6 +35,7 @@ READERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "mira": ("mail", ("mail",)),
     "nils": ("fleet", ("fleet",)),
     "olga": ("hospital", ("ward",)),
+    "pia": ("airline", ("airline",)),
 }
 
 _FOLDER = Path(__file__).with_name("schemas")

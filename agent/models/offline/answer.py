@@ -79,6 +79,8 @@ def result_text(query: Query, schema: Schema, result: Mapping[str, Any]) -> str:
     """Put a query's result into words."""
     rows: list[list[Any]] = result["rows"]
     where = _where(query, schema)
+    if query.folded:
+        return f"The {_folded(query, schema)}{where} is {show(rows[0][0] or 0, number=True)}."
     if query.measures and not query.groups:
         return "\n\n".join(_figure(m, v, query, where) for m, v in zip(query.measures, rows[0], strict=True))
     if not rows:
@@ -94,6 +96,15 @@ def result_text(query: Query, schema: Schema, result: Mapping[str, Any]) -> str:
         count = "more rows than could be fetched" if cut else f"{len(rows):,} rows"
         more += f"\n\nThese are the first {len(shown):,} of {count}."
     return f"{about[:1].upper()}{about[1:]}:\n\n{_table(heads, shown)}{more}"
+
+
+def _folded(query: Query, schema: Schema) -> str:
+    [group] = query.groups
+    table = group.entity or (group.column.table if group.column else query.base)
+    if query.folded == "count":
+        return f"number of {_rows(table)}"
+    rest = ", those without any included," if group.entity else f", of each {_group(group, schema)} that has any,"
+    return f"average {_measure(query.measures[0], query)} per {_group(group, schema)}{rest}"
 
 
 def _ranked(query: Query, schema: Schema, result: Mapping[str, Any]) -> tuple[list[list[Any]], str]:
@@ -252,8 +263,8 @@ def _condition(condition: Filter, query: Query) -> str:
         return f"{name} is {'yes' if condition.op == 'true' else 'no'}"
     if condition.op == "period":
         return f"{name} is {condition.period}"
-    if condition.op == "null":
-        return f"{name} is empty"
+    if condition.op in {"null", "none"}:
+        return f"{name} is empty" if condition.op == "null" else f"{name} is empty or 0"
     if condition.op == "between":
         return f"{name} is between {condition.values[0]} and {condition.values[1]}"
     return f"{name} {_OPS[condition.op]} {', '.join(condition.values)}"

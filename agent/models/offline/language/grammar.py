@@ -54,6 +54,10 @@ _LEARNT = (
     ("not", "not", "anything but|everything but|all but|anyone but|everyone but|anything except|everything except"),
     ("not", "not", "all except|instead of|rather than"),
     ("but", "but", "but"),
+    ("both", "both", "both"),
+    ("times", "", "times"),
+    ("times", "1", "once|only once|just once|exactly once"),
+    ("times", "2", "twice|only twice|just twice|exactly twice"),
     ("not", "not", "has no|had no|that have no|lacking|isn\u2019t|besides"),
     ("distinct", "distinct", "different|distinct|unique|various|kinds of|types of|sorts of|different kinds of"),
     ("unit", "year", "year|years|yearly|annual|annually|calendar year"),
@@ -118,8 +122,8 @@ _GRADED = (
 )
 GRADED: dict[str, tuple[str, str]] = {}
 NOUNS: dict[str, tuple[str, ...]] = {
-    "price": ("price", "cost", "fee", "rate", "amount"),
-    "length": ("length", "duration", "runtime", "minutes", "hours", "seconds"),
+    "price": ("price", "cost", "fee", "fare", "rate", "amount"),
+    "length": ("length", "duration", "runtime", "minutes", "hours", "seconds", "distance"),
     "weight": ("weight", "mass"),
     "height": ("height",),
     "rating": ("rating", "score", "stars"),
@@ -142,7 +146,9 @@ DENY_A_VERB = frozenset(
     )
 )
 # Nouns of which a word before them tells only what they are of: the price of a unit is no number of units.
-PRICES = ("price", "cost", "fee", "charge", "rate", "salary", "wage")
+PRICES = ("price", "cost", "fee", "fare", "charge", "rate", "salary", "wage")
+# Figures that stand for a step of a scale, by which rows are sorted rather than anything divided.
+SCALES = frozenset(("rating", "score", "star", "stars", "grade", "level", "age"))
 # What columns of places are called.
 PLACES = frozenset(("city", "town", "country", "nation", "continent", "region", "state", "province", "county"))
 # Currencies, by the words that people and comments use.
@@ -160,7 +166,7 @@ _SELECT_NOTHING = """
     me us our we i you your please can could would my that than as this all any some ok okay so but rows
     row records record entries entry located based come comes came made exist exists if live lives lived placed
     go goes went gone take takes took split limit value values got belong belongs many much whole entire hi
-    hello hey thanks thank kindly currently data need access want know see both respectively within make
+    hello hey thanks thank kindly currently data need access want know see respectively within make
     makes making bring brings brought generate generates generated among across during into onto let's yes well
     actually exactly will whom recorded registered stored happen happened happens figure figures number named called
     eur euro euros usd dollar dollars ever anything

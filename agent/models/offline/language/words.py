@@ -47,7 +47,7 @@ _SHORT = {
 _SYNONYMS = (
     "revenue turnover income sales takings earnings",
     "salary pay wage earnings",
-    "price cost fee charge",
+    "price cost fee fare charge",
     "employee worker colleague staffer",
     "customer client buyer",
     "shop store branch outlet",
@@ -104,7 +104,7 @@ _PAST = {
 _DO = (
     "work open deliver order hire visit book watch play join serve attend use rent ship start close happen write supply"
 )
-_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 # What names of tables carry besides their meaning.
 _PREFIXES = {"tbl", "dim", "fact", "fct", "vw", "stg"}
 _HEAD = re.compile(
@@ -136,7 +136,7 @@ class Token:
         """The number that it says, as SQL spells it."""
         if self.kind == "number":
             return self.text.replace(",", "")
-        return str(_NUMBERS.index(self.low) + 1) if self.low in _NUMBERS else None
+        return str(_NUMBERS.index(self.low)) if self.low in _NUMBERS else None
 
 
 def tokens_of(text: str) -> list[Token]:

@@ -38,6 +38,9 @@ class Measures(Reading):
         measures = [self.measure(wanted) for wanted in self.draft.wanted]
         if not measures:
             measures = self._bare()
+        added = [m for m in measures if m.agg in {"count", "distinct", "sum"}]
+        if self.draft.single and added and not self.draft.groups and not self.draft.rank:
+            raise NotUnderstoodError("Of one, or of all together? Ask for the average, for the total, or for each.")
         self._set(measures=tuple(measures))
 
     def measure(self, wanted: Wanted) -> Measure:
@@ -125,7 +128,9 @@ class Measures(Reading):
             return Measure("distinct", key, counted=table)
         columns = [c for c in target.columns if c.table == self.base] or list(target.columns)
         column = self.places.column(columns, target.text)
-        if column.measures and not distinct and column.table == self.base:
+        if column.measures and not distinct:
+            if column.table != self.base:
+                raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
             return Measure("sum", column)
         if not distinct and column.table == self.base and (pieces := self._pieces(done=True)):
             return pieces  # "how many products were sold" are pieces, and not kinds of them
