@@ -63,7 +63,7 @@ chat.messages r---- r----  r----  .----    -----   -----  .----    r----
 COLUMNS = {
     ("items", "select"): "owner thread position kind label_set envelope",
     ("threads", "insert"): "owner thread_id title",
-    ("threads", "update"): "title updated_at epoch read_at keep_last ttl refresh_on_read",
+    ("threads", "update"): "title sealed_title updated_at epoch read_at keep_last ttl refresh_on_read",
 }
 # Who may call which function; any other is for the functions and policies of the schema's owner alone.
 CALLED = {
