@@ -128,10 +128,12 @@ def converse(
     with ExitStack() as stack:
         if isinstance(caller, Caller):
             catalog: Catalog = stack.enter_context(catalog_of(settings, caller))
-            graph = build_graph(load_model(name), saver)
+            graph = build_graph(load_model(name), saver, approve=settings.approve)
         else:
             catalog = stack.enter_context(unity_catalog_of(settings, caller, session, progress))
-            graph = build_graph(load_model(name, caller.client), saver, dialect=DATABRICKS_SQL)
+            graph = build_graph(
+                load_model(name, caller.client), saver, dialect=DATABRICKS_SQL, approve=settings.approve
+            )
         yield Conversation(graph, saver, caller, catalog, session, owner, seconds)
 
 

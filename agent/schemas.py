@@ -46,7 +46,9 @@ class ToolUse(Schema):
     args: dict[str, Any] = Field(description="Empty where the call is withheld.")
     rows: int | None = Field(default=None, description="Rows returned; null where the tool returns none.")
     sources: list[str] = Field(default=[], description="Tables read, as catalog.schema.table.")
-    status: Literal["success", "error", "pending"] = "success"
+    status: Literal["success", "error", "pending", "waiting"] = Field(
+        default="success", description="Pending where the turn was interrupted, waiting for somebody's approval."
+    )
     withheld: Withholding | None = Field(default=None, description="The call, or what came of it, is withheld.")
 
 

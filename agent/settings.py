@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     """The catalogs of Unity Catalog whose tables are listed, with commas; all that the caller sees if none is named."""
     lakebase_identity: Literal["broker", "login"] = "broker"
     """Who connects to a Lakebase that keeps many people's sessions: the service, or each of them."""
+    approve: Literal["never", "query", "all"] = "never"
+    """Which tool calls wait for a person's approval: none, those that read rows, or all."""
     turn_seconds: float = 270.0
     """How long a turn of a served session may take; Databricks ends requests after 297 s."""
     client_gone: Literal["finish", "cancel"] = "finish"

@@ -66,6 +66,8 @@ def parse(sql: str, dialect: Dialect) -> tuple[exp.Query, list[Token]]:
         raise QueryRefusedError("The query was not run: it is nested too deeply.") from None
     except SqlglotError as error:
         raise QueryRefusedError(f"The query was not run: {_where(error)}") from None
+    except Exception:  # noqa: BLE001 - the parser has faults of its own, and what it cannot read is not run
+        raise QueryRefusedError("The query was not run: its SQL cannot be read.") from None
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise QueryRefusedError("The query was not run: it must be exactly one SELECT.")
     _refuse_writes(statements[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent.approvals import ApprovalError
 from agent.errors import CallerError, MooringError, ScopeError, TurnError
 from agent.external import LoginError
 from agent.telling import told
@@ -83,6 +84,8 @@ def failure_of(error: BaseException) -> Failure:
         return Failure("forbidden", str(error))
     if isinstance(error, CallerError | LoginError):
         return Failure("unauthenticated", str(error))
+    if isinstance(error, ApprovalError):
+        return Failure("conflict", str(error))
     if isinstance(error, TurnError):
         return Failure("upstream", str(error))
     if isinstance(error, MooringError):

@@ -6,7 +6,7 @@ already is not stored again; a conversation that differs from the stored one is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
@@ -15,14 +15,15 @@ from agent.provenance import withholding_of
 from agent.responses.failures import FailureError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mlflow.types.responses import ResponsesAgentRequest
 
 MOST_ITEMS = 2_000
 _LONGEST_ID = 255
 # Of these a conversation is made; the rest is what the agent itself has said of its work.
-_PASSED_OVER = {"function_call", "function_call_output", "reasoning", "mcp_approval_request"}
+_PASSED_OVER = {"function_call", "function_call_output", "reasoning", "mcp_approval_request", "mcp_approval_response"}
+APPROVAL = "apr_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,15 @@ class Asked:
         session: Its thread id; None for a new one.
         owner: Whose session it is, if somebody else's.
         before: What the client believes that was said before, oldest first; nothing where it relies on the store.
-        question: What is asked.
+        question: What is asked; empty where only calls are decided about.
+        decisions: About calls that wait for approval, by their ids.
     """
 
     session: str | None
     owner: str | None
     before: tuple[Line, ...]
     question: str
+    decisions: Mapping[str, bool] = field(default_factory=dict)
 
 
 def asked_in(request: ResponsesAgentRequest) -> Asked:
@@ -65,6 +68,9 @@ def asked_in(request: ResponsesAgentRequest) -> Asked:
             "too_large",
             f"The request holds {len(request.input)} items: send the new ones alone, or the last {MOST_ITEMS}",
         )
+    decisions = _decisions([item.model_dump() for item in request.input])
+    if decisions:
+        return Asked(session, _identifier(custom, "thread_owner"), (), "", decisions)
     lines = [line for item in request.input if (line := _line(item.model_dump())) is not None]
     if not lines or lines[-1].role != "user" or not lines[-1].text.strip():
         raise FailureError("invalid", "The last item of `input` has to be a message of the user's, with text")
@@ -125,6 +131,17 @@ def _same(stored: Sequence[Line | None], given: Sequence[Line]) -> bool:
 
 def _normal(line: Line) -> tuple[str, str]:
     return line.role, line.text.strip()
+
+
+def _decisions(items: list[dict[str, Any]]) -> dict[str, bool]:
+    """Return what the items behind the last message say of calls that wait."""
+    found: dict[str, bool] = {}
+    for item in reversed(items):
+        if item.get("type") != "mcp_approval_response":
+            break
+        request = str(item["approval_request_id"])
+        found[request.removeprefix(APPROVAL)] = bool(item["approve"])
+    return found
 
 
 def _identifier(given: dict[str, Any], name: str) -> str | None:

@@ -14,17 +14,19 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from mlflow.types.responses import (
     create_function_call_item,
     create_function_call_output_item,
+    create_mcp_approval_request_item,
     create_reasoning_item,
     create_text_output_item,
 )
 
-from agent.conversation import Answered, GivenUp, Resumed, Said, Token, ToolFinished
+from agent.conversation import Answered, GivenUp, Resumed, Said, Token, ToolFinished, Waiting
 from agent.provenance import sources_of, withholding_of
+from agent.responses.incoming import APPROVAL
 
 if TYPE_CHECKING:
     from agent.conversation import Event
     from agent.responses.failures import Failure
-    from agent.schemas import Answer
+    from agent.schemas import Answer, ToolUse
 
 Dict = dict[str, Any]
 
@@ -61,6 +63,8 @@ class Outgoing:
             yield from self._said(event.message)
         elif isinstance(event, ToolFinished):
             yield from self._item(_output_item(event.message))
+        elif isinstance(event, Waiting):
+            yield from self._item(_approval_item(event.use))
         elif isinstance(event, Resumed):
             self._custom["resumed"] = True
         elif isinstance(event, GivenUp):
@@ -172,6 +176,10 @@ def _output_item(message: ToolMessage) -> Dict:
     item |= {"id": f"fco_{message.tool_call_id}", "status": "completed"}
     sources = sources_of([message])
     return item | {"sources": sources} if sources else item
+
+
+def _approval_item(use: ToolUse) -> Dict:
+    return create_mcp_approval_request_item(f"{APPROVAL}{use.id}", json.dumps(use.args), use.name, "mooring")
 
 
 def _usage(given: int, answered: int) -> Dict:

@@ -18,7 +18,7 @@ from agent.steps import StoppedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agent.conversation import Conversation
+    from agent.conversation import Conversation, Event
     from agent.responses.incoming import Asked
 
 NEW_SESSION = 12
@@ -47,13 +47,19 @@ def events_of(conversation: Conversation, asked: Asked, model: str) -> Iterator[
         yield from out.completed(answer_of(conversation.session, messages, conversation.owner))
         return
     try:
-        for event in conversation.finish() if going_on else conversation.ask(asked.question):
+        for event in _run(conversation, asked, going_on):
             yield from out.event(event)
         yield from out.completed()
     except StoppedError:
         yield from out.stopped()
     except Exception as error:  # noqa: BLE001 - what a client is told of it is on a list
         yield from out.failed(failure_of(error))
+
+
+def _run(conversation: Conversation, asked: Asked, going_on: bool) -> Iterator[Event]:
+    if asked.decisions:
+        return conversation.decide(asked.decisions)
+    return conversation.finish() if going_on else conversation.ask(asked.question)
 
 
 def response_of(events: Iterable[dict[str, Any]]) -> ResponsesAgentResponse:

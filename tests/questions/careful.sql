@@ -1,5 +1,5 @@
 -- Questions near to which a wrong figure lies: each is answered rightly or refused. Most are about an airline, whose
--- flights point to two airports, and where nobody flew on some things and some people on nothing.
+-- flights point to two airports each, and where some bookings have no bags and some passengers no bookings.
 
 -- # none, all, the same
 
@@ -69,3 +69,284 @@ where booked_on >= '2025-01-01' and booked_on < '2026-01-01' group by 1;
 -- pia: both the number of bookings and the total fare
 select count(*) from airline.bookings;
 select sum(fare) from airline.bookings;
+
+-- # two keys to one table
+
+-- pia: flights from Lisbon
+-- refused
+
+-- pia: number of flights by city
+-- refused
+
+-- pia: which airports have no flights?
+-- refused
+
+-- pia: which airport has the most flights?
+-- refused
+
+-- pia: flights by destination
+select a.name, count(*) from airline.flights join airline.airports a on airport_id = destination_id group by 1;
+
+-- pia: total fare by destination
+select a.name, sum(fare) from airline.bookings join airline.flights using (flight_id)
+join airline.airports a on airport_id = destination_id group by 1;
+
+-- pia: most popular destination
+select a.name, count(*) from airline.flights join airline.airports a on airport_id = destination_id
+group by 1 order by 2 desc limit 1;
+
+-- # days
+
+-- alice: which day had the most sales
+select sold_at::date, count(*) from bakehouse.transactions group by 1 order by 2 desc limit 1;
+
+-- alice: on which day was the revenue highest?
+select sold_at::date, sum(total_price) from bakehouse.transactions group by 1 order by 2 desc limit 1;
+
+-- pia: which date has the most flights?
+select departed_on, count(*) from airline.flights group by 1 order by 2 desc limit 1;
+
+-- pia: what is the earliest booking date
+select min(booked_on) from airline.bookings;
+
+-- pia: latest booking date by cabin
+select cabin, max(booked_on) from airline.bookings group by 1;
+
+-- pia: latest flight date in 2024
+select max(departed_on) from airline.flights where departed_on < '2025-01-01';
+
+-- pia: first 5 passengers
+-- refused
+
+-- pia: how many passengers in 1980?
+-- refused
+
+-- pia: how many passengers were born in the 1980s?
+select count(*) from airline.passengers where birth_date >= '1980-01-01' and birth_date < '1990-01-01';
+
+-- # ratios and parts
+
+-- pia: fare per kilometre
+-- refused
+
+-- pia: fare per bag
+-- refused
+
+-- pia: bookings by bags
+select bags, count(*) from airline.bookings group by 1;
+
+-- pia: average fare of the longest flights
+-- refused
+
+-- alice: average revenue of the top 5 shops
+-- refused
+
+-- alice: average price of the cheapest products
+-- refused
+
+-- pia: who has the most bookings?
+-- then: how many?
+-- refused
+
+-- # kinds
+
+-- pia: how many kinds of bookings are there?
+-- refused
+
+-- pia: what types of aircraft do we have?
+select model from airline.aircraft;
+
+-- alice: how many kinds of products are there?
+select count(distinct product) from bakehouse.transactions;
+
+-- # the highest
+
+-- pia: what is the largest number of seats?
+select max(seats) from airline.aircraft;
+
+-- pia: the shortest distance
+select min(distance) from airline.flights;
+
+-- pia: most expensive booking
+select fare, booked_on from airline.bookings order by fare desc limit 1;
+
+-- pia: who paid the highest fare?
+-- refused
+
+-- pia: which cabin has the highest total fare?
+select cabin, sum(fare) from airline.bookings group by 1 order by 2 desc limit 1;
+
+-- pia: highest fare by cabin
+select cabin, max(fare) from airline.bookings group by 1;
+
+-- # times
+
+-- pia: which passengers booked more than 20 times?
+select name, count(*) from airline.bookings join airline.passengers using (passenger_id)
+group by passenger_id, name having count(*) > 20;
+
+-- kofi: customers who ordered more than 5 times
+select name, count(*) from gallery.orders join gallery.customers using (customer_id)
+group by customer_id, name having count(*) > 5;
+
+-- alice: which shops were reviewed twice?
+select name, count(*) from bakehouse.reviews join bakehouse.franchises using (franchise_id)
+group by franchise_id, name having count(*) = 2;
+
+-- alice: suppliers reviewed once
+-- refused
+
+-- alice: products sold more than 1000 times
+-- refused
+
+-- pia: passengers with zero bookings
+select name from airline.passengers p where not exists (select from airline.bookings b where b.passenger_id = p.passenger_id);
+
+-- olga: animals with only one visit
+select name, count(*) from ward.visits join ward.animals using (animal_id) group by animal_id, name having count(*) = 1;
+
+-- # counting groups
+
+-- pia: how many passengers have more than 20 bookings?
+select count(*) from (select from airline.bookings group by passenger_id having count(*) > 20);
+
+-- pia: how many passengers have fewer than 3 bookings?
+select count(*) from airline.passengers p
+where (select count(*) from airline.bookings b where b.passenger_id = p.passenger_id) < 3;
+
+-- alice: how many shops have at least 3 reviews in 2025?
+select count(*) from (select from bakehouse.reviews where reviewed_on >= '2025-01-01' and reviewed_on < '2026-01-01'
+group by franchise_id having count(*) >= 3);
+
+-- pia: how many passengers have more than 20 bookings?
+-- then: and more than 30?
+-- refused
+
+-- pia: average number of bookings per passenger
+select count(*) / 90.0 from airline.bookings;
+
+-- pia: how many bookings per passenger on average?
+select count(*) / 90.0 from airline.bookings;
+
+-- pia: average number of bookings per passenger in 2024
+select count(*) / 90.0 from airline.bookings where booked_on >= '2024-01-01' and booked_on < '2025-01-01';
+
+-- pia: average number of bookings per passenger from Spain
+select count(booking_id) * 1.0 / count(distinct passenger_id)
+from airline.passengers left join airline.bookings using (passenger_id) where country = 'Spain';
+
+-- pia: average number of flights per month in 2024
+select count(*) / 12.0 from airline.flights where departed_on >= '2024-01-01' and departed_on < '2025-01-01';
+
+-- pia: average number of bags per booking
+select avg(bags) from airline.bookings;
+
+-- juno: average number of tickets per screening
+select count(*) * 1.0 / (select count(*) from cinema.screening) from cinema.ticket;
+
+-- juno: average number of screenings per film by language
+-- refused
+
+-- pia: average number of bookings
+-- refused
+
+-- # adjectives
+
+-- pia: number of delayed flights
+-- refused
+
+-- pia: 10 longest flights
+select flight_number, distance from airline.flights order by distance desc limit 10;
+
+-- pia: which aircraft has the largest number of seats?
+select model, seats from airline.aircraft order by seats desc limit 1;
+
+-- # only
+
+-- pia: passengers who only booked business
+-- refused
+
+-- pia: how many passengers only booked economy?
+-- refused
+
+-- kofi: customers who only ordered in 2024
+-- refused
+
+-- pia: only gold passengers from Spain
+select name from airline.passengers where tier = 'gold' and country = 'Spain';
+
+-- pia: average fare for gold passengers only
+select avg(fare) from airline.bookings join airline.passengers using (passenger_id) where tier = 'gold';
+
+-- pia: how many passengers booked in both 2024 and 2025?
+-- refused
+
+-- # of each
+
+-- pia: number of seats on flight MO101
+-- refused
+
+-- pia: cheapest booking in each cabin
+select cabin, min(fare) from airline.bookings group by 1;
+
+-- pia: top 3 bookings by fare in each cabin
+-- refused
+
+-- pia: which month had the highest fare in 2024?
+-- refused
+
+-- alice: which month had the highest rating?
+select to_char(reviewed_on, 'YYYY-MM') as month, avg(rating) from bakehouse.reviews group by 1 order by 2 desc limit 1;
+
+-- kofi: which artist has the highest asking price?
+-- refused
+
+-- # orders
+
+-- pia: airports alphabetically
+select name from airline.airports order by name collate "C";
+
+-- pia: aircraft largest first
+-- refused
+
+-- pia: first 3 aircraft by seats, largest first
+-- refused
+
+-- pia: aircraft by number of seats
+select model, seats from airline.aircraft;
+
+-- pia: gold passengers by number of bags
+select name, sum(bags) from airline.bookings join airline.passengers using (passenger_id)
+where tier = 'gold' group by 1;
+
+-- pia: last 3 bookings by fare
+-- refused
+
+-- # follow-ups
+
+-- pia: how many flights landed in 2024?
+-- then: which of them had a delay above 30?
+select flight_number, delay from airline.flights
+where status = 'landed' and delay > 30 and departed_on >= '2024-01-01' and departed_on < '2025-01-01';
+
+-- pia: list the aircraft
+-- then: the first one?
+-- refused
+
+-- pia: top 3 flights by distance
+-- then: the last one?
+-- refused
+
+-- pia: when was the last booking?
+-- then: and the first in 2024?
+select min(booked_on) from airline.bookings where booked_on >= '2024-01-01';
+
+-- pia: list the aircraft of Airbus
+-- then: which has the most seats?
+select model, seats from airline.aircraft where maker = 'Airbus' order by seats desc limit 1;
+
+-- pia: passengers from Spain
+-- then: which are gold?
+-- then: how many bookings did they make in 2024?
+select count(*) from airline.bookings join airline.passengers using (passenger_id)
+where country = 'Spain' and tier = 'gold' and booked_on >= '2024-01-01' and booked_on < '2025-01-01';

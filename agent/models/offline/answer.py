@@ -79,6 +79,8 @@ def result_text(query: Query, schema: Schema, result: Mapping[str, Any]) -> str:
     """Put a query's result into words."""
     rows: list[list[Any]] = result["rows"]
     where = _where(query, schema)
+    if query.folded:
+        return f"The {_folded(query, schema)}{where} is {show(rows[0][0] or 0, number=True)}."
     if query.measures and not query.groups:
         return "\n\n".join(_figure(m, v, query, where) for m, v in zip(query.measures, rows[0], strict=True))
     if not rows:
@@ -94,6 +96,15 @@ def result_text(query: Query, schema: Schema, result: Mapping[str, Any]) -> str:
         count = "more rows than could be fetched" if cut else f"{len(rows):,} rows"
         more += f"\n\nThese are the first {len(shown):,} of {count}."
     return f"{about[:1].upper()}{about[1:]}:\n\n{_table(heads, shown)}{more}"
+
+
+def _folded(query: Query, schema: Schema) -> str:
+    [group] = query.groups
+    table = group.entity or (group.column.table if group.column else query.base)
+    if query.folded == "count":
+        return f"number of {_rows(table)}"
+    rest = ", those without any included," if group.entity else f", of each {_group(group, schema)} that has any,"
+    return f"average {_measure(query.measures[0], query)} per {_group(group, schema)}{rest}"
 
 
 def _ranked(query: Query, schema: Schema, result: Mapping[str, Any]) -> tuple[list[list[Any]], str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from agent.models.offline import answer
 from agent.models.offline.language.lexicon import COMMENTED, SPELLED, Item, Lexicon, Value, items_of, phrases
+from agent.models.offline.language.neighbours import together
 from agent.models.offline.language.speech import clauses, draft_of
 from agent.models.offline.language.words import spells, tokens_of
 from agent.models.offline.meaning.followup import follow
@@ -109,7 +110,7 @@ class Turn:
         return Lexicon(self.schema, self.today, self._values)
 
     def _items(self) -> list[Item]:
-        return items_of(self.question, self._lexicon())
+        return together(items_of(self.question, self._lexicon()), self.schema)
 
     def _call(self, *calls: Call) -> Generator[list[Call], list[Result], list[Mapping[str, Any]]]:
         results = yield list(calls)

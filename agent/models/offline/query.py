@@ -94,6 +94,8 @@ class Query:
     """desc or asc: by the first measure, or by `ordered`."""
     ordered: Column | None = None
     limit: int | None = None
+    folded: str = ""
+    """What is computed from the figures of the groups: count (how many groups there are), avg, or nothing."""
 
     @property
     def columns(self) -> list[Column]:
@@ -119,7 +121,11 @@ class Query:
         counting = all(m.column is None or m.counted for m in self.measures[:1])
         if not self.measures or not self.groups or not counting:
             return False
-        return (self.ranked and self.order == "asc") or (self.having is not None and self.having.holds(0))
+        return (
+            self.folded == "avg"
+            or (self.ranked and self.order == "asc")
+            or (self.having is not None and self.having.holds(0))
+        )
 
     def filtered(self, more: tuple[Filter, ...]) -> Query:
         """Add conditions; a new one takes the place of those on the same column."""

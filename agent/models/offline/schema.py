@@ -16,6 +16,7 @@ _OTHERS = ("json", "bytea", "interval", "time ", "xml", "tsvector", "point", "bi
 # Numbers that name something, by the last word of the column's name.
 _NO_MEASURES = {"year", "month", "day", "code", "no", "nr", "zip", "postcode", "port", "status", "version"}
 _BIRTH = {"birth", "birthday", "birthdate", "born", "dob"}
+_DEATH = {"death", "died", "deceased"}
 # Comments of columns that people know a row by.
 _NAMING = re.compile(r"(the |full |short |first and last )?(name|title|description)\b", re.IGNORECASE)
 _PARTS = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
@@ -66,6 +67,11 @@ class Column:
     def is_birth(self) -> bool:
         """Whether it tells when somebody was born."""
         return (self.kind == "date" or self.is_year) and not _BIRTH.isdisjoint(self.words)
+
+    @property
+    def is_of_life(self) -> bool:
+        """Whether it tells when somebody was born or died, which is not when anything else happened."""
+        return self.is_birth or ((self.kind == "date" or self.is_year) and not _DEATH.isdisjoint(self.words))
 
     @property
     def measures(self) -> bool:
@@ -127,6 +133,8 @@ class Table:
         named = named or [c for c in texts if _NAMING.match(c.comment or "")]
         named = named or [c for c in texts if c.words[-1] in {"description", "descr", "desc"}]
         named = named or (last[:1] or first[:1])
+        named = named or [c for c in texts if c.words in {("model",), ("number",), ("code",), ("reference",)}]
+        named = named or [c for c in texts if c.words[-1] in {"number", "code"} and spells(c.words[:-1], self.words)]
         return (named[0],) if named else ((self.key,) if self.key else ())
 
 
@@ -154,19 +162,27 @@ class Schema:
 
         None when there is no way, or more than one of the shortest length.
         """
+        ways = self.ways(start, end)
+        return ways[0] if len(ways) == 1 else None
+
+    def ways(self, start: str, end: str) -> list[list[Edge]]:
+        """Return every shortest way from many to one, of three steps at most; two keys may point to one table."""
         ways: list[tuple[str, list[Edge]]] = [(start, [])]
         for _ in range(4):
             arrived = [way for table, way in ways if table == end]
             if arrived:
-                return arrived[0] if len(arrived) == 1 else None
+                return arrived
             ways = [(e.target.table, [*way, e]) for table, way in ways for e in self.edges(table)]
-        return None
+        return []
 
     def named_by(self, column: Column | None) -> tuple[Column, ...]:
-        """Return what a row is known by to which a key of the same table points: the name of a manager."""
-        if column is None or not column.references or column.references[0] != column.table:
+        """Return what a row is known by to which only this key leads: a manager's name, or that of a destination."""
+        if column is None or column.references is None or column.references[0] not in self.tables:
             return ()
-        return tuple(c for c in self.tables[column.table].labels if not c.is_key)
+        target, _ = column.references
+        if target != column.table and self.path(column.table, target) is not None:
+            return ()
+        return tuple(c for c in self.tables[target].labels if not c.is_key)
 
     def neighbours(self, tables: Iterable[str]) -> list[str]:
         """Return the tables that the given ones point to, directly or over others."""

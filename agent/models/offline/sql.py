@@ -22,6 +22,11 @@ _MOST_COLUMNS = 8
 
 def sql_of(query: Query, schema: Schema) -> str:
     """Return the SQL of a query."""
+    if query.folded:
+        # Parts of the statement that it folds; nothing else goes in there.
+        groups = _Writer(replace(query, order=None, limit=None), schema).folded()
+        figure = {"count": "count(*)", "avg": "avg(e.figure)"}[query.folded]
+        return f"select {figure} from ({groups}) as e"  # noqa: S608 - names from the catalog, texts quoted
     return _Writer(query, schema).sql()
 
 
@@ -111,14 +116,21 @@ class _Writer:
         if table := whole(query, schema):
             self._join_whole(table)
 
+    def folded(self) -> str:
+        """Return the SQL of the figure of each group alone."""
+        _, group = self._select()
+        return self._statement([f"{self._measure(self.query.measures[0])} as figure"], group, [])
+
     def sql(self) -> str:
-        query = self.query
         select, group = self._select()
+        return self._statement(select, group, self._order(len(select)))
+
+    def _statement(self, select: list[str], group: list[str], order: list[str]) -> str:
+        query = self.query
         where = [self._condition(f) for f in query.filters if f not in self.beside] + self._missing() + self.present
         having = ""
         if query.having:
             having = f" having {_compared(self._measure(query.measures[0]), query.having.op, query.having.values)}"
-        order = self._order(len(select))
         parts = [
             f"select {', '.join(select)}",
             f"from {' '.join(self.joins)}",
@@ -175,12 +187,13 @@ class _Writer:
         return [f"{text} as {group.unit}" if group.unit else text], [text]
 
     def _named(self, key: Column, text: str, names: tuple[Column, ...]) -> list[str]:
-        """Join the table once more for the names of the rows to which a key of its own points."""
-        alias = self._new(f"{key.table}.{key.name}", key.table)
+        """Join a table, once more perhaps, for the names of the rows to which this key points."""
         assert key.references is not None
+        table, target = key.references
+        alias = self._new(f"{key.table}.{key.name}", table)
         if self.query.ranked or self.query.having:
             self.present.append(f"{text} is not null")
-        self.joins.append(f"left join {key.table} as {alias} on {alias}.{key.references[1]} = {text}")
+        self.joins.append(f"left join {table} as {alias} on {alias}.{target} = {text}")
         return [f"{alias}.{c.name}" for c in names]
 
     def _measure(self, measure: Measure) -> str:

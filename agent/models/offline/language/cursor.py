@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from agent.models.offline.language.draft import Chosen, Draft
 from agent.models.offline.language.lexicon import Item
-from agent.models.offline.language.words import is_plural
+from agent.models.offline.language.words import is_plural, stem, words_of
+from agent.models.offline.schema import parts_of
 
 if TYPE_CHECKING:
     from agent.models.offline.schema import Column
@@ -98,6 +99,13 @@ class Cursor:
         if number and not limit:
             self.draft.lost.append(number.text)
         return limit
+
+
+def done_by(verb: Item) -> tuple[str, ...]:
+    """Return the tables that are named after what a verb does: ordered, orders."""
+    words = {t: tuple(map(stem, words_of(parts_of(t)[-1]))) for t in verb.tables}
+    done = tuple(t for t in verb.tables if stem(verb.text) in words[t])
+    return tuple(t for t in done if len(words[t]) == 1) or done
 
 
 def limit_of(number: Item | None) -> int | None:

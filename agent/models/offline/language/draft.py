@@ -72,6 +72,8 @@ class Draft:
     """Periods, and whether they are excluded."""
     hints: list[Item] = field(default_factory=list)
     order: tuple[str | None, Item | None] | None = None
+    first: str = ""
+    """The words that say which come first, but not by what: "largest first"."""
     figured: bool = False
     """Whether it says by which figure to order: "by number of reviews"."""
     asks: str = ""
@@ -83,8 +85,12 @@ class Draft:
     months: list[tuple[Item, str]] = field(default_factory=list)
     """Months without a year; "before", "after", "since", "until" or nothing."""
     either: bool = False
+    only: bool = False
+    """Whether something is said to be all that there is of it: "who only bought cakes"."""
     both: bool = False
     """Whether it asks for two things at once: "both large and small"."""
+    averaged: bool = False
+    """Whether it asks for the average of what was counted: "the average number of reviews per shop"."""
     single: bool = False
     """Whether it speaks of any one row: "the fare of a booking"."""
     absent: list[Item] = field(default_factory=list)

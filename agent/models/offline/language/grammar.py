@@ -55,6 +55,9 @@ _LEARNT = (
     ("not", "not", "all except|instead of|rather than"),
     ("but", "but", "but"),
     ("both", "both", "both"),
+    ("times", "", "times"),
+    ("times", "1", "once|only once|just once|exactly once"),
+    ("times", "2", "twice|only twice|just twice|exactly twice"),
     ("not", "not", "has no|had no|that have no|lacking|isn\u2019t|besides"),
     ("distinct", "distinct", "different|distinct|unique|various|kinds of|types of|sorts of|different kinds of"),
     ("unit", "year", "year|years|yearly|annual|annually|calendar year"),
@@ -119,8 +122,8 @@ _GRADED = (
 )
 GRADED: dict[str, tuple[str, str]] = {}
 NOUNS: dict[str, tuple[str, ...]] = {
-    "price": ("price", "cost", "fee", "rate", "amount"),
-    "length": ("length", "duration", "runtime", "minutes", "hours", "seconds"),
+    "price": ("price", "cost", "fee", "fare", "rate", "amount"),
+    "length": ("length", "duration", "runtime", "minutes", "hours", "seconds", "distance"),
     "weight": ("weight", "mass"),
     "height": ("height",),
     "rating": ("rating", "score", "stars"),
@@ -143,7 +146,9 @@ DENY_A_VERB = frozenset(
     )
 )
 # Nouns of which a word before them tells only what they are of: the price of a unit is no number of units.
-PRICES = ("price", "cost", "fee", "charge", "rate", "salary", "wage")
+PRICES = ("price", "cost", "fee", "fare", "charge", "rate", "salary", "wage")
+# Figures that stand for a step of a scale, by which rows are sorted rather than anything divided.
+SCALES = frozenset(("rating", "score", "star", "stars", "grade", "level", "age"))
 # What columns of places are called.
 PLACES = frozenset(("city", "town", "country", "nation", "continent", "region", "state", "province", "county"))
 # Currencies, by the words that people and comments use.

@@ -98,30 +98,9 @@ def items_of(question: str, lexicon: Lexicon) -> list[Item]:
         else:
             items.append(replace(item, gap=tuple(gap)))
             gap = []
-    items = _parted(items, lexicon.schema)
     if gap and items:
         items.append(Item("", len(question), len(question), "end", gap=tuple(gap)))
     return items
-
-
-def _parted(items: list[Item], schema: Schema) -> list[Item]:
-    """Read "total amount of invoices" as the total of their amounts, where only something else has a total amount."""
-    found: list[Item] = []
-    for item, following in zip(items, [*items, None][1:], strict=True):
-        first, rest = tokens_of(item.text)[:1], tokens_of(item.text)[1:]
-        kind, word = GRAMMAR.get(first[0].low, ("", "")) if first else ("", "")
-        tables = following.tables if following and "of" in following.gap else ()
-        columns = [c for t in tables for c in schema.tables[t].columns]
-        own = tuple(c for c in columns if rest and spells(tuple(t.low for t in rest), c.words))
-        if item.kind == "name" and kind == "agg" and own and not item.tables and not {*item.columns} & {*columns}:
-            start = item.start + rest[0].start
-            found.append(
-                replace(item, text=item.text[: rest[0].start].strip(), end=start, kind=kind, word=word, columns=())
-            )
-            found.append(replace(item, text=item.text[rest[0].start :], start=start, columns=own, gap=()))
-        else:
-            found.append(item)
-    return found
 
 
 def _read(question: str, lexicon: Lexicon) -> Iterator[Item]:

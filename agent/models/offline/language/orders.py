@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from agent.models.offline.language.draft import Condition, Rank, Wanted
-from agent.models.offline.language.grammar import EXTREMES, GRADED
-from agent.models.offline.language.lexicon import Item
+from agent.models.offline.language.grammar import EXTREMES, GRADED, SCALES
+from agent.models.offline.language.lexicon import SPELLED, Item
 
 if TYPE_CHECKING:
     pass
 
-from agent.models.offline.language.cursor import Cursor, limit_of
+from agent.models.offline.language.cursor import Cursor, done_by, limit_of
+from agent.models.offline.language.words import is_verb
 
 
 class Numbers(Cursor):
@@ -19,6 +21,10 @@ class Numbers(Cursor):
 
     def _compare(self, item: Item) -> None:
         number = self._take("number")
+        if number is None and (times := self._peek("times")) and times.word:
+            self.at += 1
+            self._done_times(item.word, (times.word,), times)
+            return
         if number is None:
             if item.word == ">" and item.text.casefold() == "over":
                 return
@@ -35,6 +41,10 @@ class Numbers(Cursor):
         self._compared(item.word, tuple(numbers))
 
     def _compared(self, op: str, numbers: tuple[str, ...]) -> None:
+        if (times := self._peek("times")) and not times.word:
+            self.at += 1
+            self._done_times(op, numbers, times)
+            return
         denied = self.negated and self.denied
         op = self._negated(op)
         after = self._peek("name")
@@ -47,6 +57,27 @@ class Numbers(Cursor):
                 after = None
         self.draft.conditions.append(Condition(op, numbers, self.last, after, denied))
 
+    def _times(self, item: Item) -> None:
+        if item.word:
+            self._done_times("=", (item.word,), item)
+        elif item.named:
+            self._name(item)
+        else:
+            self.draft.lost.append(item.text)
+
+    def _done_times(self, op: str, numbers: tuple[str, ...], times: Item) -> None:
+        """Read "who ordered more than 3 times": with more than 3 rows of the table that the verb names."""
+        hints = [h for h in self.draft.hints if is_verb(h.text)]
+        done = done_by(hints[-1]) if hints else ()
+        if len(done) != 1 or self.negated:
+            self.draft.lost.append(times.text)
+            return
+        after = Item(hints[-1].text, hints[-1].start, hints[-1].end, "name", tables=done, sure=SPELLED)
+        self.draft.conditions.append(Condition(op, numbers, self.last, after))
+
+    def _name(self, item: Item) -> None:
+        raise NotImplementedError
+
     def _follows(self, after: Item) -> bool:
         return self._measures(after) and not after.gap
 
@@ -55,6 +86,12 @@ class Numbers(Cursor):
             return
         if bound := self._take("bound"):  # "3 or more", "8 or more reviews"
             self._compared(bound.word, (item.number or "",))
+            return
+        if (times := self._peek("times")) and not times.word:  # "three times"
+            self._compared("=", (item.number or "",))
+            return
+        if self._has_as_many(item):
+            self._compared("=", (item.number or "",))
             return
         self._take("distinct")
         last, before, start = self.last, self._before(), self.at
@@ -77,6 +114,14 @@ class Numbers(Cursor):
             self.draft.limit = limit_of(item)
         else:
             self.draft.lost.append(item.text)
+
+    def _has_as_many(self, item: Item) -> bool:
+        """Tell whether a number says how many rows belong to each: "with two orders", "that have only one review"."""
+        following, before = self._peek("name"), self._before()
+        gap = {*item.gap, *(before.gap if before is not None and before.kind == "lean" else ())}
+        told = not gap.isdisjoint(("with", "have", "has", "had", "having")) and self.last is not None
+        rows = following is not None and bool(following.tables) and not following.gap and not self._measures(following)
+        return told and rows and not self.draft.rank and not self.draft.wanted[1:]
 
     def _rank_ahead(self) -> bool:
         return any(item.kind in {"rank", "recent", "common"} for item in self.items[self.at :])
@@ -142,6 +187,11 @@ class Orders(Numbers):
             return
         self._only_rank(item)
         graded = item.columns
+        measured = self._peek("name")
+        if item.text.casefold() in GRADED and measured and self._measures(measured) and not measured.tables:
+            # "The longest delay" is the highest one.
+            end = {"desc": "highest", "asc": "lowest"}[item.word]
+            item, graded = replace(item, text=end, columns=()), ()
         if item.text.casefold() in GRADED and not graded and not self._said_by():
             self.draft.lost.append(item.text)  # nothing has a length: "the longest visit"
         number = self._take("number")
@@ -154,6 +204,9 @@ class Orders(Numbers):
             self._recent(recent, limit)
             return
         self._take("distinct")
+        counted, pages = self._peek("count"), self._peek("name", ahead=1)
+        if counted and counted.text.casefold() == "number of" and pages and self._measures(pages):
+            self.at += 1  # "the highest number of pages", where pages are a column
         rank = self.draft.rank = Rank("measure", item.word, limit, word=item.text.casefold())
         if self._peek("agg", "count"):
             return
@@ -182,7 +235,11 @@ class Orders(Numbers):
         return self._peek("by") is not None and bool(computed or (measured and self._measures(measured)))
 
     def _only_rank(self, item: Item) -> None:
-        if self.draft.rank is not None:
+        computed = any(w.agg in {"avg", "median", "min", "max"} for w in self.draft.wanted)
+        before = self._before()
+        gap = {*item.gap, *(before.gap if before is not None and before.kind == "number" else ())}
+        inside = not {"of", "for", "from", "in", "on", "with", "at"}.isdisjoint(gap)
+        if self.draft.rank is not None or (computed and inside):  # "the average price of the shortest films"
             self.draft.lost.append(item.text)
 
     def _rank_said_before(self, rank: Rank) -> None:
@@ -242,8 +299,19 @@ class Orders(Numbers):
         direction = direction or self._take("direction")
         self.draft.order = (direction.word if direction else None, target)
 
+    def _is_order(self, item: Item) -> bool:
+        """Tell whether rows are ordered by this, rather than counted for each of it."""
+        words = {word for column in item.columns for word in column.words}
+        named = [i for i in (self.draft.subject, *self.draft.mentioned) if i]
+        rows = bool(named) and not any(map(self._measures, named))
+        return rows and self._measures(item) and words.isdisjoint(SCALES)
+
     def _direction(self, item: Item) -> None:
         target = self.draft.order[1] if self.draft.order else None
+        by = self.draft.groups[-1:] if len(self.draft.groups) == 1 and not self.draft.wanted else []
+        if target is None and by and self._is_order(by[0]):
+            target = self.draft.groups.pop()  # "aircraft by seats, largest first"
         if target is None and item.text.casefold() == "alphabetically" and self.draft.rank:
             self.draft.lost.append(item.text)
+        self.draft.first = item.text if item.text.casefold().endswith("first") else ""
         self.draft.order = (item.word, target)

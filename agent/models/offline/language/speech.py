@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from agent.models.offline.language.cursor import done_by, is_flag
 from agent.models.offline.language.draft import Chosen, Draft, Wanted
 from agent.models.offline.language.grammar import DENY_A_VERB, LEAVE_OUT
 from agent.models.offline.language.lexicon import PARTLY, Item
@@ -15,11 +16,8 @@ from agent.models.offline.schema import parts_of
 if TYPE_CHECKING:
     pass
 
-from agent.models.offline.language.cursor import is_flag
-from agent.models.offline.language.orders import Orders
 
-# Words before "all" with which something is said of all of them.
-_TELLING = frozenset(("have", "has", "had", "is", "are", "was", "were", "do", "does", "did", "where", "with"))
+from agent.models.offline.language.scope import Scope, any_one
 
 
 def clauses(items: Sequence[Item]) -> list[list[Item]]:
@@ -50,21 +48,11 @@ def draft_of(items: Sequence[Item]) -> Draft:
     return Speech(list(items)).read()
 
 
-def _any_one(item: Item) -> bool:
-    """Tell whether any one row is spoken of: "of a booking", "does a shop have"; not "with an order"."""
-    *before, article = item.gap or ("",)
-    return (
-        bool(item.tables)
-        and article in {"a", "an"}
-        and not {"of", "for", "does", "do", "in", "by", "from"}.isdisjoint(before)
-    )
-
-
-class Speech(Orders):
+class Speech(Scope):
     """Reads one clause."""
 
     def read(self) -> Draft:
-        self.draft.single = any(map(_any_one, self.items))
+        self.draft.single = any(map(any_one, self.items))
         while self.at < len(self.items):
             item = self.items[self.at]
             self.at += 1
@@ -99,7 +87,11 @@ class Speech(Orders):
         self.draft.asks = "who"
 
     def _when(self, item: Item) -> None:
-        self.draft.asks = "when"
+        if item.text.casefold() != "when" and self._ranks_figures():
+            self.draft.asks = "which"  # "which day had the most sales": of the days
+            self.draft.groups.append(replace(item, kind="unit", word="day"))
+        else:
+            self.draft.asks = "when"
 
     def _lean(self, item: Item) -> None:
         if item.word == "own":
@@ -108,29 +100,15 @@ class Speech(Orders):
         elif item.word != "weak" or not self.draft.lean:
             self.draft.lean = item.word
 
+        only = {"only", "just"} & {*item.text.casefold().split()}
+        self.draft.only = self.draft.only or bool(only and any(i.named for i in self.items[: self.at - 1]))
         if item.word == "strong" and "same" in item.text.casefold().split() and self._compares_same(item):
             self.draft.lost.append(item.text)
 
-    def _compares_same(self, item: Item) -> bool:
-        """Tell whether it is about what is the same in two rows: "in the same country as", "on the same day"."""
-        following = self._peek("name", "unit", "hint", "unknown", "value")
-        beside = following is not None and not {"for", "in", "with", "from", "of", "on", "at"} & {*following.gap}
-        said = any(i.named or i.kind in {"agg", "count"} for i in self.items[: self.at - 1])
-        return said or (beside and item.text.casefold().endswith("same"))
-
-    def _says_of_all(self, item: Item) -> bool:
-        """Tell whether something is said of all at once: "whose bookings are all", "have all passengers"."""
-        if "all" not in item.gap:
-            return False
-        before = item.gap[: item.gap.index("all")]
-        said = self._before()
-        named = any(i.named for i in self.items[: self.at - 1])
-        tells = not _TELLING.isdisjoint(before)
-        did = said is not None and said.kind == "hint" and is_verb(said.text)
-        return (tells and (named or self.at == 1)) or (did and named and not self.draft.wanted)
-
     def _both(self, item: Item) -> None:
         self.draft.both = True
+        if self._peek("date"):  # "in both 2024 and 2025": no row is of both
+            self.draft.lost.append(item.text)
 
     def _total(self, item: Item) -> None:
         self.draft.total = True
@@ -213,7 +191,11 @@ class Speech(Orders):
             self.at += 1  # "the average number of pages", where pages are a column
             following = None
         aggs = self._aggregates(item)
-        if following and len(aggs) == 1 and not (item.word == "sum" and following.kind == "count"):
+        counting = following is not None and following.kind == "count"
+        if counting and item.word == "avg" and len(aggs) == 1 and not self.draft.wanted:
+            self.draft.averaged = True
+            return
+        if following and len(aggs) == 1 and not (item.word == "sum" and counting):
             self.draft.lost.append(f"{item.text} {following.text}")
             return
         if following and len(aggs) == 1:
@@ -236,6 +218,8 @@ class Speech(Orders):
         asked = self.draft.wanted[-1] if self.draft.wanted else None
         if asked and asked.target and self._measures(asked.target):
             asked.agg = item.word
+        elif asked and asked.agg == "count" and asked.target and asked.target.tables and self.draft.groups:
+            self.draft.averaged = True  # "how many reviews per shop on average"
         elif self.last and self._measures(self.last):
             self.draft.mentioned = [i for i in self.draft.mentioned if i is not self.last]
             self.draft.subject = None if self.draft.subject is self.last else self.draft.subject
@@ -246,6 +230,13 @@ class Speech(Orders):
             self.draft.lost.append(item.text)
 
     def _by(self, item: Item) -> None:
+        counted, seats = self._peek("count"), self._peek("name", ahead=1)
+        if counted and counted.text.casefold() == "number of" and seats and self._measures(seats):
+            self.at += 1  # "by number of seats", where seats are a column
+            if not self.draft.rank and not self.draft.wanted and not self._is_figure(seats):
+                self.at += 1
+                self.draft.order = ("desc", seats)
+                return
         if self._peek("agg", "count") and not self.draft.rank and not self.draft.wanted:
             self._by_figure()
             return
@@ -263,9 +254,13 @@ class Speech(Orders):
             if first and name.tables and is_plural(name.text) and (whose := self._peek("value")) and whose.gap:
                 self.draft.mentioned.append(name)  # "views by visitors from Kenya"
                 return
+            if item.text.casefold() == "per" and self._divides(name):
+                self.draft.lost.append(item.text)  # "revenue per kilometre" is a ratio
             if any(c.kind == "date" for c in name.columns) and (unit := self._peek("unit")) and not unit.gap:
                 self.draft.mentioned.append(name)  # "by hire year"
                 continue
+            if ranked and ranked.kind == "recent" and first and self._measures(name) and name.kind != "unit":
+                self.draft.lost.append(ranked.word)  # "the first 3 by price": in time, or of the price?
             same = ranked and ranked.target and set(ranked.target.columns) & set(name.columns)
             if first and self._is_figure(name):
                 self._by_figure()
@@ -281,13 +276,6 @@ class Speech(Orders):
         if first:
             unknown = self._peek("unknown")
             self.draft.lost.append(unknown.text if unknown else item.text)
-
-    def _does_to_each(self, item: Item) -> bool:
-        """Tell whether somebody must have done it to each: "who booked every cabin", but not "sold each month"."""
-        before, following = self._before(), self._peek("name")
-        verbs = [*item.gap, before.text if before is not None and before.kind == "hint" else ""]
-        does = any(w in {"have", "has", "had"} or is_verb(w) for w in verbs)
-        return following is not None and does and not self.draft.wanted and not self.draft.rank
 
     def _by_figure(self) -> None:
         """Read "customers by number of orders": of each, the highest first."""
@@ -323,11 +311,17 @@ class Speech(Orders):
         return following is not None and "," in following.gap
 
     def _unit(self, item: Item) -> None:
+        rank, said = self.draft.rank, self.draft.wanted or self.draft.mentioned or self.draft.groups
+        if rank and rank.kind == "recent" and not rank.limit and item.text.casefold() in {"date", "day"} and not said:
+            self.draft.asks = "when"  # "the earliest order date"
+            return
         if self._peek("end") or self.at == len(self.items) or self.draft.asks == "which" or item.text.endswith("ly"):
             self.draft.groups.append(item)
         elif item.named:
             self._name(item)
         else:
+            if self._rank_ahead() and not self.draft.asks and self.at == 1:
+                self.draft.asks = "which"  # "the month with the highest total"
             self.draft.groups.append(item)
 
     def _value(self, item: Item) -> None:
@@ -347,7 +341,7 @@ class Speech(Orders):
         self.negated = False
 
     def _hint(self, item: Item) -> None:
-        done = tuple(t for t in item.tables if stem(item.text) in map(stem, words_of(parts_of(t)[-1])))
+        done = done_by(item)
         done = () if self._peek("name") and all(does(words_of(parts_of(t)[-1])[-1], item.text) for t in done) else done
         if self.negated and done:
             # "Who never ordered" has no orders, wherever that is said to be.

@@ -47,7 +47,7 @@ _SHORT = {
 _SYNONYMS = (
     "revenue turnover income sales takings earnings",
     "salary pay wage earnings",
-    "price cost fee charge",
+    "price cost fee fare charge",
     "employee worker colleague staffer",
     "customer client buyer",
     "shop store branch outlet",

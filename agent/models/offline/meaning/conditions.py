@@ -9,9 +9,10 @@ from agent.models.offline.language.dates import month_of
 from agent.models.offline.language.draft import Chosen, Condition
 from agent.models.offline.language.grammar import PLACES
 from agent.models.offline.language.lexicon import Item, Value
+from agent.models.offline.language.words import is_verb
 from agent.models.offline.meaning.measures import Measures, default_agg, is_revenue
 from agent.models.offline.meaning.places import NotUnderstoodError
-from agent.models.offline.query import Filter, Having, Measure, Missing
+from agent.models.offline.query import Filter, Group, Having, Measure, Missing
 from agent.models.offline.schema import Column, plain
 
 
@@ -169,17 +170,30 @@ class Conditions(Measures):
             raise NotUnderstoodError("I can hold each group against one figure only.")
         if condition.after and condition.after.tables:
             self.used.add(id(condition.after))
+            if self.draft.wanted:
+                self._fold()
             if self.query_.measures and self.query_.measures != (Measure("count"),):
                 raise NotUnderstoodError("I cannot count and compute in one question; ask one after the other.")
-            if self.draft.wanted:
-                raise NotUnderstoodError("I cannot count what was counted; ask which they are instead.")
             self._set(measures=(self._count(condition.after, distinct=False),))
         elif self._is_sum(condition) and condition.target:
             self.used.add(id(condition.target))
             self._set(measures=(Measure("sum", self._own_measures(condition.target)[0]),))
         if not self.query_.groups:
             raise NotUnderstoodError("I cannot tell for each of what to count.")
+        if (
+            condition.after
+            and is_verb(condition.after.text)
+            and any((self.places.steps(g.entity) or 0) > 1 for g in self.query_.groups if g.entity)
+        ):
+            raise NotUnderstoodError(f"I cannot tell of what “{condition.after.text}” is said here.")
         self._set(having=Having(condition.op, condition.numbers), order=self.query_.order or "desc", subject=None)
+
+    def _fold(self) -> None:
+        """Count the groups: "how many shops have more than 7 reviews"."""
+        counted = [m.counted for m in self.query_.measures]
+        if len(self.draft.wanted) != 1 or self.query_.groups or len(counted) != 1 or not counted[0]:
+            raise NotUnderstoodError("I cannot count what was counted; ask which they are instead.")
+        self._set(groups=(Group(entity=counted[0]),), measures=(), folded="count")
 
     def _periods(self) -> Iterator[Filter]:
         whole = [i.period.year for i, excluded in self.draft.dates if i.period and i.period.is_year and not excluded]
@@ -223,6 +237,7 @@ class Conditions(Measures):
             self.used.add(id(item))
             pointing = [t for t in item.tables if any(e.target.table == self.base for e in self.schema.edges(t))]
             if len(pointing) == 1:
+                self._refuse_double(pointing[0])
                 self._set(missing=Missing(self.base, pointing[0], tuple(self._of_absent(item, pointing[0]))))
                 continue
             named = [i for i in (self.draft.subject, *self.draft.mentioned, *self._counted()) if i and i.tables]
@@ -235,6 +250,12 @@ class Conditions(Measures):
             if len(columns or keys) != 1:
                 raise NotUnderstoodError(f"I do not know what “no {item.text}” means here.")
             yield self._none_of((columns or keys)[0])
+
+    def _refuse_double(self, table: str) -> None:
+        """Refuse where rows point here by more than one key: nothing tells which of them is meant."""
+        keys = [plain(e.source.name) for e in self.schema.edges(table) if e.target.table == self.base]
+        if len(keys) > 1:
+            raise NotUnderstoodError(f"{plain(table)} has {' and '.join(keys)}: I cannot tell which of them is meant.")
 
     def _none_of(self, column: Column) -> Filter:
         """Say that there is nothing: a number of things is 0 then, or not told at all where that is possible."""

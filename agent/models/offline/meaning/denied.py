@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from agent.models.offline.language.lexicon import Item
 from agent.models.offline.meaning.groups import Groups
-from agent.models.offline.meaning.places import NotUnderstoodError
+from agent.models.offline.meaning.places import AlmostError, NotUnderstoodError
 from agent.models.offline.query import Filter, Measure, Missing, Query
 
 _OPPOSITE = {"<>": "=", "not in": "in", "<=": ">", ">=": "<", "<": ">=", ">": "<=", "=": "<>"}
@@ -17,6 +17,7 @@ class Denials(Groups):
 
     def _deny(self) -> None:
         """Look for those who have no such row, where it is not the rows themselves that are spoken of."""
+        self._refuse_only()
         entity = self._denied_of()
         if not self.denied or (entity is None and self._about_rows()):
             return
@@ -32,6 +33,15 @@ class Denials(Groups):
         measures = (Measure("count"),) if query.measures else ()
         found = Query(entity, measures, filters=tuple(own), missing=Missing(entity, self.base, inside))
         self.query_ = replace(found, order=query.order)
+
+    def _refuse_only(self) -> None:
+        """Refuse "who only bought cakes": who has such rows may have others as well."""
+        named = sorted((i for i in self.draft.items if i.named and not i.values), key=lambda item: item.start)
+        whose = named[0].tables if named and not self._own_measures(named[0]) else ()
+        entity = self._denied_of() or (whose[0] if len(whose) == 1 and self.base not in whose else None)
+        own = [f for f in self.query_.filters if entity and self.schema.path(entity, f.column.table) is None]
+        if self.draft.only and own:
+            raise AlmostError("I cannot tell who has only such rows; ask for those who have some.")
 
     def _denied_of(self) -> str | None:
         """Return the table whose rows are asked for, where it is not the base."""

@@ -10,6 +10,7 @@ from agent.models.offline.language.grammar import EXTREMES
 from agent.models.offline.language.lexicon import Item
 from agent.models.offline.meaning.measures import check_sum, default_agg
 from agent.models.offline.meaning.places import NotUnderstoodError
+from agent.models.offline.meaning.ranks import COUNTING
 from agent.models.offline.meaning.resolve import Resolver, resolve
 from agent.models.offline.query import Measure, Query
 from agent.models.offline.schema import Column, Schema
@@ -88,6 +89,8 @@ class _Leaning(Resolver):
     """Changes a query by what a clause adds to it."""
 
     def __init__(self, draft: Draft, schema: Schema, before: Query) -> None:
+        if any(c.target is draft.subject for c in draft.conditions):
+            draft = replace(draft, subject=None)  # "which of them had a delay above 30": it is they who are asked for
         super().__init__(draft, schema, before.base)
         self.before = before
         self.query_ = before
@@ -105,6 +108,8 @@ class _Leaning(Resolver):
             raise NotUnderstoodError(
                 "I cannot tell what that changes about those before; ask the whole question again."
             )
+        if self.before.folded or self.draft.averaged:
+            raise NotUnderstoodError("I cannot go on from figures of groups; ask the whole question again.")
         self._dated_months()
         moved = self._moved()
         if moved is not None:
@@ -210,6 +215,8 @@ class _Leaning(Resolver):
                     check_sum(column)
                 measures.append(Measure(each.agg, column))
         in_total = all(w.agg in {"sum", "count"} for w in wanted) and not self.draft.groups
+        if in_total and (self.before.limit is not None or self.before.having):
+            raise NotUnderstoodError(_ONLY_SHOWN)
         groups = () if in_total else self.before.groups
         self._set(measures=tuple(measures), groups=groups, limit=None if in_total else self.before.limit)
         if in_total:
@@ -314,13 +321,31 @@ class _Leaning(Resolver):
         self._set(measures=tuple(dict.fromkeys(replace(m, agg=EXTREMES[rank.word]) for m in measures)))
         return True
 
+    def _other_end(self, direction: str) -> bool:
+        """Compute the first of the same dates after the last one, or the other way round."""
+        measures = self.query_.measures
+        ends = [m for m in measures if m.column is not None and m.column.kind == "date" and m.agg in {"min", "max"}]
+        if not measures or len(ends) < len(measures) or self.before.limit:
+            return False
+        self._set(measures=tuple(replace(m, agg="max" if direction == "desc" else "min") for m in measures))
+        return True
+
     def _new_order(self) -> None:
         rank = self.draft.rank
         if rank is not None:
-            if rank.target is not None and self.before.ordered and self._measured(rank.target):
+            rows = not self.before.measures and not self.before.groups
+            dated = self.before.ordered is not None and self.before.ordered.kind == "date"
+            if rank.limit and rank.word in {"first", "last"} and not dated:
+                raise NotUnderstoodError(
+                    "The first or last of what was shown, or in time? Ask for the latest, or the most."
+                )
+            ordering = self.before.ordered or (rows and self.draft.asks == "which" and rank.word in COUNTING)
+            if rank.target is not None and ordering and self._measured(rank.target):
                 self._set(ordered=self.places.column(self._measured(rank.target), rank.target.text))
             elif rank.target is not None:
                 self._ranked_by(rank.target)
+            elif rank.kind == "recent" and self._other_end(rank.direction):
+                return
             elif rank.kind == "recent":
                 self._recent()
             if self.draft.rank is None:  # a figure of all rows

@@ -32,7 +32,8 @@ class Groups(Ranks):
                 self._what()
             return
         self.used.add(id(subject))
-        if self.draft.asks == "who" and subject.tables and self.draft.hints and not self.draft.rank:
+        those = self._having_asked() and any(map(self._is_people, subject.tables))  # "members who ordered twice"
+        if self.draft.asks == "who" and subject.tables and self.draft.hints and not self.draft.rank and not those:
             self._who()  # "who supplies the shops": not the shops
             return
         computing = bool(self.query_.measures or (self.draft.rank and self.draft.rank.kind == "measure"))
@@ -46,7 +47,7 @@ class Groups(Ranks):
         elif subject.columns:
             self._columns_of(subject)
         else:
-            raise NotUnderstoodError(f"I see no way from {plain(self.base)} to “{subject.text}”.")
+            raise self.places.no_way(subject.tables, subject.text)
 
     def _columns_of(self, subject: Item) -> None:
         column = self.places.column(subject.columns, subject.text)
@@ -71,7 +72,7 @@ class Groups(Ranks):
         elif entity is not None:
             self._set(groups=(Group(entity=entity),))
         else:
-            raise NotUnderstoodError(f"I see no way from {plain(self.base)} to “{subject.text}”.")
+            raise self.places.no_way(subject.tables, subject.text)
 
     def _having_asked(self) -> bool:
         return any(self._is_having(c) for c in self.draft.conditions)
@@ -126,5 +127,5 @@ class Groups(Ranks):
         if keys:
             return self._by_key(keys[0])
         if not item.columns:
-            raise NotUnderstoodError(f"I see no way from {plain(self.base)} to “{item.text}”.")
+            raise self.places.no_way(item.tables, item.text)
         return Group(self.places.column(item.columns, item.text))

@@ -128,7 +128,9 @@ class Measures(Reading):
             return Measure("distinct", key, counted=table)
         columns = [c for c in target.columns if c.table == self.base] or list(target.columns)
         column = self.places.column(columns, target.text)
-        if column.measures and not distinct and column.table == self.base:
+        if column.measures and not distinct:
+            if column.table != self.base:
+                raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
             return Measure("sum", column)
         if not distinct and column.table == self.base and (pieces := self._pieces(done=True)):
             return pieces  # "how many products were sold" are pieces, and not kinds of them

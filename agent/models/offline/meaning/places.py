@@ -14,6 +14,10 @@ class NotUnderstoodError(Exception):
     """The question cannot be answered; the message says why, in a sentence for the person who asked."""
 
 
+class AlmostError(NotUnderstoodError):
+    """It was understood but for one thing, which tells more than why it cannot be read otherwise."""
+
+
 class UnclearError(NotUnderstoodError):
     """It may be of several tables, and the question does not say of which."""
 
@@ -40,9 +44,10 @@ class Places:
 
     def column(self, columns: Iterable[Column], name: str) -> Column:
         """Choose the nearest of the columns; one of a table that the question speaks of, where it is as near."""
+        columns = tuple(columns)
         near = [(steps, c) for c in columns if (steps := self.steps(c.table)) is not None]
         if not near:
-            raise NotUnderstoodError(f"I see no way from {plain(self.base)} to “{name}”.")
+            raise self.no_way([c.table for c in columns], name)
         ranked = sorted(near, key=lambda pair: (self._distance(pair), pair[0]))
         best = [c for pair in ranked if self._distance(pair) == self._distance(ranked[0]) for c in [pair[1]]]
         if len({c.table for c in best}) > 1 or len(best) > 1:
@@ -61,6 +66,8 @@ class Places:
             values = [v for v in values if v.column in hint.columns or v.column.table in hint.tables] or values
         columns = [v.column for v in values]
         if all(self.steps(c.table) is None for c in columns):
+            if any(self.schema.ways(self.base, c.table) for c in columns):
+                raise self.no_way([c.table for c in columns], name)
             others = " and ".join(dict.fromkeys(plain(c.table) for c in columns))
             here = f"the rows of {plain(self.base)} that you may read, nor among those that they point to"
             raise NotUnderstoodError(f"There is no “{name}” among {here}; I know it from {others} only.")
@@ -78,8 +85,8 @@ class Places:
             if self.steps(table) is None:
                 continue
             columns = self.schema.tables[table].columns
-            dates = [c for c in columns if c.kind == "date"] or [c for c in columns if c.is_year]
-            dates = _events(dates)
+            dates = [c for c in columns if not c.is_of_life and c.kind == "date"]
+            dates = _events(dates or [c for c in columns if not c.is_of_life and c.is_year])
             if len(dates) == 1:
                 self.cost += self.steps(table) or 0
                 return dates[0]
@@ -106,6 +113,15 @@ class Places:
         if len(found) > 1:
             raise UnclearError(name, found)
         return found[0]
+
+    def no_way(self, tables: Sequence[str], name: str) -> NotUnderstoodError:
+        """Say that nothing leads there, or too much: two keys that point to one table."""
+        ways = next((ways for t in tables if len(ways := self.schema.ways(self.base, t)) > 1), [])
+        keys = list(dict.fromkeys(plain(edge.source.name) for way in ways for edge in way[-1:]))
+        if len(keys) > 1:
+            either = " or of ".join(keys)
+            return NotUnderstoodError(f"“{name}” may be of {either}: I cannot tell which of them is meant.")
+        return NotUnderstoodError(f"I see no way from {plain(self.base)} to “{name}”.")
 
     def _distance(self, pair: tuple[int, Column]) -> int:
         steps, column = pair

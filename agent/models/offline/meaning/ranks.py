@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.models.offline.language.grammar import EXTREMES, NOUNS
+from agent.models.offline.language.grammar import EXTREMES, NOUNS, PRICES
 from agent.models.offline.language.lexicon import SPELLED, Item
-from agent.models.offline.language.words import is_plural
+from agent.models.offline.language.words import is_plural, same
 from agent.models.offline.meaning.conditions import Conditions
-from agent.models.offline.meaning.measures import default_agg
+from agent.models.offline.meaning.measures import default_agg, is_revenue
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.query import Group, Measure
 from agent.models.offline.schema import Column, plain
+from agent.models.offline.sql import labels
 
 _PLENTY = 10
-_COUNTING = {"most", "fewest", "least"}
+COUNTING = {"most", "fewest", "least"}
 # What a thing may have much of without being large.
 _MASS = {word for noun in ("length", "weight", "height") for word in NOUNS[noun]}
+
+
+def _of_one(column: Column) -> bool:
+    """Tell whether one row's figure is what a person means by the highest: a fare, but not a total or a quantity."""
+    total = {"total", "amount", "sum"} & {*column.words}
+    return not total and any(same(column.words[-1], noun) for noun in PRICES)
 
 
 class Ranks(Conditions):
@@ -107,7 +114,7 @@ class Ranks(Conditions):
         assert rank is not None
         columns = self._computable(target, "max")
         if target.tables and not (columns and target.sure == 3 and self.base not in target.tables):
-            counting = rank.word in _COUNTING and (is_plural(target.text) or not self._grouped())
+            counting = rank.word in COUNTING and (is_plural(target.text) or not self._grouped())
             if self.base in target.tables and (counting or not columns):
                 if not self._grouped() and self.draft.subject is None and not self.draft.groups:
                     raise NotUnderstoodError(f"I cannot tell of what to count the {target.text}.")
@@ -124,18 +131,7 @@ class Ranks(Conditions):
             raise NotUnderstoodError(f"I cannot rank by “{target.text}”.")
         column = self.places.column(columns, target.text)
         if self._grouped():
-            if column.table != self.base:
-                raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
-            agg = default_agg(column, target.text)
-            spelled = target.sure == SPELLED and not target.soft
-            if (agg != "sum" or spelled) and rank.limit is None and not self.query_.groups and rank.word in EXTREMES:
-                # "The highest rating by country" is of each.
-                self._set(measures=(Measure(EXTREMES[rank.word], column),), order=None)
-                self.draft = replace(self.draft, rank=None)
-                return
-            if agg == "max" and rank.direction == "asc":
-                agg = "min"
-            self._set(measures=(Measure(agg, column),))
+            self._ranked_groups(target, column)
         elif any(m.column is None or m.agg == "distinct" for m in self.query_.measures):
             raise NotUnderstoodError(f"I cannot count the rows with a {rank.word} “{target.text}”; ask for them.")
         elif self.draft.subject is None and self.draft.asks != "who" and rank.limit is None:
@@ -144,6 +140,40 @@ class Ranks(Conditions):
             self.draft = replace(self.draft, rank=None)
         else:
             self._set(order=rank.direction, ordered=column)
+
+    def _ranked_groups(self, target: Item, column: Column) -> None:
+        rank = self.draft.rank
+        assert rank is not None
+        if column.table != self.base:
+            raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
+        if self.draft.groups and self.draft.subject and self.base in self.draft.subject.tables:
+            self._ranked_in_each(column)
+            return
+        agg = default_agg(column, target.text)
+        spelled = target.sure == SPELLED and not target.soft
+        asked = self.draft.groups[:1] if self.draft.asks == "which" else []
+        of_each = not any(i.kind == "unit" and i.start < target.start for i in asked)  # not "which month had the most"
+        whole = rank.limit is None and not self.query_.groups and rank.word in EXTREMES
+        if of_each and whole and (agg != "sum" or spelled):
+            # "The highest rating by country" is of each.
+            self._set(measures=(Measure(EXTREMES[rank.word], column),), order=None)
+            self.draft = replace(self.draft, rank=None)
+            return
+        single = _of_one(column) and not target.soft and not is_revenue(target.text)
+        if agg in {"sum", "avg"} and rank.word in EXTREMES and single:
+            name, other = plain(column.name), "total" if agg == "sum" else "average"
+            raise NotUnderstoodError(f"The {rank.word} single {name}, or {other} {name}? Please say which.")
+        if agg == "max" and rank.direction == "asc":
+            agg = "min"
+        self._set(measures=(Measure(agg, column),))
+
+    def _ranked_in_each(self, column: Column) -> None:
+        """Read "the cheapest booking in each cabin" as the lowest price there; more than one of each is refused."""
+        rank = self.draft.rank
+        if rank is None or rank.limit is not None or self.query_.groups:
+            raise NotUnderstoodError("I cannot tell the first ones of each; ask for the highest figure of each.")
+        self._set(measures=(Measure("max" if rank.direction == "desc" else "min", column),), subject=None, order=None)
+        self.draft = replace(self.draft, rank=None)
 
     def _grouped(self) -> bool:
         return bool(self.query_.groups or self.draft.groups)
@@ -180,6 +210,8 @@ class Ranks(Conditions):
                 self._set(limit=self.draft.limit)
             return
         direction, target = self.draft.order
+        if target is not None and self.draft.rank and self.draft.rank.kind == "recent":
+            raise NotUnderstoodError(f"The {self.draft.rank.word} in time, or by {target.text}? Please say which.")
         if target is not None:
             self.used.add(id(target))
             columns = [c for c in target.columns if c in self.query_.columns] or list(target.columns)
@@ -187,4 +219,9 @@ class Ranks(Conditions):
                 column = self.places.column(columns, target.text)
                 self._set(order=direction or ("desc" if column.measures else "asc"), ordered=column)
                 return
+        rows = not self.query_.measures and not self.query_.groups and not self.query_.subject
+        if rows and self.query_.ordered is None:
+            if self.draft.first:
+                raise NotUnderstoodError(f"I cannot tell by what “{self.draft.first}” is meant; say by which column.")
+            self._set(ordered=labels(self.table)[0])
         self._set(order=direction or "desc", limit=self.draft.limit or self.query_.limit)

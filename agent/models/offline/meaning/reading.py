@@ -58,7 +58,7 @@ class Reading:
     def _shown(self, column: Column) -> tuple[Column, ...]:
         """Show what a key points to instead of the key."""
         for edge in self.schema.edges(column.table) if column.is_key else ():
-            if edge.source == column:
+            if edge.source == column and self.schema.path(column.table, edge.target.table) is not None:
                 return self.schema.tables[edge.target.table].labels or (column,)
         return (column,)
 
@@ -76,4 +76,4 @@ class Reading:
 
     def _by_key(self, key: Column) -> Group:
         target = next((e.target.table for e in self.schema.edges(self.base) if e.source == key), None)
-        return Group(entity=target) if target else Group(key)
+        return Group(entity=target) if target and self.places.steps(target) is not None else Group(key)

@@ -10,8 +10,8 @@ from agent.models.offline.language.lexicon import SPELLED, Item
 from agent.models.offline.language.words import is_verb, stem
 from agent.models.offline.meaning.denied import Denials
 from agent.models.offline.meaning.groups import NO_PEOPLE
-from agent.models.offline.meaning.places import NotUnderstoodError, UnclearError
-from agent.models.offline.query import Query
+from agent.models.offline.meaning.places import AlmostError, NotUnderstoodError, UnclearError
+from agent.models.offline.query import Measure, Query
 from agent.models.offline.schema import Schema, plain
 from agent.models.offline.sql import grouped, whole
 
@@ -84,7 +84,7 @@ def _cheapest(draft: Draft, schema: Schema) -> Query:
             spoken = any(item.sure == SPELLED and base in item.tables for item in draft.items)
             found.append(((schema.tables[base].is_view, cost, not spoken), query))
     if not found:
-        raise problems[0]
+        raise next((problem for problem in problems if isinstance(problem, AlmostError)), problems[0])
     first = min(rank for rank, _ in found)
     equal = [query for rank, query in found if rank == first]
     for item in (*draft.items, *draft.hints):
@@ -156,12 +156,27 @@ class Resolver(Denials):
         self._rest()
         self._hints()
         self._deny()
+        if self.draft.averaged:
+            self._average()
         self._sound()
         return self.query_, self.places.cost
+
+    def _average(self) -> None:
+        """Read "the average number of reviews per shop", to which shops without any belong too."""
+        query = self.query_
+        if query.measures != (Measure("count"),) or len(query.groups) != 1 or query.having or query.ranked:
+            raise NotUnderstoodError("I cannot average what was counted here; ask for the number of each, or of all.")
+        column = query.groups[0].column
+        if column is not None and (column.nullable or (query.groups[0].unit is None and column.table != self.base)):
+            raise NotUnderstoodError("I cannot average what was counted here; ask for the number of each, or of all.")
+        self._set(folded="avg", order=None)
 
     def _sound(self) -> None:
         """Refuse what SQL has no order or no limit for, which would answer something else."""
         query = self.query_
+        for table in query.tables:
+            if self.places.steps(table) is None and not (query.missing and table == query.missing.table):
+                raise NotUnderstoodError(f"I see no way, or more than one, from {plain(self.base)} to {plain(table)}.")
         try:
             whole(query, self.schema)
         except ValueError:
@@ -211,6 +226,9 @@ class Resolver(Denials):
                 continue
             # Every sale was sold; but not every order was cancelled.
             own = [c for c in item.columns if c.table in tables]
+            if any(c.measures and stem(item.text) in map(stem, c.words) for c in own):
+                # Every flight has a delay, which may be none: that does not make it a delayed one.
+                raise NotUnderstoodError(f"I do not know what “{item.text}” means here.")
             always = tables.intersection(item.tables) or any(not c.nullable for c in own)
             vacuous = is_verb(item.text) and always and not any(c.kind == "bool" for c in own)
             if not vacuous and not self._said_of_table(item):

@@ -1,15 +1,18 @@
--- The tables that stand for the relations of a plan: a partition or child is read through its topmost parent, unless
--- the query names it itself; and whether it is read through a view that the query names: it stands behind the view, or a
--- policy of a table there reads it as the view's owner.
--- :schemas text[], :names text[] from the plan; :named oid[] from the query
-with recursive scanned (oid) as (
-  select c.oid
-  from unnest(%(schemas)s::text[], %(names)s::text[]) as s (schema, name)
-  join pg_catalog.pg_namespace n on n.nspname = s.schema
-  join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = s.name
+-- The tables that stand for what the transaction has locked, which is all that its query may read: a partition or child is
+-- read through its topmost parent, unless the query names it itself; and whether it is read through a view that the query
+-- names: it stands behind the view, or a policy of a table there reads it as the view's owner. A plan would say the same,
+-- and quote what it has computed already, however large that is.
+-- :named oid[] from the query
+with recursive locked (oid) as (
+  select l.relation
+  from pg_catalog.pg_locks l
+  join pg_catalog.pg_class c on c.oid = l.relation
+  where l.locktype = 'relation' and l.pid = pg_catalog.pg_backend_pid() and l.relation >= 16384
+    and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
+    and c.relkind in ('r', 'p', 'v', 'm', 'f')
 ),
 up (oid) as (
-  select oid from scanned
+  select oid from locked
   union
   select i.inhparent
   from up

@@ -1,0 +1,71 @@
+"""How much a word takes in: all at once, each of them, the same as another, any one."""
+
+from __future__ import annotations
+
+from agent.models.offline.language.grammar import SCALES
+from agent.models.offline.language.lexicon import Item
+from agent.models.offline.language.orders import Orders
+from agent.models.offline.language.words import is_verb
+
+# Words before "all" with which something is said of all of them.
+_TELLING = frozenset(("have", "has", "had", "is", "are", "was", "were", "do", "does", "did", "where", "with"))
+
+
+def any_one(item: Item) -> bool:
+    """Tell whether any one row is spoken of: "of a booking", "does a shop have"; not "with an order"."""
+    *before, article = item.gap or ("",)
+    return (
+        bool(item.tables)
+        and article in {"a", "an"}
+        and not {"of", "for", "does", "do", "in", "by", "from"}.isdisjoint(before)
+    )
+
+
+class Scope(Orders):
+    """Tells where one row, or all of them together, are spoken of."""
+
+    def _compares_same(self, item: Item) -> bool:
+        """Tell whether it is about what is the same in two rows: "in the same country as", "on the same day"."""
+        following = self._peek("name", "unit", "hint", "unknown", "value")
+        beside = following is not None and not {"for", "in", "with", "from", "of", "on", "at"} & {*following.gap}
+        said = any(i.named or i.kind in {"agg", "count"} for i in self.items[: self.at - 1])
+        return said or (beside and item.text.casefold().endswith("same"))
+
+    def _says_of_all(self, item: Item) -> bool:
+        """Tell whether something is said of all at once: "whose bookings are all", "have all passengers"."""
+        if "all" not in item.gap:
+            return False
+        before = item.gap[: item.gap.index("all")]
+        said = self._before()
+        named = any(i.named for i in self.items[: self.at - 1])
+        tells = not _TELLING.isdisjoint(before)
+        did = said is not None and said.kind == "hint" and is_verb(said.text)
+        return (tells and (named or self.at == 1)) or (did and named and not self.draft.wanted)
+
+    def _does_to_each(self, item: Item) -> bool:
+        """Tell whether somebody must have done it to each: "who booked every cabin", but not "sold each month"."""
+        before, following = self._before(), self._peek("name")
+        verbs = [*item.gap, before.text if before is not None and before.kind == "hint" else ""]
+        does = any(w in {"have", "has", "had"} or is_verb(w) for w in verbs)
+        return following is not None and does and not self.draft.wanted and not self.draft.rank
+
+    def _divides(self, name: Item) -> bool:
+        """Tell whether a figure would be divided: "revenue per kilometre", but not "reviews per rating"."""
+        figures = [
+            self.draft.subject,
+            *self.draft.mentioned,
+            *(w.target for w in self.draft.wanted if w.agg != "count"),
+        ]
+        words = {word for column in name.columns for word in column.words}
+        computed = any(i is not None and self._measures(i) for i in figures)
+        return computed and self._measures(name) and name.kind != "unit" and words.isdisjoint(SCALES)
+
+    def _ranks_figures(self) -> bool:
+        """Tell whether it is ranked what was counted or computed, and not which rows: "the most sales"."""
+        for at, item in enumerate(self.items[self.at :], self.at):
+            following = self.items[at + 1] if at + 1 < len(self.items) else None
+            if item.kind == "rank" and item.word in {"desc", "asc"}:
+                counting = item.text.casefold() in {"most", "fewest", "least"}
+                figure = following is None or not following.named or self._measures(following)
+                return counting or figure
+        return False
