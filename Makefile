@@ -8,7 +8,7 @@ BIN := .venv/bin
 QUIET := </dev/null 1>&2
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
-.PHONY: help chat dev test mutants bench lint types lock clean
+.PHONY: help chat dev test mutants bench drill bundle lint types lock clean
 
 help:  ## Explain every target
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ bench: .venv/.dev  ## Compare with LangGraph's own savers; fails when a target i
 mutants: .venv/.dev  ## Take away each protection in turn; its tests have to fail
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
+drill: .venv/.dev  ## Roll to this release from the one before while people chat; fails on any loss (ARGS="--previous REF")
+	@$(BIN)/python -m tests.drill $(ARGS)
+
+bundle: .venv/.dev  ## Hold databricks.yml against our code and Databricks' classes; needs no workspace
+	@$(BIN)/python -m tests.bundle
+
 lint: .venv/.dev  ## Check style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
@@ -37,8 +43,8 @@ lock: .venv/.uv  ## Resolve requirements/*.lock anew from pyproject.toml
 	@compile="$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --no-annotate pyproject.toml"; \
 	$$compile --extra chat --output-file requirements/chat.lock && \
-	$$compile --extra serving --extra databricks --constraint requirements/chat.lock --output-file requirements/databricks.lock && \
-	$$compile --extra chat --extra databricks --group dev --constraint requirements/databricks.lock \
+	$$compile --extra serving --extra databricks --extra encryption --constraint requirements/chat.lock --output-file requirements/databricks.lock && \
+	$$compile --extra chat --extra databricks --extra encryption --group dev --constraint requirements/databricks.lock \
 	  --output-file requirements/dev.lock
 
 clean:  ## Remove the environment and caches; sessions stay where they are

@@ -10,7 +10,7 @@ not held up by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,9 @@ from uuid import uuid4
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolMessage
 from langgraph.errors import GraphRecursionError
+from langgraph.types import Command
 
+from agent.approvals import ApprovalError, calls_waiting
 from agent.errors import TurnError
 from agent.graph import TurnContext
 from agent.provenance import sources_of, withholding_of
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from agent.identity import Proven
     from checkpointer import GovernedPostgresSaver, Run
+    from checkpointer.leases import OnBusy
     from tools import Catalog
 
 _TITLE = 60
@@ -40,6 +43,7 @@ _STOPPED = "Stopped before the answer was finished."
 # Calls of the model in one turn, each of which may ask for several tools.
 _MOST_CALLS = 25
 _ENDLESS = "The model went on asking for tools; this was not answered."
+_NOT_APPROVED = "This was not approved: another question was asked."
 _FAILED = "The model or a tool failed; this was not answered."
 
 
@@ -61,9 +65,17 @@ class ToolFinished:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of the answer's text, as the model produces it."""
+    """A piece of what the model says, as it produces it."""
 
     text: str
+    message_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The model has said something, with or without tool calls, and it is stored."""
+
+    message: AIMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,13 @@ class Answered:
     """The answer is stored, and the turn is over."""
 
     answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A tool call waits for approval, and the turn with it."""
+
+    use: ToolUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +104,7 @@ class GivenUp:
     error: TurnError
 
 
-Event = ToolStarted | ToolFinished | Token | Answered | Resumed | GivenUp
+Event = ToolStarted | ToolFinished | Token | Said | Waiting | Answered | Resumed | GivenUp
 
 
 class Conversation:
@@ -93,6 +112,7 @@ class Conversation:
 
     Args:
         owner: Whose session it is, where somebody shares it with the caller as an editor.
+        seconds: How long a turn may take; None for as long as it takes.
     """
 
     def __init__(
@@ -103,6 +123,7 @@ class Conversation:
         catalog: Catalog,
         session: str,
         owner: str | None = None,
+        seconds: float | None = None,
     ) -> None:
         self.session = session
         self.owner = None if owner == caller.principal.name else owner
@@ -110,6 +131,7 @@ class Conversation:
         self._saver = saver
         self._caller = caller
         self._context = TurnContext(catalog)
+        self._seconds = seconds
         self._title: str | None = None
         self._steps: Steps[Any] | None = None
         self._held: Run | None = None
@@ -127,6 +149,31 @@ class Conversation:
             # Not `next`: that leaves out tasks whose results are stored while the step's checkpoint is not.
             return bool(self._graph.get_state(self._config).tasks)
 
+    def waiting(self) -> list[ToolUse]:
+        """Return the tool calls that wait for approval."""
+        with acting_as(self._caller.principal):
+            state = self._graph.get_state(self._config)
+        return waiting_in(list(state.values.get("messages", [])), set(calls_waiting(state)))
+
+    def decide(self, decisions: Mapping[str, bool]) -> Iterator[Event]:
+        """Approve calls that wait, or refuse them, and go on with the turn. Ends with `Answered`.
+
+        Args:
+            decisions: By the calls' ids; the others wait on.
+
+        Raises:
+            ApprovalError: No such call waits, or the caller may not see what it asks for.
+            TurnError, TimeoutError, ThreadBusyError, ViewerError, ThreadNotFoundError: As of `ask`.
+        """
+        with self._turn() as run:
+            with acting_as(self._caller.principal):
+                state = self._graph.get_state(self._config)
+            interrupts = calls_waiting(state)
+            for call in decisions:
+                if call not in interrupts:
+                    raise _undecidable(call, tool_uses(list(state.values.get("messages", []))))
+            yield from self._run(run, Command(resume={interrupts[call]: yes for call, yes in decisions.items()}))
+
     def finish(self) -> Iterator[Event]:
         """Finish an interrupted turn; nothing happens where there is none.
 
@@ -141,12 +188,17 @@ class Conversation:
     def ask(self, question: str) -> Iterator[Event]:
         """Ask a question, an interrupted turn is finished before, or given up. Ends with `Answered`.
 
+        A call that waits for approval is not approved by another question: its turn is closed.
+
         Raises:
             TurnError: The model or a tool failed. The question stays in the session, without an answer.
+            TimeoutError: The turn took too long. What it found is stored, and the next question finishes it first.
             ThreadBusyError: Another run holds the session, and did not give it up in time.
             ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
         with self._turn() as run:
+            if self.waiting():
+                self._close(run, _NOT_APPROVED)
             try:
                 yield from self._finish(run)
             except TurnError as error:
@@ -162,24 +214,37 @@ class Conversation:
                 self._name()
                 raise
 
-    def stop(self) -> None:
-        """Stop a turn half-way, a running query included, and close it.
+    def stop(self, *, anywhere: bool = False) -> bool:
+        """Stop a turn of this conversation half-way, a running query included, and close it. From any thread.
 
         What it found is kept, what was still to do is marked as stopped.
+
+        Args:
+            anywhere: Stop the session's turn whoever runs it. One of another process ends when it has something to
+                store: it cannot any more.
+
+        Returns:
+            Whether there was one.
         """
+        self.leave()
+        with self._turn("take" if anywhere else "wait") as run:
+            closed = self._close(run, _STOPPED)
+            if closed:
+                self._name()
+        return closed
+
+    def leave(self) -> None:
+        """Leave a turn where it is, for whoever asks next, in any process, to finish. From any thread."""
         if self._steps is not None:
             self._steps.stop()
         if self._held is not None:
             self._held.release()
-        with self._turn() as run:
-            if self._close(run, _STOPPED):
-                self._name()
 
     @contextmanager
-    def _turn(self) -> Iterator[Run]:
-        """Hold the session's lease; another turn is waited for."""
+    def _turn(self, on_busy: OnBusy = "wait") -> Iterator[Run]:
+        """Hold the session's lease; another turn is waited for, or ended."""
         with acting_as(self._caller.principal):
-            self._held = run = self._saver.run(self._config, on_busy="wait")
+            self._held = run = self._saver.run(self._config, on_busy=on_busy)
             run.acquire()
         try:
             yield run
@@ -228,7 +293,7 @@ class Conversation:
         )
         # Principal and lease are bound in the steps' context, and not for the caller between them.
         with acting_as(self._caller.principal), run.bound():
-            self._steps = steps = Steps[tuple[str, Any]](stream, self._context.catalog.cancel)
+            self._steps = steps = Steps[tuple[str, Any]](stream, self._context.catalog.cancel, self._seconds)
         try:
             for mode, payload in steps:
                 yield from _events(mode, payload)
@@ -245,20 +310,25 @@ class Conversation:
             ) from None
         finally:
             steps.stop()
-        yield Answered(answer_of(self.session, self.messages(), self.owner))
+        waiting = self.waiting()
+        yield from map(Waiting, waiting)
+        yield Answered(answer_of(self.session, self.messages(), self.owner, waiting))
 
 
-def answer_of(session: str, messages: list[AnyMessage], owner: str | None = None) -> Answer:
-    """Return the last turn of a session as an answer."""
+def answer_of(
+    session: str, messages: list[AnyMessage], owner: str | None = None, waiting: Sequence[ToolUse] = ()
+) -> Answer:
+    """Return the last turn of a session as an answer; it may wait for the approval of calls."""
     start = max((i for i, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
     turn = messages[start:]
     final = next((m for m in reversed(turn) if isinstance(m, AIMessage)), AIMessage(""))
+    asked = {use.id: use for use in waiting}
     return Answer(
         session=session,
         owner=owner,
-        answer=final.text,
+        answer=final.text or " ".join(f"The call {use.id} of {use.name} waits for approval." for use in waiting),
         withheld=withholding_of(final),
-        tools=tool_uses(turn),
+        tools=[asked.get(use.id, use) for use in tool_uses(turn)],
         sources=sources_of([final]),
     )
 
@@ -270,10 +340,21 @@ def tool_uses(messages: list[AnyMessage]) -> list[ToolUse]:
     return [_tool_use(message, call, results.get(call["id"] or "")) for message, call in calls]
 
 
+def waiting_in(messages: list[AnyMessage], calls: set[str]) -> list[ToolUse]:
+    """Return the uses of tools that wait, of the calls with these ids."""
+    return [use.model_copy(update={"status": "waiting"}) for use in tool_uses(messages) if use.id in calls]
+
+
 def title_of(question: str) -> str:
     """Return a title made of the person's own words, which carry no sources."""
     line = " ".join(question.replace("\x00", " ").encode("utf-8", "replace").decode().split())
     return line if len(line) <= _TITLE else f"{line[: _TITLE - 1]}…"
+
+
+def _undecidable(call: str, uses: list[ToolUse]) -> ApprovalError:
+    if any(use.id == call and use.status == "pending" and use.withheld for use in uses):
+        return ApprovalError(f"What the call {call!r} asks for is withheld from you", "leave it to who may read it")
+    return ApprovalError(f"No call {call!r} waits in this session", "look at it with `mooring sessions show`")
 
 
 def _tool_use(asked: AIMessage, call: ToolCall, result: ToolMessage | None) -> ToolUse:
@@ -289,11 +370,12 @@ def _events(mode: str, payload: Any) -> Iterator[Event]:
     if mode == "messages":
         chunk, where = payload
         if where.get("langgraph_node") == "model" and isinstance(chunk, AIMessageChunk) and chunk.text:
-            yield Token(chunk.text)
+            yield Token(chunk.text, chunk.id)
         return
     for update in payload.values():
         for message in (update or {}).get("messages", []) if isinstance(update, dict) else []:
             if isinstance(message, AIMessage):
+                yield Said(message)
                 yield from (ToolStarted(c["id"] or "", c["name"], c["args"]) for c in message.tool_calls)
             elif isinstance(message, ToolMessage):
                 yield ToolFinished(message)

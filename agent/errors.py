@@ -17,3 +17,11 @@ class MooringError(Exception):
 
 class TurnError(MooringError):
     """The model or a tool failed in the middle of a turn, by no fault of the question's or of the session's."""
+
+
+class CallerError(MooringError):
+    """It is not proven who is calling."""
+
+
+class ScopeError(CallerError):
+    """The caller is known, and their login was not given a scope that is needed."""

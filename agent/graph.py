@@ -7,7 +7,7 @@ checkpointed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.runtime import Runtime
-from langgraph.types import Send
+from langgraph.types import Command, Send
 
+from agent.approvals import Approve, run_approved
 from agent.models.errors import ModelError
 from agent.provenance import derived_from, labelled_calls, run_labelled
 from tools import Catalog, catalog_tools
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
+    from langgraph.prebuilt.tool_node import ToolCallRequest
 
 SYSTEM_PROMPT = (
     "You answer questions about the tables that the person you talk to may read. Find tables with list_tables, look at "
@@ -57,14 +59,22 @@ def build_graph(
     checkpointer: BaseCheckpointSaver[Any] | None,
     catalog: Catalog | None = None,
     dialect: str = "PostgreSQL",
+    approve: Approve = "never",
 ) -> CompiledStateGraph[MessagesState, TurnContext, MessagesState, MessagesState]:
     """Compile the agent with a chat model and a checkpointer.
 
     With a `catalog` it is the graph of one caller, and takes no context: for servers whose context comes from the
-    request's body. The model is told the `dialect` of SQL that the catalog understands.
+    request's body. The model is told the `dialect` of SQL that the catalog understands. Calls that a person has to
+    `approve` wait for them.
     """
+
+    def run_tool(
+        request: ToolCallRequest, execute: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
+    ) -> ToolMessage | Command[Any]:
+        return run_labelled(request, lambda given: run_approved(approve, given, execute))
+
     toolbox = catalog_tools(dialect)
-    tools = ToolNode(toolbox, wrap_tool_call=run_labelled)
+    tools = ToolNode(toolbox, wrap_tool_call=run_tool)
     bound = model.bind_tools(toolbox)
     window = int(_SHARE * ((getattr(model, "profile", None) or {}).get("max_input_tokens") or _DEFAULT_WINDOW))
 

@@ -81,8 +81,8 @@ def profile_of(settings: Settings, user: str | None, profile: str | None) -> str
     return profile or (settings.profile if user is None else None)
 
 
-def workspace_caller(profile: str) -> WorkspaceCaller:
-    """Return whom a profile's login to Databricks belongs to.
+def workspace_caller(profile: str | None) -> WorkspaceCaller:
+    """Return whom a profile's login to Databricks belongs to, without one that of the SDK's default credentials.
 
     Raises:
         MooringError: The packages are not installed, or the workspace does not say.

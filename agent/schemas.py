@@ -46,7 +46,9 @@ class ToolUse(Schema):
     args: dict[str, Any] = Field(description="Empty where the call is withheld.")
     rows: int | None = Field(default=None, description="Rows returned; null where the tool returns none.")
     sources: list[str] = Field(default=[], description="Tables read, as catalog.schema.table.")
-    status: Literal["success", "error", "pending"] = "success"
+    status: Literal["success", "error", "pending", "waiting"] = Field(
+        default="success", description="Pending where the turn was interrupted, waiting for somebody's approval."
+    )
     withheld: Withholding | None = Field(default=None, description="The call, or what came of it, is withheld.")
 
 
@@ -79,6 +81,21 @@ class ShareInfo(Schema):
     shared_with: str = Field(description="A person's name, or group: and the name of a group.")
     role: Literal["viewer", "editor"]
     shared_at: datetime
+
+
+class Titled(Schema):
+    """A session's other title."""
+
+    title: str = Field(min_length=1, max_length=200)
+
+
+class SharedWith(Schema):
+    """Whom to share a session with."""
+
+    shared_with: str = Field(
+        min_length=1, max_length=261, description="A person's name, or group: and the name of a group."
+    )
+    role: Literal["viewer", "editor"] = "viewer"
 
 
 class AuditEntry(Schema):
@@ -208,6 +225,15 @@ class DatabaseStatus(Schema):
     bytes: int = Field(description="Size of the data folder.")
 
 
+class EncryptedSession(Schema):
+    """A session that `mooring db encrypt` encrypted, or would encrypt."""
+
+    owner: str
+    session: str
+    rows: int = Field(description="Rows that were encrypted; with --dry-run or a hold, that would be.")
+    blocked: str | None = Field(description="Why nothing more was encrypted: a legal hold, or a key that is missing.")
+
+
 class RefusedThread(Schema):
     """A thread that `mooring db import` did not import."""
 
@@ -227,3 +253,21 @@ class ImportReport(Schema):
     checkpoints: int = Field(description="Checkpoints of the imported threads, each read back and equal.")
     writes: int = Field(description="Pending writes of the imported threads.")
     refused: list[RefusedThread]
+
+
+class Stopped(Schema):
+    """What came of stopping a session's turn."""
+
+    session: str
+    stopped: bool = Field(description="Whether a turn was running, or interrupted, and is closed now.")
+
+
+class LoggedModel(Schema):
+    """What `mooring log-model` prints."""
+
+    model_uri: str = Field(description="Pass it to mlflow.pyfunc.load_model, or `mlflow models serve -m`.")
+    model_id: str
+    commit: str | None = Field(description="The commit of the code, `-dirty` behind it where files differ.")
+    registered: str | None = Field(description="Its name in the registry.")
+    version: str | None
+    alias: str | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,6 +32,8 @@ class Settings(BaseSettings):
     """The connection string of the migrator there."""
     sessions_schema: str = Field(default="mooring", validation_alias="MOORING_SCHEMA")
     """The schema that sessions are kept in."""
+    encryption_keys: str | None = Field(default=None, repr=False)
+    """Keys that sessions are encrypted under, the newest first: `NAME=BASE64 ...`, or `file:` and a path."""
     user: str | None = None
     """Whom to log in as; alice on the embedded sample."""
     profile: str | None = None
@@ -39,6 +42,20 @@ class Settings(BaseSettings):
     """The SQL warehouse that queries of Unity Catalog run on."""
     catalogs: str = ""
     """The catalogs of Unity Catalog whose tables are listed, with commas; all that the caller sees if none is named."""
+    lakebase_identity: Literal["broker", "login"] = "broker"
+    """Who connects to a Lakebase that keeps many people's sessions: the service, or each of them."""
+    approve: Literal["never", "query", "all"] = "never"
+    """Which tool calls wait for a person's approval: none, those that read rows, or all."""
+    turn_seconds: float = 270.0
+    """How long a turn of a served session may take; Databricks ends requests after 297 s."""
+    client_gone: Literal["finish", "cancel"] = "finish"
+    """What becomes of a turn whose client goes away while it streams."""
+    turns: int = 64
+    """How many turns a server runs at once, in each worker."""
+    connections: int = 16
+    """How many connections to the sessions' database a server keeps at most, in each worker."""
+    grace_seconds: float = 12.0
+    """How long running turns may go on when the server is told to end; Databricks Apps kills it after 15 s."""
     model: str = "offline"
     """Name of the chat model, such as `databricks:<endpoint>`."""
 

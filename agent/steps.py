@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+class StoppedError(Exception):
+    """There are no more steps: somebody has stopped them."""
+
+
 # A cancellation between two statements hits nothing, so it is sent until the step has ended.
 _AGAIN_SECONDS = 0.05
 # A chat model cannot be cancelled; its step is left alone, what comes of it belongs to a checkpoint that is over.
@@ -30,11 +35,15 @@ class Steps(Generic[T]):
     Args:
         generator: What to step through; nobody else may.
         cancel: Ends what a step waits for. It is called from the thread that stops, any number of times.
+        seconds: How long all of it may take, None for as long as it takes.
     """
 
-    def __init__(self, generator: Generator[T, None, None], cancel: Callable[[], None]) -> None:
+    def __init__(
+        self, generator: Generator[T, None, None], cancel: Callable[[], None], seconds: float | None = None
+    ) -> None:
         self._generator = generator
         self._cancel = cancel
+        self._end = None if seconds is None else time.monotonic() + seconds
         self._context = copy_context()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mooring-steps")
         self._closing: Future[None] | None = None
@@ -43,7 +52,17 @@ class Steps(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        return self._thread.submit(self._context.run, next, self._generator).result()
+        if self._closing is not None:
+            raise StoppedError
+        left = None if self._end is None else max(0.0, self._end - time.monotonic())
+        try:
+            # TimeoutError, when it is over.
+            return self._thread.submit(self._context.run, next, self._generator).result(left)
+        except Exception:
+            # Whatever a step that was cancelled ended with.
+            if self._closing is not None:
+                raise StoppedError from None
+            raise
 
     def stop(self) -> None:
         """Close the generator after the step that it is in, whose work is cancelled. Again it does nothing."""

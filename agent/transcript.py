@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
-from agent.conversation import tool_uses
+from agent.approvals import calls_in
+from agent.conversation import tool_uses, waiting_in
 from agent.provenance import sources_of, withholding_of
-from agent.schemas import Message, Transcript
+from agent.schemas import Message, SessionInfo, ShareInfo, Transcript
 from checkpointer import ThreadNotFoundError
 
 if TYPE_CHECKING:
-    from checkpointer import GovernedPostgresSaver
+    from checkpointer import GovernedPostgresSaver, Session
+    from checkpointer.sharing import Share
 
 _ROLES: dict[str, Literal["user", "assistant", "tool", "system"]] = {
     "human": "user",
@@ -54,6 +56,7 @@ def transcript_of(
     if not found or latest is None:
         raise ThreadNotFoundError(session, owner)
     messages: list[AnyMessage] = latest.checkpoint["channel_values"].get("messages", [])
+    waiting = calls_in(latest.pending_writes or ())
     return Transcript(
         session=session,
         owner=owner,
@@ -61,7 +64,29 @@ def transcript_of(
         created_at=found[0].created_at,
         updated_at=found[0].updated_at,
         unfinished=_unfinished(messages),
-        messages=[_message(message, messages) for message in messages],
+        messages=[_message(message, messages, waiting) for message in messages],
+    )
+
+
+def info_of(session: Session) -> SessionInfo:
+    """Return a session as listings show it."""
+    return SessionInfo(
+        session=session.thread_id,
+        title=session.title,
+        created_at=session.created_at,
+        updated_at=session.updated_at,
+        checkpoints=session.checkpoints,
+    )
+
+
+def share_of(share: Share) -> ShareInfo:
+    """Return whom a session is shared with, as listings show it."""
+    return ShareInfo(
+        session=share.thread_id,
+        owner=share.owner,
+        shared_with=share.shared_with,
+        role=share.role,
+        shared_at=share.shared_at,
     )
 
 
@@ -70,15 +95,17 @@ def _unfinished(messages: list[AnyMessage]) -> bool:
     return not isinstance(last, AIMessage) or bool(last.tool_calls)
 
 
-def _message(message: AnyMessage, messages: list[AnyMessage]) -> Message:
+def _message(message: AnyMessage, messages: list[AnyMessage], waiting: set[str]) -> Message:
     withheld = withholding_of(message)
+    uses = tool_uses([message, *(m for m in messages if isinstance(m, ToolMessage))])
+    asked = {use.id: use for use in waiting_in([message], waiting)}
     return Message(
         id=message.id,
         role=_ROLES.get(message.type, "system"),
         content=None if withheld else message.text,
         withheld=withheld,
         name=message.name,
-        tool_calls=tool_uses([message, *(m for m in messages if isinstance(m, ToolMessage))]),
+        tool_calls=[asked.get(use.id, use) if use.status == "pending" else use for use in uses],
         tool_call_id=message.tool_call_id if isinstance(message, ToolMessage) else None,
         sources=sources_of([message]),
     )

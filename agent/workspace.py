@@ -18,7 +18,7 @@ from databricks.sdk.config import Config
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.errors.platform import Unauthenticated
 
-from agent.errors import MooringError
+from agent.errors import CallerError, ScopeError
 from agent.local.ephemeral import ephemeral_surface
 from checkpointer import Principal
 from tools.unity.failures import missing_scopes
@@ -32,10 +32,6 @@ _EMAIL = "x-forwarded-email"
 # A workspace that cannot be reached is told to a person who waits for it. Reading a session waits too, and withholds
 # what it does not know about.
 _RETRY_SECONDS, _RETRY_SECONDS_OF_A_READ = 60, 10
-
-
-class CallerError(MooringError):
-    """The workspace does not say who is calling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +141,7 @@ def _verified(client_of: Callable[[int], WorkspaceClient]) -> WorkspaceCaller:
         # What the SDK says names its configuration, so that only what kind of error it was is told.
         if scopes := missing_scopes(error):
             remedy = "an administrator can add it to the user authorization of this app or endpoint; log in again then"
-            raise CallerError(f"Your login was not given the scope {scopes}", remedy) from None
+            raise ScopeError(f"Your login was not given the scope {scopes}", remedy) from None
         if isinstance(error, Unauthenticated):
             raise CallerError("The workspace does not accept your login, or no longer does", "log in again") from None
         problem = f"The workspace did not say who you are ({type(error).__name__})"

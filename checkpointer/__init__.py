@@ -12,10 +12,15 @@ with GovernedPostgresSaver.from_conn_string(runtime_dsn) as saver:
 from __future__ import annotations
 
 from checkpointer.audit import AuditLine
+from checkpointer.encryption import Keyring
 from checkpointer.errors import (
     BlockedTypeError,
     CheckpointerError,
+    ClearRowError,
     DatabaseUnavailableError,
+    EncryptedRowError,
+    EncryptionError,
+    EncryptionKeyError,
     ErasureHeldError,
     NoPrincipalError,
     NotAdministratorError,
@@ -26,6 +31,7 @@ from checkpointer.errors import (
     NotSharedError,
     PrincipalError,
     SchemaError,
+    SealBrokenError,
     SourceError,
     StaleLeaseError,
     ThreadBusyError,
@@ -39,6 +45,7 @@ from checkpointer.errors import (
     UnrebuildableError,
     UnsafeRoleError,
     UnserializableError,
+    UnstorableTextError,
     ViewerError,
     WrongThreadError,
 )
@@ -54,10 +61,15 @@ __all__ = [
     "AuditLine",
     "BlockedTypeError",
     "CheckpointerError",
+    "ClearRowError",
     "DatabaseUnavailableError",
+    "EncryptedRowError",
+    "EncryptionError",
+    "EncryptionKeyError",
     "ErasureHeldError",
     "Expired",
     "GovernedPostgresSaver",
+    "Keyring",
     "LabelReason",
     "MessageReasons",
     "NoPrincipalError",
@@ -72,6 +84,7 @@ __all__ = [
     "Retention",
     "Run",
     "SchemaError",
+    "SealBrokenError",
     "Session",
     "Share",
     "SourceError",
@@ -87,6 +100,7 @@ __all__ = [
     "UnrebuildableError",
     "UnsafeRoleError",
     "UnserializableError",
+    "UnstorableTextError",
     "ViewerError",
     "WrongThreadError",
     "acting_as",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checkpointer.errors import ThreadIdError
-from checkpointer.principal import storable
+from checkpointer.principal import MAX_NAME, storable
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -106,9 +106,12 @@ def valid_owner(owner: object) -> str | None:
     """Return the owner of a thread as text; None where none is named.
 
     Raises:
-        ThreadIdError: It holds NUL or a lone surrogate.
+        ThreadIdError: It is longer than any principal's, or holds NUL or a lone surrogate.
     """
     text = "" if owner is None else str(owner)
+    if len(text) > MAX_NAME:
+        msg = f"An owner's name has at most {MAX_NAME} characters."
+        raise ThreadIdError(msg)
     if not storable(text):
         msg = "An owner's name holds no NUL character and no lone surrogate."
         raise ThreadIdError(msg)

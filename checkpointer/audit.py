@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from checkpointer.errors import ThreadNotFoundError
 from checkpointer.operations import Operation, Statement
 from checkpointer.principal import storable
-from checkpointer.sessions import Session
+from checkpointer.sessions import Session, session_of
 from checkpointer.sharing import ShareRole
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ def break_glass(owner: str, thread_id: str, reason: str) -> Operation[Session]:
     [rows] = yield [Statement("broken_session", params)]
     if not rows:
         raise ThreadNotFoundError(thread_id, owner)
-    return Session(*rows[0])
+    return session_of(rows[0])

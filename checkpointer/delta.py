@@ -91,7 +91,7 @@ class _PartRow(NamedTuple):
 
 def _found(serde: SerializerProtocol, rows: Sequence[tuple[Any, ...]], channel: str) -> _Found:
     chain: list[str] = []
-    for _, checkpoint_id, _, refs, state in rows[1:]:
+    for _, checkpoint_id, _, refs, state, _ in rows[1:]:
         if checkpoint_id in chain:
             break  # parents that go round in a circle
         chain.append(checkpoint_id)

@@ -13,14 +13,16 @@ from checkpointer.errors import NotOpenError
 from checkpointer.leases import current_lease
 from checkpointer.principal import Principal, current_principal
 from checkpointer.runner import AsyncRunner, SyncRunner
+from checkpointer.sealing import sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
 
     from langchain_core.runnables import RunnableConfig
 
     from checkpointer.company import Company
+    from checkpointer.encryption import Keyring
     from checkpointer.labels import LabelsOf
     from checkpointer.memo import Memory
     from checkpointer.operations import Context, Operation
@@ -41,6 +43,7 @@ class Driven(BaseCheckpointSaver[int]):
     _principal: Principal | PrincipalSource | None
     _retention: Retention | None
     _labels_of: LabelsOf
+    _encryption: Keyring | Callable[[], Keyring] | None
     _pool: tuple[int, int, float, float]
     _memory: Memory
     _runs: Runs
@@ -121,15 +124,22 @@ class Driven(BaseCheckpointSaver[int]):
     def _context(self) -> Context:
         return operations.Context(self.serde, self._memory, self._labels_of, self._retention)
 
+    def _told(self, operation: Operation[T]) -> Operation[T]:
+        """Return an operation as the database sees it: encrypted where this saver encrypts."""
+        operation, ring = operations.explained(operation), self._encryption
+        if ring is None:
+            return operation
+        return sealed(operation, ring() if callable(ring) else ring, self.serde)
+
     def _run(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
-        operation = operations.explained(operation)
+        operation = self._told(operation)
         runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, SyncRunner):
             return runner.run(operation, who, thread)
         return self._on(runner, runner.run(operation, who, thread))
 
     async def _arun(self, operation: Operation[T], who: Principal | None, where: Address | None = None) -> T:
-        operation = operations.explained(operation)
+        operation = self._told(operation)
         runner, thread = self._runner(), where.thread if where else None
         if isinstance(runner, AsyncRunner):
             return await runner.run(operation, who, thread)

@@ -44,7 +44,7 @@ from checkpointer.messages import (
     plain_to_json,
 )
 from checkpointer.principal import storable
-from checkpointer.serializer import dump, load
+from checkpointer.serializer import dump, encrypted_text, load
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -394,10 +394,10 @@ class Decoder:
         assert isinstance(item, Item)
         if item.kind in MESSAGE_KINDS:
             if self._again(position):
-                mould = self.items[position] = MessageMould(item.kind, item.message or "")
+                mould = self.items[position] = MessageMould(item.kind, item.message or encrypted_text(item.value))
                 message = mould.cast()
             else:
-                message = message_from_json(item.kind, item.message or "")
+                message = message_from_json(item.kind, item.message or encrypted_text(item.value))
             if self.marks is not None and position not in self.marks.marked:
                 self.marks.marked.add(position)
                 mark = fingerprint(message)

@@ -179,6 +179,46 @@ class NotAuditorError(CheckpointerError):
         )
 
 
+class EncryptionError(CheckpointerError):
+    """Something is not encrypted as it has to be. Nothing of it is handed out."""
+
+
+class EncryptionKeyError(EncryptionError, ValueError):
+    """A key cannot be used. No message shows anything of it."""
+
+
+class ClearRowError(EncryptionError):
+    """A saver that encrypts met something that is stored in the clear."""
+
+    def __init__(self, owner: str, thread_id: str) -> None:
+        super().__init__(
+            f"Something of thread {thread_id!r} of {owner!r} is stored in the clear, and this saver encrypts, so it is "
+            "not believed. An administrator encrypts what was stored before with `mooring db encrypt`."
+        )
+
+
+class EncryptedRowError(EncryptionError):
+    """Something is encrypted under a key that is not known here."""
+
+    def __init__(self, key: str | None = None) -> None:
+        under = f"under the key {key!r}" if key else "and this saver has no key"
+        super().__init__(
+            f"It is encrypted, {under}. Open the saver with that key among its own: `encryption=Keyring(...)`, for the "
+            "agent MOORING_ENCRYPTION_KEYS."
+        )
+
+
+class SealBrokenError(EncryptionError):
+    """Something was encrypted under another key of this name, changed, or moved here from another place."""
+
+    def __init__(self, owner: str, thread_id: str, key: str) -> None:
+        super().__init__(
+            f"Something of thread {thread_id!r} of {owner!r} is not what was encrypted there under the key {key!r}: it "
+            "was changed or moved in the database, or the key of that name is another one. Look at the key first; else "
+            "restore the row from a backup."
+        )
+
+
 class BlockedTypeError(CheckpointerError, TypeError):
     """A value's type is not on the allow-list, so it could not be read back as what it is.
 
@@ -203,6 +243,13 @@ class UnrebuildableError(CheckpointerError, TypeError):
             f"It holds what cannot be rebuilt here: {', '.join(types)}. Install the packages that the graph was run "
             "with, in the same versions."
         )
+
+
+class UnstorableTextError(CheckpointerError, ValueError):
+    """A name or an id cannot be stored, nor looked for. Nothing was stored."""
+
+    def __init__(self, what: str, why: str) -> None:
+        super().__init__(f"A {what} {why}. The database cannot hold it, and nothing was stored: choose another.")
 
 
 class SourceError(CheckpointerError):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from checkpointer.principal import Principal
     from checkpointer.renewals import Driver, Renewals
 
-OnBusy = Literal["reject", "wait"]
+OnBusy = Literal["reject", "wait", "take"]
 
 # Between looks at a thread that is held by another run.
 _FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
@@ -96,13 +96,14 @@ class Run:
         wait_seconds: float | None,
         lease_seconds: float,
     ) -> None:
-        if on_busy not in ("reject", "wait"):
-            msg = f"on_busy is 'reject' or 'wait', not {on_busy!r}."
+        if on_busy not in ("reject", "wait", "take"):
+            msg = f"on_busy is 'reject', 'wait' or 'take', not {on_busy!r}."
             raise ValueError(msg)
         self._driver = driver
         self._renewals = renewals
         self._who = who
         self._where = where
+        self._takes = on_busy == "take"
         self._patience = 0.0 if on_busy == "reject" else wait_seconds
         self._seconds = lease_seconds
         self._lease: Lease | None = None
@@ -202,7 +203,7 @@ class Run:
         end = None if self._patience is None else time.monotonic() + self._patience
         pause = _FIRST_LOOK
         while True:
-            if is_dead(self._last.holder):
+            if self._last.holder and (self._takes or is_dead(self._last.holder)):
                 yield 0.0, self._last.fence
             left = pause if end is None else end - time.monotonic()
             # One that was released since it was refused is taken at the next try.

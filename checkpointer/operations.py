@@ -20,6 +20,7 @@ from psycopg import DatabaseError
 from psycopg.errors import RestrictViolation, UniqueViolation
 
 from checkpointer.errors import (
+    EncryptedRowError,
     NotAuditorError,
     ThreadExistsError,
     ThreadHeldError,
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
     from checkpointer.retention import Retention
 
 # What the functions of the schema raise: under a lease that is no longer the latest, for a viewer who writes to a
-# thread, for anybody else who may not, and for whoever breaks the glass and is no auditor.
-STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR = "MRG02", "MRG03", "MRG04", "MRG05"
+# thread, for anybody else who may not, for whoever breaks the glass and is no auditor, and for what cannot be moved
+# without its key.
+STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR, IS_SEALED = "MRG02", "MRG03", "MRG04", "MRG05", "MRG07"
 
 T = TypeVar("T")
 
@@ -84,6 +86,7 @@ def explained(operation: Operation[T]) -> Operation[T]:
         ViewerError: The thread is shared for reading only.
         ThreadNotFoundError: There is no such thread of the owner's, or it is not shared.
         NotAuditorError: Only auditors may.
+        EncryptedRowError: It is encrypted, and would be moved without its key.
     """
     try:
         return (yield from operation)
@@ -97,6 +100,8 @@ def explained(operation: Operation[T]) -> Operation[T]:
             raise NotAuditorError from error
         if error.sqlstate == NO_THREAD:
             raise ThreadNotFoundError(named, owner) from error
+        if error.sqlstate == IS_SEALED:
+            raise EncryptedRowError from error
         raise
 
 
@@ -151,7 +156,7 @@ def delete_for_runs(ctx: Context, owner: str, run_ids: Sequence[str]) -> Operati
 
 def copy_thread(owner: str, source: str, target: str) -> Operation[None]:
     """Copy a whole thread, the complete parent chain included."""
-    params = {"owner": owner, "source": source, "target": target, "maker": f"copy {uuid4()}"}
+    params = {"owner": owner, "source": source, "target": target, "maker": f"copy {uuid4()}", "places": None}
     try:
         yield [Statement(name, params) for name in ("copy_content", "copy_checkpoints", "copy_writes")]
     except UniqueViolation as error:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
 # Longer than any Postgres role name (63 bytes) and any e-mail address (254), short enough for an index.
-_MAX_NAME = 255
+MAX_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Principal:
     sees: Callable[[str], str | None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.name or len(self.name) > _MAX_NAME:
-            msg = f"A principal's name is a text of 1 to {_MAX_NAME} characters."
+        if not self.name or len(self.name) > MAX_NAME:
+            msg = f"A principal's name is a text of 1 to {MAX_NAME} characters."
             raise PrincipalError(msg)
         if not all(map(storable, (self.name, *self.groups))):
             msg = "A name of a principal or a group holds no NUL character and no lone surrogate."

@@ -25,7 +25,7 @@ def prune(ctx: Context, owner: str, thread_ids: Sequence[str], strategy: str) ->
         yield from delete_thread(ctx, owner, thread_ids)
         return
     if strategy != "keep_latest":
-        msg = f"Unknown strategy {strategy!r}. Use 'keep_latest' or 'delete'."
+        msg = f"Unknown strategy {strategy!r:.80}. Use 'keep_latest' or 'delete'."
         raise ValueError(msg)
     params = {"owner": owner, "thread_ids": list(thread_ids), "counters": COUNTERS}
     heads = yield from _prune(params, "prune_plain", "opaque_heads")

@@ -22,10 +22,11 @@ from checkpointer.answers import Answers
 from checkpointer.arrays import Ints, Texts, with_arrays
 from checkpointer.attempts import Attempts, unreachable
 from checkpointer.errors import NotBelievedError, NotPermittedError, WrongThreadError
-from checkpointer.operations import A_VIEWER, NO_AUDITOR, NO_THREAD, STALE_LEASE, Operation, Row, Statement
+from checkpointer.operations import A_VIEWER, IS_SEALED, NO_AUDITOR, NO_THREAD, STALE_LEASE, Operation, Row, Statement
 from checkpointer.poolers import Preparing
 from checkpointer.queries import queries
 from checkpointer.stalls import StallWatch, Watched
+from checkpointer.texts import REFUSED, refused_text
 from checkpointer.turns import Turns
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ Conninfo = str | Callable[[], str]
 
 # What the functions of the schema raise: a principal that is not believed, and labels that another catalog knows about.
 _NOT_BELIEVED, _UNANSWERED = "MRG01", "MRG06"
-_EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR)
+_EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR, IS_SEALED)
 # Times that a statement asks about labels; each time it learns of all that there are then.
 _QUESTIONS = 3
 # Rows and items that are decoded on the event loop; more of them would keep its other tasks waiting.
@@ -100,8 +101,14 @@ class _Runner:
             raise NotBelievedError(principal.name)
         return rest
 
-    def passed_on(self, error: psycopg.Error, principal: Principal | None) -> psycopg.Error:
+    def passed_on(
+        self, error: psycopg.Error | UnicodeEncodeError, principal: Principal | None, statements: Sequence[Statement]
+    ) -> psycopg.Error:
         """Return an error that the operation itself knows how to explain; raise any other."""
+        if isinstance(error, REFUSED) and (refused := refused_text(error, statements)):
+            raise refused from None  # Python's own quotes the text
+        if isinstance(error, UnicodeEncodeError):
+            raise error
         if error.sqlstate == _NOT_BELIEVED and principal is not None:
             raise NotBelievedError(principal.name) from error
         if isinstance(error, psycopg.IntegrityError) or error.sqlstate in _EXPLAINED:
@@ -157,8 +164,8 @@ class SyncRunner(_Runner):
             while True:
                 try:
                     results = self._trip(statements, principal)
-                except psycopg.DatabaseError as error:
-                    statements = operation.throw(self.passed_on(error, principal))
+                except (psycopg.DatabaseError, UnicodeEncodeError) as error:
+                    statements = operation.throw(self.passed_on(error, principal, statements))
                 else:
                     statements = operation.send(results)
         except StopIteration as stop:
@@ -259,8 +266,8 @@ class AsyncRunner(_Runner):
             while True:
                 try:
                     results = await self._trip(statements, principal)
-                except psycopg.DatabaseError as error:
-                    statements = operation.throw(self.passed_on(error, principal))
+                except (psycopg.DatabaseError, UnicodeEncodeError) as error:
+                    statements = operation.throw(self.passed_on(error, principal, statements))
                 else:
                     if sum(map(len, results)) + sum(s.held for s in statements) < _MANY_ROWS:
                         statements = operation.send(results)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
+    from checkpointer.encryption import Keyring
     from checkpointer.lakebase import Identity
     from checkpointer.retention import Retention
     from checkpointer.runner import AsyncRunner, Conninfo, SyncRunner
@@ -46,7 +47,10 @@ class GovernedPostgresSaver(Contract, Governance):
         schema: Where `migrate` put the tables.
         principal: Used where none is bound; for scripts of one user. Or a function that is asked at every call, for
             a server that knows who calls: it gets the call's config, and returns None for nobody.
-        serde: A serializer of your own, for instance LangGraph's `EncryptedSerializer`.
+        serde: A serializer of your own. `EncryptedSerializer` of LangGraph's is one, which leaves metadata, titles and
+            small values in the clear; `encryption` does not.
+        encryption: Keys that everything which a user gave is encrypted under, or what is asked for them at every call;
+            what is stored in the clear is then refused.
         retention: The policy for threads that have none of their own; it takes effect with `expire`. Only a saver with
             a policy, be it `Retention()`, makes reads count as use where a policy asks for that.
         sources_of: Names the tables, as `catalog.schema.table`, that a value of the state was derived from, besides
@@ -64,6 +68,7 @@ class GovernedPostgresSaver(Contract, Governance):
 
     Raises:
         SchemaError, UnsafeRoleError: On entering, when the schema or the role is not fit for use.
+        EncryptionError: From every call that meets something which is not encrypted as it has to be.
         NoPrincipalError: From every call, when no principal is bound.
     """
 
@@ -74,6 +79,7 @@ class GovernedPostgresSaver(Contract, Governance):
         schema: str = "mooring",
         principal: Principal | PrincipalSource | None = None,
         serde: SerializerProtocol | None = None,
+        encryption: Keyring | Callable[[], Keyring] | None = None,
         retention: Retention | None = None,
         sources_of: Callable[[Any], Iterable[str]] | None = None,
         allowed_types: Iterable[type | tuple[str, str]] = (),
@@ -87,6 +93,7 @@ class GovernedPostgresSaver(Contract, Governance):
         self._conninfo = conninfo
         self._schema = schema
         self._principal = principal
+        self._encryption = encryption
         self._retention = retention
         self._labels_of = hook(sources_of)
         self._pool = (min_size, max_size, timeout, stall_timeout)
@@ -231,7 +238,8 @@ class GovernedPostgresSaver(Contract, Governance):
 
         Args:
             config: Names the thread; every namespace of it is meant.
-            on_busy: Whether a thread that another run holds raises ThreadBusyError, or is waited for.
+            on_busy: Whether a thread that another run holds raises ThreadBusyError, is waited for, or taken from it:
+                that run stores nothing more then.
             wait_seconds: How long to wait for it; None for as long as it takes.
             lease_seconds: How long the lease lasts when the process dies. It is renewed three times as often.
 

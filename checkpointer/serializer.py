@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import struct
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import ormsgpack
 from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_event_listener
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from checkpointer.errors import BlockedTypeError, UnserializableError
+from checkpointer.errors import BlockedTypeError, EncryptedRowError, UnserializableError
 from checkpointer.labels import Withheld
 from checkpointer.messages import is_plain, plain_to_json
 
@@ -31,6 +31,9 @@ _SIMPLE = 7
 _SIMPLE_TYPES = frozenset({str, int, float, bool, list, dict})
 # What begins with where a checkpoint's list of messages is among its references, for SQL to read.
 _MARKED = 8
+# Ciphertext, which only `checkpointer.sealing` opens.
+SEALED = 9
+MARK_BYTES = struct.calcsize(">BII")
 # Anything that would come back as something else is passed by.
 _EXACTLY = (
     ormsgpack.OPT_PASSTHROUGH_DATACLASS
@@ -83,6 +86,7 @@ def load(serde: SerializerProtocol, stored: bytes) -> Any:
 
     Raises:
         BlockedTypeError: It holds a type that `serde` may not rebuild.
+        EncryptedRowError: It is encrypted.
     """
     tag = stored[0]
     if tag == _SIMPLE:
@@ -90,11 +94,32 @@ def load(serde: SerializerProtocol, stored: bytes) -> Any:
     if tag == _PLAIN:
         return json.loads(stored[1:])
     if tag == _MARKED:
-        return load(serde, stored[struct.calcsize(">BII") :])
+        return load(serde, stored[MARK_BYTES:])
     if tag == _NAMED:
         end = 2 + stored[1]
         return _load(serde, (stored[2:end].decode(), stored[end:]))
+    if tag == SEALED:
+        raise EncryptedRowError(key_name(stored))
     return _load(serde, (_TYPES[tag], stored[1:]))
+
+
+def encrypted_text(stored: bytes | None) -> NoReturn:
+    """Refuse a message that is not there as text.
+
+    Raises:
+        EncryptedRowError: It is encrypted.
+    """
+    raise EncryptedRowError(key_name(stored or b""))
+
+
+def key_name(sealed: bytes) -> str:
+    """Return the name of the key that something says it is encrypted under; anything, where it was tampered with."""
+    return sealed[2 : 2 + sealed[1]].decode("ascii", "replace") if len(sealed) > 1 else ""
+
+
+def is_marked(stored: bytes) -> bool:
+    """Tell whether two numbers stand before what `dump` wrote, in its first MARK_BYTES."""
+    return stored[0] == _MARKED
 
 
 def marked(stored: bytes, first: int, last: int) -> bytes:

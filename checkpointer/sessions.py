@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from checkpointer.errors import ThreadNotFoundError
-from checkpointer.operations import Operation, Statement
+from checkpointer.errors import EncryptedRowError, ThreadNotFoundError
+from checkpointer.operations import Operation, Row, Statement
 from checkpointer.principal import storable
 
 if TYPE_CHECKING:
@@ -30,7 +30,19 @@ def list_sessions(owner: str, thread_id: str | None, limit: int) -> Operation[Se
     """Return the owner's sessions, the one used last first."""
     params = {"owner": owner, "thread_id": thread_id, "limit": limit}
     [rows] = yield [Statement("sessions", params)]
-    return [Session(*row) for row in rows]
+    return [session_of(row) for row in rows]
+
+
+def session_of(row: Row) -> Session:
+    """Return a row of the query `sessions`.
+
+    Raises:
+        EncryptedRowError: Its title is encrypted.
+    """
+    *known, sealed_title, _ = row
+    if sealed_title is not None:
+        raise EncryptedRowError
+    return Session(*known)
 
 
 def rename(owner: str, thread_id: str, title: str | None) -> Operation[None]:
@@ -38,6 +50,7 @@ def rename(owner: str, thread_id: str, title: str | None) -> Operation[None]:
     if title is not None and not storable(title):
         msg = "A title holds no NUL character and no lone surrogate."
         raise ValueError(msg)
-    [rows] = yield [Statement("rename", {"owner": owner, "thread_id": thread_id, "title": title})]
+    params = {"owner": owner, "thread_id": thread_id, "title": title, "sealed_title": None}
+    [rows] = yield [Statement("rename", params)]
     if not rows:
         raise ThreadNotFoundError(thread_id)

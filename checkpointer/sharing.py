@@ -35,7 +35,7 @@ class Share:
 def share(owner: str, thread_id: str, with_: str, role: ShareRole) -> Operation[None]:
     """Share a thread of the owner's; who has it already gets the role."""
     if role not in ("viewer", "editor"):
-        msg = f"A role is 'viewer' or 'editor', not {role!r}."
+        msg = f"A role is 'viewer' or 'editor', not {role!r:.80}."
         raise ValueError(msg)
     [[(shared,)]] = yield [Statement("share", {"thread_id": thread_id, **_grantee(owner, with_), "role": role})]
     if not shared:
@@ -75,7 +75,9 @@ def transfer(owner: str, thread_id: str, to: str) -> Operation[None]:
     if to == owner:
         msg = f"Thread {thread_id!r} is yours already."
         raise ValueError(msg)
-    [[(given, busy)]] = yield [Statement("transfer", {"thread_id": thread_id, "to": Principal(to).name})]
+    params = {"owner": owner, "thread_id": thread_id, "to": Principal(to).name}
+    clear = dict.fromkeys(("places", "other_id", "other_places"))
+    [[(given, busy)]] = yield [Statement("transfer", {**params, **clear})]
     if busy is not None:
         raise ThreadBusyError(thread_id, busy)
     if given is None:

@@ -66,6 +66,8 @@ def parse(sql: str, dialect: Dialect) -> tuple[exp.Query, list[Token]]:
         raise QueryRefusedError("The query was not run: it is nested too deeply.") from None
     except SqlglotError as error:
         raise QueryRefusedError(f"The query was not run: {_where(error)}") from None
+    except Exception:  # noqa: BLE001 - the parser has faults of its own, and what it cannot read is not run
+        raise QueryRefusedError("The query was not run: its SQL cannot be read.") from None
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise QueryRefusedError("The query was not run: it must be exactly one SELECT.")
     _refuse_writes(statements[0])
@@ -89,6 +91,18 @@ def calls(tokens: Sequence[Token]) -> list[Token]:
             if before is not None and before.token_type is TokenType.DOT:
                 raise QueryRefusedError("The query was not run: functions may not be called by a schema's name.")
     return called
+
+
+def name_parts(text: str, dialect: type[Dialect]) -> list[exp.Identifier]:
+    """Split a table's name as SQL spells it into its parts; [] where it is none."""
+    if not is_text(text):
+        return []
+    try:
+        parts = exp.to_table(text, dialect=dialect).parts
+    except Exception:  # noqa: BLE001 - whatever the parser fails with, it is no name
+        return []
+    names = [part for part in parts if isinstance(part, exp.Identifier)]
+    return names if len(names) == len(parts) else []
 
 
 def refuse_unknown(called: set[str], known: frozenset[str]) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.db import db
 from agent.cli.lakebase import lakebase
-from agent.cli.options import As, Continue, Format, Model, Name, Output, Owner, Profile, SessionName, Since
+from agent.cli.options import As, Continue, Decision, Format, Model, Name, Output, Owner, Profile, SessionName, Since
 from agent.cli.sessions import sessions
 
 app = typer.Typer(
@@ -71,6 +71,22 @@ def ask(
 
 
 @app.command()
+def approve(
+    session: Name,
+    call: Annotated[str, typer.Argument(metavar="CALL", help="Its id, as the session shows it.")],
+    decision: Annotated[Decision, typer.Argument(help="Whether it may run.")],
+    as_: As = None,
+    profile: Profile = None,
+    owner: Owner = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Let a tool call run that waits for approval, or refuse it, and go on with its turn."""
+    from agent.cli.chat import run_approve
+
+    run_approve(session, call, decision is Decision.YES, as_, owner, output, profile)
+
+
+@app.command()
 def audit(
     session: Annotated[str | None, typer.Option("--session", "-s", metavar="NAME", help="Sessions so named.")] = None,
     user: Annotated[str | None, typer.Option(metavar="NAME", help="What this person did, or others with them.")] = None,
@@ -92,6 +108,46 @@ def doctor(as_: As = None, profile: Profile = None, model: Model = None, output:
     from agent.cli.doctor import run_doctor
 
     run_doctor(as_, profile, model, output)
+
+
+@app.command()
+def log_model(
+    register: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Register it, in Unity Catalog as catalog.schema.name.")
+    ] = None,
+    alias: Annotated[str | None, typer.Option(metavar="NAME", help="Move this alias to the new version.")] = None,
+    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="Log it to this experiment.")] = None,
+    commit: Annotated[str | None, typer.Option(metavar="SHA", help="The code's, where there is no repository.")] = None,
+    model: Model = None,
+    warehouse: Annotated[
+        str | None, typer.Option(metavar="ID", help="It will query this one (DATABRICKS_WAREHOUSE_ID).")
+    ] = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Log the agent as an MLflow model, where MLFLOW_TRACKING_URI says, and print its address."""
+    from agent.cli.serving import run_log_model
+
+    run_log_model(register, alias, experiment, commit, model, warehouse, output)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="DATABRICKS_APP_PORT goes before the default.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
+) -> None:
+    """Serve the agent over HTTP, to callers with a token, or as a Databricks App."""
+    from agent.cli.serving import run_serve
+
+    run_serve(host, port, workers)
+
+
+@app.command()
+def token(as_: As = None) -> None:
+    """Print a bearer token for `mooring serve` on this machine."""
+    from agent.cli.serving import run_token
+
+    run_token(as_)
 
 
 @app.command()

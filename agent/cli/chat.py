@@ -1,4 +1,4 @@
-"""`mooring chat` and `mooring ask`."""
+"""`mooring chat`, `mooring ask` and `mooring approve`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from agent.approvals import ApprovalError
 from agent.cli.failures import report
 from agent.cli.options import Format
 from agent.cli.output import print_json
@@ -41,8 +42,10 @@ def run_chat(
         if talking:
             screen.line(f"Session {conversation.session}. Ask about your tables; Ctrl-D leaves.", style="dim")
         code |= _shown(conversation, screen, conversation.finish())
+        code |= _decided(conversation, screen) if talking else 0
         for question in _typed() if talking else _piped(screen):
             code |= _shown(conversation, screen, conversation.ask(question))
+            code |= _decided(conversation, screen) if talking else 0
         if talking:
             screen.line(f"Go on with: mooring chat {_named(conversation)}", style="dim")
     if code and not talking:
@@ -78,6 +81,40 @@ def run_ask(
             raise
 
 
+def run_approve(
+    session: str,
+    call: str,
+    approved: bool,
+    user: str | None,
+    owner: str | None,
+    output: Format,
+    profile: str | None = None,
+) -> None:
+    """Decide about a call that waits, and show what comes of it."""
+    with open_conversation(user, session, False, None, owner, profile) as conversation:
+        events = conversation.decide({call: approved})
+        if output is Format.JSON:
+            print_json(_last(events))
+        else:
+            Screen().show(events)
+
+
+def _decided(conversation: Conversation, screen: Screen) -> int:
+    """Ask a person on a terminal about each call that waits, until none does."""
+    code = 0
+    while waiting := conversation.waiting():
+        for use in waiting:
+            try:
+                answer = input(f"Run {use.name} ({use.id})? [y/N] ")
+            except (EOFError, KeyboardInterrupt):
+                print()  # noqa: T201 - the cursor is behind the prompt
+                screen.line(f"It waits: mooring approve {conversation.session} {use.id} yes|no", style="dim")
+                return code
+            decision = {use.id or "": answer.strip().lower() in ("y", "yes")}
+            code |= _shown(conversation, screen, conversation.decide(decision))
+    return code
+
+
 def _named(conversation: Conversation) -> str:
     owner = f" --owner {conversation.owner}" if conversation.owner else ""
     return f"--session {conversation.session}{owner}"
@@ -90,13 +127,17 @@ def _shown(conversation: Conversation, screen: Screen, events: Iterable[Event]) 
     except KeyboardInterrupt:
         conversation.stop()
         screen.line(_STOPPED, style="dim")
-    except TurnError as error:
+    except (TurnError, ApprovalError) as error:
         return report(error)
     return 0
 
 
 def _answer(conversation: Conversation, question: str) -> Answer:
-    *_, last = conversation.ask(question)
+    return _last(conversation.ask(question))
+
+
+def _last(events: Iterable[Event]) -> Answer:
+    *_, last = events
     assert isinstance(last, Answered)
     return last.answer
 

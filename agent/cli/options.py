@@ -17,6 +17,13 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class Decision(StrEnum):
+    """Whether a call may run."""
+
+    YES = "yes"
+    NO = "no"
+
+
 class ShareRole(StrEnum):
     """What somebody may do whom a session is shared with."""
 

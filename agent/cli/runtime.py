@@ -9,11 +9,9 @@ from uuid import uuid4
 
 import typer
 
-from agent.catalogs import DATABRICKS_SQL, catalog_of, unity_catalog_of
-from agent.conversation import Conversation
 from agent.database import open_database
 from agent.errors import MooringError
-from agent.graph import build_graph
+from agent.host import converse
 from agent.identity import Caller, log_in, profile_of, workspace_caller
 from agent.memory import saver_of, saver_of_workspace
 from agent.models import load_model
@@ -23,8 +21,8 @@ from checkpointer import GovernedPostgresSaver, acting_as
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agent.conversation import Conversation
     from agent.workspace import WorkspaceCaller
-    from tools import Catalog
 
 
 class NobodyError(MooringError):
@@ -87,23 +85,19 @@ def open_conversation(
     settings = Settings()
     name = settings.model if model is None else model
     profile = profile_of(settings, user, profile)
-    # Refused before a server is started; one of a workspace is called as whom it proves.
-    chat_model = load_model(name) if profile is None else None
-    with ExitStack() as stack:
-        memory = stack.enter_context(open_memory(user, profile))
+    if profile is None:
+        load_model(name)  # refused before a server is started; one of a workspace is called as whom it proves
+    with open_memory(user, profile) as memory:
         if session is None and continue_:
             latest = memory.saver.sessions(owner=owner, limit=1)
             if not latest:
                 raise NoSessionError
             session = latest[0].thread_id
         session = session or uuid4().hex[:12]
-        if isinstance(memory.caller, Caller):
-            catalog: Catalog = stack.enter_context(catalog_of(settings, memory.caller))
-            graph = build_graph(chat_model or load_model(name), memory.saver)
-        else:
-            catalog = stack.enter_context(unity_catalog_of(settings, memory.caller, session, _tell))
-            graph = build_graph(load_model(name, memory.caller.client), memory.saver, dialect=DATABRICKS_SQL)
-        yield Conversation(graph, memory.saver, memory.caller, catalog, session, owner)
+        with converse(
+            settings, memory.saver, memory.caller, session, owner, model=name, progress=_tell
+        ) as conversation:
+            yield conversation
 
 
 def _tell(sentence: str) -> None:

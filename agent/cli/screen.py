@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
-from agent.conversation import Answered, Event, GivenUp, Resumed, Token, ToolFinished, ToolStarted
+from agent.conversation import Answered, Event, GivenUp, Resumed, Said, Token, ToolFinished, ToolStarted, Waiting
 from agent.provenance import sources_of, withholding_of
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Screen:
                     if live:
                         live.update(Markdown(printable(streamed)))
                     continue
+                if isinstance(event, Said):
+                    continue
                 if live:
                     live.stop()
                 live, streamed = None, ""
@@ -65,6 +67,11 @@ class Screen:
                     if status:
                         status.stop()
                     self._answer(event.answer.answer)
+                elif isinstance(event, Waiting):
+                    if status:
+                        status.stop()
+                    self.line(f"Waits for approval, as call {event.use.id}:", style="bold")
+                    self.call(event.use.name, event.use.args)
                 elif isinstance(event, Resumed):
                     self.line("Finishing the turn that was interrupted.", style="dim")
                 elif isinstance(event, GivenUp):

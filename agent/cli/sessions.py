@@ -40,19 +40,10 @@ def list_(as_: As = None, profile: Profile = None, output: Output = Format.TEXT)
     """List your sessions, the one used last first."""
     from agent.cli.runtime import open_memory
     from agent.cli.screen import Screen
-    from agent.schemas import SessionInfo
+    from agent.transcript import info_of
 
     with open_memory(as_, profile) as memory:
-        found = [
-            SessionInfo(
-                session=s.thread_id,
-                title=s.title,
-                created_at=s.created_at,
-                updated_at=s.updated_at,
-                checkpoints=s.checkpoints,
-            )
-            for s in memory.saver.sessions()
-        ]
+        found = [info_of(each) for each in memory.saver.sessions()]
     if output is Format.JSON:
         print_json(found)
         return
@@ -170,13 +161,10 @@ def unshare(name: Name, with_: With, as_: As = None, profile: Profile = None) ->
 def shares(name: NameOrAll = None, as_: As = None, profile: Profile = None, output: Output = Format.TEXT) -> None:
     """List whom a session is shared with; without a name, all your shares, and what others share with you."""
     from agent.cli.runtime import open_memory
-    from agent.schemas import ShareInfo
+    from agent.transcript import share_of
 
     with open_memory(as_, profile) as memory:
-        infos = [
-            ShareInfo(session=s.thread_id, owner=s.owner, shared_with=s.shared_with, role=s.role, shared_at=s.shared_at)
-            for s in memory.saver.shares(name)
-        ]
+        infos = [share_of(each) for each in memory.saver.shares(name)]
     if output is Format.JSON:
         print_json(infos)
         return

@@ -10,7 +10,7 @@ grant execute on function :"schema".groups(), :"schema".shared(boolean), :"schem
 grant select on :"schema".migrations, :"schema".threads, :"schema".contents, :"schema".checkpoints, :"schema".writes,
   :"schema".shares, :"schema".audit to :"login_role";
 grant select (owner, thread, position, kind, label_set, envelope) on :"schema".items to :"login_role";
-grant execute on function :"schema".held(bigint), :"schema".conversation_refs(int[], bytea), :"schema".readable_json(text),
+grant execute on function :"schema".administers(), :"schema".held(bigint), :"schema".conversation_refs(int[], bytea), :"schema".readable_json(text),
   :"schema".text_of(jsonb), :"schema".label_sources(), :"schema".uuid_of(text[]), :"schema".why(text, text)
   to :"login_role";
 grant select on :"schema".conversation, :"schema".sessions, :"schema".messages, :"schema".tool_calls to :"login_role";

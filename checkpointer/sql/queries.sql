@@ -26,7 +26,7 @@ select * from :"schema".get_parts(
 -- Of each thread, its index gives the newest below where the listing is, and below the checkpoint `before`, of which there
 -- is one in each namespace; where there is none, ids are compared.
 with target as materialized (
-  select c.*, t.thread_id, t.epoch, t.next_message, t.next_value, t.label_sets
+  select c.*, t.thread_id, t.epoch, t.next_message, t.next_value, t.label_sets, t.places
   from :"schema".threads t
   cross join lateral (
     select case when t.id = %(after_thread)s::bigint then %(after_seq)s::bigint end as after_seq,
@@ -56,7 +56,7 @@ with target as materialized (
 
 -- name: parts
 -- The checkpoints, their pending writes, and every item that either refers to, each item once, but for those that the
--- caller has of a thread without labels; 'x' and 's' as `get_parts` tells what is withheld.
+-- caller has of a thread without labels; 'x', 's' and 'p' as `get_parts` has them.
 pending as materialized (
   select w.* from target join :"schema".writes w
     on w.thread = target.thread and w.ns = target.ns and w.checkpoint_id = target.checkpoint_id
@@ -87,6 +87,9 @@ content as materialized (
 select 'c' as part, thread, seq, thread_id, ns, checkpoint_id, parent_id as extra, metadata as text, refs, state as bytes,
        metadata_value as more, epoch, next_message as n, next_value as m
 from target
+union all
+select 'p', thread, 0, null, null, null, null, null, null, places, null, 0, 0, 0
+from target where places is not null
 union all
 select 'w', thread, 0, null, ns, checkpoint_id, task_id, channel, refs, value, convert_to(task_path, 'UTF8'), 0, idx, 0
 from pending
@@ -263,7 +266,11 @@ where i.thread = chosen.id and not (i.position <@ coalesce(kept.positions, '{}':
 select position from :"schema".items where owner = %(owner)s and thread = %(thread)s and position = any(%(items)s)
 
 -- name: copy_content
-select :"schema".copy_content(%(owner)s, %(source)s, %(target)s, %(maker)s)
+select :"schema".copy_content(%(owner)s, %(source)s, %(target)s, %(maker)s, %(places)s)
+
+-- name: places
+-- What a thread's content may have been encrypted in besides itself.
+select places from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s
 
 -- name: made_by
 select 1 from :"schema".threads where owner = %(owner)s and thread_id = %(target)s and holder = %(maker)s
@@ -289,7 +296,7 @@ from :"schema".threads source join :"schema".threads target
 
 -- name: sessions
 select t.thread_id, t.owner, t.title, t.created_at, t.updated_at,
-  (select count(*) from :"schema".checkpoints c where c.thread = t.id) as checkpoints
+  (select count(*) from :"schema".checkpoints c where c.thread = t.id) as checkpoints, t.sealed_title, t.places
 from :"schema".threads t
 where t.owner = %(owner)s and t.next_seq > 0
   and (%(thread_id)s::text is null or t.thread_id = %(thread_id)s)
@@ -302,7 +309,7 @@ left join :"schema".why(%(owner)s, %(thread_id)s) w on w.label_set = c.label_set
 where c.owner = %(owner)s and c.thread_id = %(thread_id)s order by c.position, w.source
 
 -- name: rename
-update :"schema".threads set title = %(title)s where owner = %(owner)s and thread_id = %(thread_id)s returning id
+update :"schema".threads set title = %(title)s, sealed_title = %(sealed_title)s where owner = %(owner)s and thread_id = %(thread_id)s returning id
 
 -- Sharing -----------------------------------------------------------------------------------------------------------
 
@@ -313,7 +320,7 @@ select :"schema".share(%(thread_id)s, %(grantee)s, %(is_group)s, %(role)s)
 select :"schema".unshare(%(thread_id)s, %(grantee)s, %(is_group)s)
 
 -- name: transfer
-select * from :"schema".transfer(%(thread_id)s, %(to)s)
+select * from :"schema".transfer(%(thread_id)s, %(to)s, %(places)s, %(other_id)s, %(other_places)s)
 
 -- name: own_thread
 select id from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s and next_seq > 0
@@ -418,7 +425,7 @@ order by r.rolname = session_user desc, r.rolname limit 1
 -- A checkpoint and its ancestors, the nearest first, back to the oldest snapshot that the channels are rebuilt from (as
 -- their counters in the metadata tell) or to the root; `cut` when there are more. `next_seq` ends parents in a circle.
 with recursive bound as materialized (
-  select t.id, t.epoch, t.next_seq, c.checkpoint_id, case when %(bounded)s and c.metadata is not null then (
+  select t.id, t.epoch, t.next_seq, t.places, c.checkpoint_id, case when %(bounded)s and c.metadata is not null then (
     select case when bool_and(steps is not null) then max(steps) end
     from (
       select (c.metadata::jsonb -> %(counters)s -> channel ->> 1)::int from unnest(%(channels)s::text[]) channel
@@ -438,14 +445,14 @@ chain as (
   join :"schema".checkpoints c on c.thread = b.id and c.ns = %(ns)s and c.checkpoint_id = chain.parent_id
   where chain.depth < coalesce(b.steps, b.next_seq)
 )
-select b.epoch, chain.checkpoint_id, chain.depth = b.steps and chain.parent_id is not null as cut, chain.refs, chain.state
+select b.epoch, chain.checkpoint_id, chain.depth = b.steps and chain.parent_id is not null as cut, chain.refs, chain.state, b.places
 from chain cross join bound b order by chain.depth
 
 -- name: delta_parts
 -- The writes to channels at checkpoints, given in pairs, and the items that they and `refs` refer to. Nothing when items
 -- were deleted since `epoch`.
 with place as materialized (
-  select id from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s and epoch = %(epoch)s
+  select id, places from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s and epoch = %(epoch)s
 ),
 pending as materialized (
   select w.* from place cross join unnest(%(channels)s::text[], %(checkpoint_ids)s::text[]) as u (channel, checkpoint_id)
@@ -461,7 +468,7 @@ content as materialized (
   select i.* from place cross join spans s join :"schema".contents i
     on i.thread = place.id and i.position >= lower(s.span) and i.position < upper(s.span)
 )
-select 't' as part, null as checkpoint_id, null as kind, id::text as "text", null::int[] as refs, null::bytea as bytes,
+select 't' as part, null as checkpoint_id, null as kind, id::text as "text", null::int[] as refs, places as bytes,
   null::bytea as more, 0 as n
 from place
 union all
@@ -785,3 +792,74 @@ with chosen as materialized (
   and not :"schema".held(t.id) returning t.id
 ),
 -- include: orphan_items
+
+-- Encrypting what is stored, by the schema's owner ---------------------------------------------------------------------
+-- What is encrypted under a key begins with its `head`, which has this `length`.
+
+-- name: stale_item
+substr(i.value, 1, %(length)s) is distinct from %(head)s::bytea
+
+-- name: stale_checkpoint
+substr(c.metadata_value, 1, %(length)s) is distinct from %(head)s::bytea
+or substr(c.state, case when get_byte(c.state, 0) = 8 then 10 else 1 end, %(length)s) <> %(head)s::bytea
+
+-- name: stale_write
+substr(w.value, 1, %(length)s) <> %(head)s::bytea
+
+-- name: is_stale
+t.title is not null or substr(t.sealed_title, 1, %(length)s) <> %(head)s::bytea
+or substr(t.places, 1, %(length)s) <> %(head)s::bytea
+
+-- name: stale_threads
+-- A page of the threads that hold something else, with the number of such rows.
+select id, owner, thread_id, rows, :"schema".held(id) from (
+  select t.id, t.owner, t.thread_id, case when
+-- include: is_stale
+  then 1 else 0 end
+  + (select count(*) from :"schema".items i where i.thread = t.id and (
+-- include: stale_item
+  )) + (select count(*) from :"schema".checkpoints c where c.thread = t.id and (
+-- include: stale_checkpoint
+  )) + (select count(*) from :"schema".writes w where w.thread = t.id and (
+-- include: stale_write
+  )) as rows
+  from :"schema".threads t where t.id > %(after)s and (%(owner)s::text is null or t.owner = %(owner)s) order by t.id
+) counted where rows > 0 limit %(limit)s
+
+-- name: lock_stale_thread
+select t.owner, t.thread_id, t.title, t.sealed_title, t.places, coalesce(
+-- include: is_stale
+, false)
+from :"schema".threads t where t.id = %(thread)s for no key update
+
+-- name: reseal_thread
+update :"schema".threads set title = null, sealed_title = %(sealed_title)s, places = %(places)s where id = %(thread)s
+
+-- name: stale_items
+select i.position, i.kind, i.digest, i.message, i.value, i.envelope from :"schema".items i where i.thread = %(thread)s and (
+-- include: stale_item
+) order by i.position limit %(limit)s
+
+-- name: reseal_items
+update :"schema".items set digest = %(digest)s, message = null, value = %(value)s, envelope = %(envelope)s
+where thread = %(thread)s and position = %(position)s
+
+-- name: stale_checkpoints
+select c.ns, c.checkpoint_id, c.metadata, c.metadata_value, c.state
+from :"schema".checkpoints c where c.thread = %(thread)s and (
+-- include: stale_checkpoint
+) order by c.seq limit %(limit)s
+
+-- name: reseal_checkpoints
+update :"schema".checkpoints set metadata = %(metadata)s, metadata_value = %(metadata_value)s, state = %(state)s
+where thread = %(thread)s and ns = %(ns)s and checkpoint_id = %(checkpoint_id)s
+
+-- name: stale_writes
+select w.ns, w.checkpoint_id, w.task_id, w.idx, w.channel, w.value
+from :"schema".writes w where w.thread = %(thread)s and (
+-- include: stale_write
+) order by w.ns, w.checkpoint_id, w.task_id, w.idx limit %(limit)s
+
+-- name: reseal_writes
+update :"schema".writes set value = %(value)s
+where thread = %(thread)s and ns = %(ns)s and checkpoint_id = %(checkpoint_id)s and task_id = %(task_id)s and idx = %(idx)s

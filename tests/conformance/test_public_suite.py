@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from langgraph.checkpoint.conformance import checkpointer_test, validate
 
-from checkpointer import GovernedPostgresSaver, Principal
+from checkpointer import GovernedPostgresSaver, Keyring, Principal
 from tests.conformance.sync_methods import SyncMethods
 
 if TYPE_CHECKING:
@@ -32,15 +32,16 @@ CLAUSES = {
 
 
 @pytest.mark.parametrize("through", ["async", "sync"])
-async def test_every_clause_passes(lakehouse: Database, through: str) -> None:
+@pytest.mark.parametrize("ring", [None, Keyring({"k": bytes(32)})], ids=["clear", "encrypted"])
+async def test_every_clause_passes(lakehouse: Database, ring: Keyring | None, through: str) -> None:
     @checkpointer_test(name=f"governed-{through}")
     async def saver() -> AsyncIterator[GovernedPostgresSaver | SyncMethods]:
         principal = Principal(f"conformance-{uuid4()}")
         if through == "async":
-            async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=principal) as asynchronous:
+            async with GovernedPostgresSaver(lakehouse.runtime, principal=principal, encryption=ring) as asynchronous:
                 yield asynchronous
         else:
-            with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=principal) as synchronous:
+            with GovernedPostgresSaver(lakehouse.runtime, principal=principal, encryption=ring) as synchronous:
                 yield SyncMethods(synchronous)
 
     report = await validate(saver)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.workspace import CallerError, apps_caller, default_caller, model_serving_caller
+from agent.errors import CallerError
+from agent.workspace import apps_caller, default_caller, model_serving_caller
 from tests.databricks.warehouse import WAREHOUSE
 from tools.unity import UnityCatalog
 

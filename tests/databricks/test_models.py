@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_core.messages import AIMessageChunk, HumanMessage
 
+from agent.errors import CallerError
 from agent.models import ModelError, load_model
-from agent.workspace import CallerError
 from tests.databricks.serving import ENDPOINT, tool_call
 from tools import catalog_tools
 

@@ -56,8 +56,8 @@ async def _bound(who: Principal, coroutine: Any) -> Any:
 
 
 @contextmanager
-def our_savers(lakehouse: Database) -> Iterator[Ours]:
-    """Open both savers and the loop's thread."""
+def our_savers(lakehouse: Database, **options: Any) -> Iterator[Ours]:
+    """Open both savers, with options as for the class, and the loop's thread."""
     with ExitStack() as stack:
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -65,8 +65,8 @@ def our_savers(lakehouse: Database) -> Iterator[Ours]:
         stack.callback(loop.close)
         stack.callback(thread.join)
         stack.callback(loop.call_soon_threadsafe, loop.stop)
-        threads = stack.enter_context(GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=2))
-        looped = GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=2)
+        threads = stack.enter_context(GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=2, **options))
+        looped = GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=2, **options)
         asyncio.run_coroutine_threadsafe(looped.__aenter__(), loop).result()
         stack.callback(lambda: asyncio.run_coroutine_threadsafe(looped.__aexit__(None, None, None), loop).result())
         yield Ours(threads, looped, loop)

@@ -28,7 +28,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, Interrupt, Send
 from pydantic import BaseModel
 
-from checkpointer import BlockedTypeError, GovernedPostgresSaver, Principal, UnserializableError
+from checkpointer import BlockedTypeError, GovernedPostgresSaver, Keyring, Principal, UnserializableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,10 +66,11 @@ class Unlisted(BaseModel):
 TYPES = [Colour, Level, Mood, Point, Order]
 
 
-@pytest.fixture(scope="module")
-def lossless(lakehouse: Database) -> Iterator[GovernedPostgresSaver]:
+@pytest.fixture(scope="module", params=[None, Keyring({"k": bytes(32)})], ids=["clear", "encrypted"])
+def lossless(lakehouse: Database, request: pytest.FixtureRequest) -> Iterator[GovernedPostgresSaver]:
     person = Principal(f"lossless-{uuid.uuid4()}")
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, allowed_types=TYPES) as saver:
+    options: Any = {"principal": person, "allowed_types": TYPES, "encryption": request.param}
+    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, **options) as saver:
         yield saver
 
 

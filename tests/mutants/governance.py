@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import (
     AUDIT,
     AUDITED,
+    BEHIND,
     CANCELLED,
     CHATS,
     FUNCTIONS,
@@ -56,19 +57,38 @@ def _tables() -> list[Mutant]:
 def _fingerprints() -> list[Mutant]:
     """What a fingerprint looks at: each is a way to lose or change the right to a table."""
     parts = {
-        "the schema's privilege": ("or not has_schema_privilege(who, it.relnamespace, 'USAGE')", ""),
-        "the grants on columns": ("and has_column_privilege(who, relation, a.attnum, 'SELECT')", ""),
+        "the schema's privilege": ("and has_schema_privilege(who, c.relnamespace, 'USAGE')", ""),
+        "the grants on columns": (
+            "has_column_privilege(who, relation, a.attnum, 'SELECT') as granted",
+            "true as granted",
+        ),
         "the text of policies": ("else ' and ' end || seen.text;", "else ' and ' end;"),
-        "that policies are on": ("if it.relrowsecurity and (", "if false and ("),
+        "that policies are on": ("if it.filtered then", "if false then"),
         "the groups that policies are for": ("where granted = 0 or pg_has_role(who, granted, 'USAGE')", "where true"),
         "the text of a view": ("rules := rules || ' view ' || seen.text;", "rules := rules || ' view ';"),
-        "what stands behind a view of the invoker's": ("if it.invoker or not exists", "if false and not exists"),
+        "what stands behind a view of the invoker's": (
+            "when it.invoker then reader else",
+            "when false then reader else",
+        ),
         "rules that hang on more than their text": (
             "or (not is_view and tree like '%{SUBLINK %');",
             ";",
         ),
     }
-    return [Mutant(f"a fingerprint has {name}", LABELS, *change, (REVOKED,)) for name, change in parts.items()]
+    behind = {
+        "every spelling of the invoker's": ("split_part(o, '=', 2)::boolean", "split_part(o, '=', 2) = 'true'"),
+        "the reader, not the owner, of the invoker's view in a view": ("then reader else", "then who else"),
+        "the reader, not the owner, in policies behind a view": (
+            "personal := personal or seen.personal;\n      open := open or seen.open;\n      behind",
+            "open := open or seen.open;\n      behind",
+        ),
+        "nothing for columns that are all granted": ("case when whole then '' else", "case when false then '' else"),
+    }
+    return [
+        Mutant(f"a fingerprint has {name}", LABELS, *change, (tests,))
+        for tests, changes in ((REVOKED, parts), (BEHIND, behind))
+        for name, change in changes.items()
+    ]
 
 
 def _shares() -> list[Mutant]:

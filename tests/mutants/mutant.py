@@ -36,6 +36,7 @@ CHATS = "tests/integration/test_chat_views.py"
 SEEN = "tests/security/test_transcript_views.py"
 CONTRACT = "tests/differential/test_contract.py"
 TOGETHER = "tests/integration/test_stored_together.py"
+BEHIND = "tests/security/test_behind_views.py"
 REVOKED = "tests/security/test_revocation.py"
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.database import Database
+    from checkpointer import Keyring
 
 FIGURE = "73519"
 """What the table holds, and nothing else does."""
@@ -77,12 +78,15 @@ class Scene:
     admin: psycopg.Connection[Any]
     name: str = field(default_factory=lambda: f"scene_{uuid4().hex[:8]}")
     model: Parrot = field(default_factory=Parrot)
+    encryption: Keyring | None = None
 
     def __enter__(self) -> Self:
         self._stack = ExitStack()
         self._stack.callback(self.run, *REMOVAL)
         self.run(*SETTING)
-        self.saver = self._stack.enter_context(GovernedPostgresSaver.from_conn_string(self.lakehouse.runtime))
+        self.saver = self._stack.enter_context(
+            GovernedPostgresSaver.from_conn_string(self.lakehouse.runtime, encryption=self.encryption)
+        )
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from checkpointer import (
     GovernedPostgresSaver,
+    Keyring,
     NotAuditorError,
     Principal,
     SchemaError,
@@ -54,9 +55,9 @@ def plans(saver: GovernedPostgresSaver) -> Iterator[str]:
             saver.delete_thread(name)
 
 
-@pytest.fixture
-def scene(lakehouse: Database, admin: psycopg.Connection[Any]) -> Iterator[Scene]:
-    with Scene(lakehouse, admin) as opened:
+@pytest.fixture(params=[None, Keyring({"k": bytes(32)})], ids=["clear", "encrypted"])
+def scene(lakehouse: Database, admin: psycopg.Connection[Any], request: pytest.FixtureRequest) -> Iterator[Scene]:
+    with Scene(lakehouse, admin, encryption=request.param) as opened:
         yield opened
 
 

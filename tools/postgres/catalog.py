@@ -25,8 +25,8 @@ from tools.postgres import guard
 from tools.postgres.calls import Call, Calls
 from tools.postgres.failures import Read, explain
 from tools.postgres.refusals import refusal
+from tools.postgres.rows import declared, fetch
 from tools.postgres.values import read_as_json
-from tools.values import size, to_json
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -50,7 +50,6 @@ select set_config('statement_timeout', %(ms)s, true), set_config('lock_timeout',
   set_config('standard_conforming_strings', 'on', true),
   set_config('datestyle', 'ISO', true), set_config('intervalstyle', 'iso_8601', true), set_config('jit', 'off', true)
 """
-_BATCH, _GROWTH = 100, 8
 _LOCK_SECONDS = 10
 _CONNECTIONS = 4
 # After so long without a connection the server is asked why there is none.
@@ -157,15 +156,14 @@ class PostgresCatalog:
             _refuse_hidden_functions(conn, names, [oid for oid, _, _ in named])
             read.sources = frozenset(f"{database}.{schema}.{name}" for _, schema, name in named)
             read.labels = frozenset((source, None) for source in read.sources)
-            plan = conn.execute(b"explain (verbose, format json) " + sql.encode(), binary=True).fetchall()
-            scanned = _scanned(conn, plan, named)
-            read.sources |= {f"{database}.{schema}.{name}" for _, schema, name, _ in scanned}
-            # The plan holds locks that changes of policies wait for, so what is labelled is what is read.
-            read.labels = self._labels(
-                conn, [*named, *((oid, s, name) for oid, s, name, behind in scanned if not behind)]
-            )
-            read.planning = False
-            columns, rows, truncated = self._fetch(conn, sql)
+            with declared(conn, "mooring", sql.encode()) as planned:
+                scanned = conn.execute(_sql("locked"), {"named": [oid for oid, _, _ in named]}).fetchall()
+                read.sources |= {f"{database}.{schema}.{name}" for _, schema, name, _ in scanned}
+                # Planning took locks that changes of policies wait for, so what is labelled is what is read.
+                direct = [(oid, schema, name) for oid, schema, name, behind in scanned if not behind]
+                read.labels = self._labels(conn, [*named, *direct])
+                read.planning = False
+                columns, rows, truncated = fetch(conn, planned, names.text, self._limits)
         too_large = truncated and len(rows) < self._limits.rows
         return QueryResult(columns, rows, truncated, too_large, read.sources, read.labels)
 
@@ -176,28 +174,6 @@ class PostgresCatalog:
             sql.Identifier(self._labelled_by, "labels_of")
         )
         return frozenset(conn.execute(labels_of, [[oid for oid, _, _ in relations]]).fetchall())
-
-    def _fetch(self, conn: Conn, query: str) -> tuple[list[str], list[list[Any]], bool]:
-        # A cursor stops the work at the limit and runs the text as it is; the extended protocol that psycopg declares
-        # it with takes one statement only.
-        rows: list[list[Any]] = []
-        used = 0
-        with conn.cursor(name="mooring") as cursor:
-            cursor.execute(query.encode())
-            columns = [column.name for column in cursor.description or ()]
-            # Rows are fetched by the size of those before them, so that wide ones do not fill the memory.
-            while batch := cursor.fetchmany(self._batch(len(rows), used)):
-                for row in batch:
-                    values = [to_json(value) for value in row]
-                    used += size(values)
-                    if len(rows) == self._limits.rows or used > self._limits.bytes:
-                        return columns, rows, True
-                    rows.append(values)
-        return columns, rows, False
-
-    def _batch(self, rows: int, used: int) -> int:
-        room = (self._limits.bytes - used) * rows // used if used else 0
-        return max(1, min(room, _GROWTH * rows, _BATCH, self._limits.rows + 1 - rows))
 
     def _find(self, conn: Conn, table: str) -> tuple[int, str, str]:
         parts = guard.table_name(table)
@@ -278,6 +254,8 @@ def _refuse_hidden_functions(conn: Conn, names: guard.Names, relations: list[int
             "functions": list(names.functions),
             "aliases": list(names.aliases),
             "attributes": list(names.attributes),
+            "operators": list(names.operators),
+            "types": list(names.words),
             "relations": relations,
         },
     ).fetchone()
@@ -285,29 +263,6 @@ def _refuse_hidden_functions(conn: Conn, names: guard.Names, relations: list[int
         raise QueryRefusedError(
             f"The query was not run: it would call the function {found[0]}, and what that reads cannot be known."
         )
-
-
-def _scanned(
-    conn: Conn, plan: list[tuple[Any, ...]], named: list[tuple[int, str, str]]
-) -> list[tuple[int, str, str, bool]]:
-    """Return OID, schema and name of the relations that a plan reads, and whether they stand behind a named view."""
-    relations = sorted(set(_relations(plan)))
-    if not relations:
-        return []
-    schemas, names = zip(*relations, strict=True)
-    given = {"schemas": list(schemas), "names": list(names), "named": [oid for oid, _, _ in named]}
-    return conn.execute(_sql("whole"), given).fetchall()
-
-
-def _relations(node: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(node, dict):
-        if "Relation Name" in node:
-            yield node["Schema"], node["Relation Name"]
-        for value in node.values():
-            yield from _relations(value)
-    elif isinstance(node, list | tuple):
-        for value in node:
-            yield from _relations(value)
 
 
 @cache

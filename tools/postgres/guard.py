@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import pairwise
+from itertools import combinations, pairwise
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.dialects.postgres import Postgres
-from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
 from tools.errors import QueryRefusedError
-from tools.statements import calls, is_text, parse, refuse_unknown
+from tools.statements import calls, name_parts, parse, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,34 @@ if TYPE_CHECKING:
     from sqlglot.tokenizer_core import Token
 
 MAX_NAME = 500
+
+# Postgres cuts off what is longer, in bytes.
+_LONGEST = 63
+# It folds nothing else.
+_FOLDED = str.maketrans(ascii_uppercase, ascii_lowercase)
+_OPERATOR = frozenset("+-*/<>=~!@#%^&|`?")
+_MOST_OPERATORS = 16
+# Those that words stand for: IN, BETWEEN, DISTINCT, CASE, USING and others always may.
+_COMPARISONS = frozenset(("=", "<>", "<", ">", "<=", ">="))
+_OF_WORDS = {"like": ("~~", "!~~"), "ilike": ("~~*", "!~~*"), "similar": ("~", "!~")}
+# Types whose values are looked up in the system's tables, whoever may read what they name.
+_LOOKUPS = frozenset(
+    f"reg{kind}"
+    for kind in (
+        "class",
+        "collation",
+        "config",
+        "database",
+        "dictionary",
+        "namespace",
+        "oper",
+        "operator",
+        "proc",
+        "procedure",
+        "role",
+        "type",
+    )
+)
 
 _CLOSED_SCHEMAS = ("pg_catalog", "information_schema", "pg_toast")
 
@@ -53,6 +81,12 @@ class Names:
     """Aliases with a column list, which look like calls; the database must have no function of the name."""
     attributes: frozenset[str]
     """Names after a dot: `t.f` calls a function f(t) if there is no such column."""
+    operators: frozenset[str]
+    """Operators, each of which may stand for a function."""
+    words: frozenset[str]
+    """Everything that could name a type."""
+    text: str
+    """The query without a semicolon behind it."""
 
 
 def check(sql: str, excluded_schemas: tuple[str, ...] = ()) -> Names:
@@ -64,21 +98,27 @@ def check(sql: str, excluded_schemas: tuple[str, ...] = ()) -> Names:
     tree, tokens = parse(sql, Postgres())
     tables = _tables(tree, excluded_schemas)
     aliases = {_folded(alias.this) for alias in tree.find_all(exp.TableAlias) if alias.this and alias.columns}
-    called = {_name(token) for token in calls(tokens)} | {node.name.lower() for node in tree.find_all(exp.Anonymous)}
+    called = {_name(token) for token in calls(tokens)} | {_fold(node.name) for node in tree.find_all(exp.Anonymous)}
     refuse_unknown(called, _FUNCTIONS | _KEYWORDS | aliases)
     known = called & (_FUNCTIONS | _KEYWORDS)
-    return Names(tables, frozenset(known), frozenset(aliases - known), _after_dots(tokens))
+    words = frozenset(_name(token) for token in tokens if token.token_type is not TokenType.STRING)
+    if lookups := sorted(words & _LOOKUPS):
+        raise QueryRefusedError(f"The query was not run: {lookups[0]} is not allowed; use list_tables.")
+    end = next((token.start for token in tokens if token.token_type is TokenType.SEMICOLON), len(sql))
+    return Names(
+        tables,
+        frozenset(known),
+        frozenset(aliases - known),
+        _after_dots(tokens),
+        _operators(tokens, words),
+        words,
+        sql[:end],
+    )
 
 
 def table_name(text: str) -> list[str]:
     """Split a table's name as SQL spells it into its parts, folded as Postgres folds them; [] where it is none."""
-    if len(text) > MAX_NAME or not is_text(text):
-        return []
-    try:
-        table = exp.to_table(text, dialect=Postgres)
-    except (SqlglotError, RecursionError):
-        return []
-    return [_folded(part) for part in table.parts if isinstance(part, exp.Identifier)]
+    return [_folded(part) for part in name_parts(text, Postgres)] if len(text) <= MAX_NAME else []
 
 
 def is_closed(schema: str | None, name: str, excluded_schemas: tuple[str, ...]) -> bool:
@@ -111,9 +151,36 @@ def _after_dots(tokens: Sequence[Token]) -> frozenset[str]:
     )
 
 
+def _operators(tokens: Sequence[Token], words: frozenset[str]) -> frozenset[str]:
+    """Return the operators; where signs stand together, all that they could be read as."""
+    runs: list[str] = []
+    end = -2
+    for token in tokens:
+        if not set(token.text) <= _OPERATOR or token.token_type is TokenType.STRING:
+            continue
+        if token.start == end + 1:
+            runs[-1] += token.text
+        else:
+            runs.append(token.text)
+        end = token.end
+    if any(len(run) > _MOST_OPERATORS for run in runs):
+        raise QueryRefusedError("The query was not run: no operator is as long as the one in it.")
+    read = {run[start:stop] for run in runs for start, stop in combinations(range(len(run) + 1), 2)}
+    read.update(*(_OF_WORDS[word] for word in words & _OF_WORDS.keys()))
+    return frozenset(read | _COMPARISONS)
+
+
 def _name(token: Token) -> str:
-    return token.text if token.token_type is TokenType.IDENTIFIER else token.text.lower()
+    return _cut(token.text) if token.token_type is TokenType.IDENTIFIER else _fold(token.text)
 
 
 def _folded(identifier: exp.Expression) -> str:
-    return identifier.name if identifier.args.get("quoted") else identifier.name.lower()
+    return _cut(identifier.name) if identifier.args.get("quoted") else _fold(identifier.name)
+
+
+def _fold(name: str) -> str:
+    return _cut(name.translate(_FOLDED))
+
+
+def _cut(name: str) -> str:
+    return name.encode()[:_LONGEST].decode(errors="ignore")

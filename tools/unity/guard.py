@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.dialects.databricks import Databricks
-from sqlglot.errors import SqlglotError
 from sqlglot.tokenizer_core import TokenType
 
 from tools.errors import QueryRefusedError
-from tools.statements import calls, is_text, parse, refuse_unknown
+from tools.statements import calls, name_parts, parse, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,14 +73,7 @@ def check(sql: str, excluded_schemas: tuple[str, ...] = ()) -> frozenset[Name]:
 
 def table_name(text: str) -> tuple[str, ...]:
     """Split a table's name as SQL spells it into its parts in lower case; () where it is none."""
-    if len(text) > MAX_NAME or not is_text(text):
-        return ()
-    try:
-        table = exp.to_table(text, dialect=Databricks)
-    except (SqlglotError, RecursionError):
-        return ()
-    parts = table.parts
-    return _folded(parts) if all(isinstance(part, exp.Identifier) for part in parts) else ()
+    return _folded(name_parts(text, Databricks)) if len(text) <= MAX_NAME else ()
 
 
 def is_closed(name: Name, excluded_schemas: tuple[str, ...]) -> bool:

@@ -21,11 +21,15 @@ create function :"schema".principal() returns text
 
 -- One conversation. `next_seq` and the next positions are taken under this row's lock, so the order of checkpoints is
 -- the order of commits. `epoch` moves when items go away, which voids what a process remembers of the thread.
+-- A title is in one of two columns, as a saver stores it in the clear or encrypted. `places` is encrypted as well: the
+-- threads that the content of a copy, or of a thread that was given away, was encrypted in.
 create table :"schema".threads (
   owner text not null,
   thread_id text not null,
   id bigint generated always as identity,
   title text,
+  sealed_title bytea,
+  places bytea,
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   epoch int not null default 0,
@@ -33,7 +37,8 @@ create table :"schema".threads (
   next_message int not null default 0,
   next_value int not null default 1073741824,
   primary key (owner, thread_id),
-  unique (id, owner)
+  unique (id, owner),
+  check (title is null or sealed_title is null)
 ) with (fillfactor = 70);
 
 -- One element of a list, one or more entries of a dict, or a whole value; written once and referred to by position.
@@ -53,6 +58,8 @@ create table :"schema".items (
 );
 
 -- `state` holds the checkpoint without its values; `refs` the items of the values, as pairs (first position, count).
+-- `metadata` is what SQL can read of the metadata: all of it, or none, which is then in `metadata_value`; beside an encrypted
+-- `metadata_value` what pruning has to know.
 create table :"schema".checkpoints (
   owner text not null,
   thread bigint not null,
@@ -69,7 +76,7 @@ create table :"schema".checkpoints (
   primary key (thread, ns, checkpoint_id),
   unique (thread, seq),
   foreign key (owner, thread) references :"schema".threads (owner, id) on delete cascade,
-  check ((metadata is null) <> (metadata_value is null))
+  check (metadata is not null or metadata_value is not null)
 );
 create index checkpoints_run_id on :"schema".checkpoints (owner, run_id) where run_id is not null;
 
@@ -118,6 +125,6 @@ grant usage on schema :"schema" to :"runtime_role";
 grant execute on function :"schema".principal() to :"runtime_role";
 grant select on :"schema".migrations to :"runtime_role";
 grant delete on :"schema".items to :"runtime_role";
-grant select, delete, insert (owner, thread_id, title), update (title, updated_at, epoch) on :"schema".threads
+grant select, delete, insert (owner, thread_id, title), update (title, sealed_title, updated_at, epoch) on :"schema".threads
   to :"runtime_role";
 grant select, insert, update, delete on :"schema".checkpoints, :"schema".writes to :"runtime_role";

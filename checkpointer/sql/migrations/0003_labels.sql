@@ -67,52 +67,63 @@ begin
 end
 $$;
 
--- How a role sees a table, a view or the like; null when it may not read it now.
-create function :"schema".fingerprint(who oid, relation oid) returns text
+-- What limits `who` to a part of a table, a view or the like when `reader` asks: '' for nothing, null when `who` may not read
+-- it. Behind a view of its owner's the two differ: the owner's privileges and policies hold there, while what a policy or a
+-- view says of the current user is about the reader. A view of the invoker's is read as the reader wherever it stands.
+create function :"schema".limits_of(who oid, reader oid, relation oid, out rules text, out personal boolean, out open boolean)
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   it record;
   policy record;
   seen record;
-  inner_print text;
-  rules text := '';
   texts text := '';
-  whole boolean := false;
+  whole boolean;
   limited boolean := false;
-  personal boolean := false;
-  open boolean := false;
+  behind int := 0;
 begin
-  select c.relkind, c.relowner, c.relnamespace, c.relrowsecurity, c.relforcerowsecurity,
-    coalesce('security_invoker=true' = any(c.reloptions) or 'security_invoker=on' = any(c.reloptions), false) as invoker
-  from pg_class c join pg_roles r on r.oid = who and not r.rolsuper and not r.rolbypassrls
+  personal := false;
+  open := false;
+  select c.relkind, c.relowner, c.relrowsecurity and not r.rolsuper and not r.rolbypassrls
+      and (c.relforcerowsecurity or not pg_has_role(who, c.relowner, 'USAGE')) as filtered,
+    exists (
+      select from unnest(c.reloptions) o where o like 'security_invoker=%' and split_part(o, '=', 2)::boolean
+    ) as invoker
+  from pg_class c join pg_roles r on r.oid = who
   where c.oid = relation and c.relkind in ('r', 'p', 'v', 'm', 'f')
   into it;
-  if not found or not has_schema_privilege(who, it.relnamespace, 'USAGE') then
-    return null;
+  if not found then
+    return;
   end if;
+  rules := '';
   if not has_table_privilege(who, relation, 'SELECT') then
-    select string_agg(a.attnum::text, ',' order by a.attnum) from pg_attribute a
-    where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
-      and has_column_privilege(who, relation, a.attnum, 'SELECT')
-    into texts;
+    select string_agg(a.attnum::text, ',' order by a.attnum) filter (where a.granted), bool_and(a.granted)
+    from (
+      select a.attnum, has_column_privilege(who, relation, a.attnum, 'SELECT') as granted
+      from pg_attribute a where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+    ) a
+    into texts, whole;
     if texts is null then
-      return null;
+      rules := null;
+      return;
     end if;
-    rules := 'columns ' || texts;
+    -- Grants on every single column are as good as one on the table.
+    rules := case when whole then '' else 'columns ' || texts end;
   end if;
-  if it.relrowsecurity and (it.relforcerowsecurity or not pg_has_role(who, it.relowner, 'USAGE')) then
+  if it.filtered then
     texts := '';
+    whole := false;
     for policy in
       -- pg_get_expr would wait for whoever has locked the table.
       select p.polpermissive, p.polqual::text as tree,
         p.polqual::text ~ '^\{CONST :consttype 16 .*:constisnull false .*:constvalue 1 \[ 1 (0 ){7}\]\}$' as is_true
       from pg_policy p
-      where p.polrelid = relation and p.polcmd in ('r', '*') and exists (
+      -- One without an expression admits nothing and forbids nothing.
+      where p.polrelid = relation and p.polcmd in ('r', '*') and p.polqual is not null and exists (
         select from unnest(p.polroles) granted where granted = 0 or pg_has_role(who, granted, 'USAGE')
       )
       order by p.polpermissive, p.polqual::text
     loop
-      if policy.tree is null or policy.is_true then
+      if policy.is_true then
         whole := whole or policy.polpermissive;
         continue;
       end if;
@@ -135,36 +146,52 @@ begin
     rules := rules || ' view ' || seen.text;
     personal := personal or seen.personal;
     open := open or seen.open;
-    limited := false;
     for policy in
       select distinct d.refobjid as oid from pg_depend d join pg_class c on c.oid = d.refobjid
       where d.classid = 'pg_rewrite'::regclass and d.objid = policy.oid and d.refclassid = 'pg_class'::regclass
         and d.refobjid <> relation and c.relkind in ('r', 'p', 'v', 'm', 'f')
       order by 1
     loop
-      inner_print := :"schema".fingerprint(case when it.invoker then who else it.relowner end, policy.oid);
-      if inner_print is null then
-        -- An owner who is a superuser sees all there is, and only the view's text limits it.
-        if it.invoker or not exists (select from pg_roles r where r.oid = it.relowner and (r.rolsuper or r.rolbypassrls)) then
-          return null;
-        end if;
-        inner_print := policy.oid::text;
+      seen := :"schema".limits_of(case when it.invoker then reader else it.relowner end, reader, policy.oid);
+      if seen.rules is null then
+        rules := null;
+        return;
       end if;
-      rules := rules || ' of ' || inner_print;
-      open := open or inner_print like '%~' or (seen.personal and limited);
-      limited := true;
+      rules := rules || ' of ' || policy.oid || ' ' || encode(sha256(convert_to(seen.rules, 'UTF8')), 'hex');
+      personal := personal or seen.personal;
+      open := open or seen.open;
+      behind := behind + 1;
     end loop;
+    -- One of several tables may say who sees what of the others.
+    open := open or (personal and behind > 1);
   end if;
-  if personal or open then
-    select rules || ' for ' || r.rolname || ' in ' || coalesce((
+end
+$$;
+
+-- How a role sees a table, a view or the like; null when it may not read it now. What stands behind a view is found without
+-- its schema.
+create function :"schema".fingerprint(who oid, relation oid) returns text
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  it record;
+  name text;
+begin
+  select r.rolname from pg_class c join pg_roles r on r.oid = who and not r.rolsuper and not r.rolbypassrls
+  where c.oid = relation and has_schema_privilege(who, c.relnamespace, 'USAGE')
+  into name;
+  if not found then
+    return null;
+  end if;
+  it := :"schema".limits_of(who, who, relation);
+  if it.personal or it.open then
+    it.rules := it.rules || ' for ' || name || ' in ' || coalesce((
       select string_agg(g.rolname, ',' order by g.rolname) from pg_roles g
       where g.oid <> who and pg_has_role(who, g.oid, 'MEMBER')
-    ), '')
-    from pg_roles r where r.oid = who into rules;
+    ), '');
   end if;
   return relation::text
-    || case when rules = '' then '' else ':' || substr(encode(sha256(convert_to(rules, 'UTF8')), 'hex'), 1, 32) end
-    || case when open then '~' else '' end;
+    || case when it.rules = '' then '' else ':' || substr(encode(sha256(convert_to(it.rules, 'UTF8')), 'hex'), 1, 32) end
+    || case when it.open then '~' else '' end;
 end
 $$;
 
@@ -372,7 +399,8 @@ from :"schema".items i;
 grant select (owner, thread, position, kind, label_set, envelope) on :"schema".items to :"runtime_role";
 grant select on :"schema".contents to :"runtime_role";
 
-revoke all on function :"schema".rule(text, boolean), :"schema".fingerprint(oid, oid), :"schema".principal_role(),
+revoke all on function :"schema".rule(text, boolean), :"schema".limits_of(oid, oid, oid), :"schema".fingerprint(oid, oid),
+  :"schema".principal_role(),
   :"schema".set_of(int[]), :"schema".label_set(text[], text[]), :"schema".answers(), :"schema".missing_labels(int[]), :"schema".readable(int[]),
   :"schema".readable_sets(), :"schema".missing_sources(int), :"schema".labels_of(oid[]),
   :"schema".with_labels_of(bigint, text, text, int[]) from public;

@@ -219,7 +219,8 @@ $$;
 -- A checkpoint, its pending writes, and every item that either refers to, each item once; the latest committed
 -- checkpoint of the namespace without an id. Items of the thread `held_of` at the positions `held`, which the caller
 -- says it has, are left out: an item never changes. An item that is withheld is told as a part 'x', held or not: its
--- envelope, and in `refs` the number of its label set, whose missing sources a part 's' names.
+-- envelope, and in `refs` the number of its label set, whose missing sources a part 's' names. A part 'p' has the thread's
+-- `places`.
 --
 -- Without `enable_sort` the latest checkpoint is found by the index that has their order: a planner without statistics
 -- would rather fetch all of the thread's and sort them.
@@ -259,6 +260,11 @@ begin
   select 'c'::text, target.thread, target.seq, found_thread.thread_id, target.ns, target.checkpoint_id, target.parent_id,
     target.metadata, target.refs, target.state, target.metadata_value, found_thread.epoch, found_thread.next_message,
     found_thread.next_value;
+  if found_thread.places is not null then
+    return query
+    select 'p'::text, target.thread, 0::bigint, null::text, null::text, null::text, null::text, null::text, null::int[],
+      found_thread.places, null::bytea, 0, 0, 0;
+  end if;
   return query
   select 'w'::text, w.thread, 0::bigint, null::text, w.ns, w.checkpoint_id, w.task_id, w.channel, w.refs, w.value,
     convert_to(w.task_path, 'UTF8'), 0, w.idx, 0
@@ -314,15 +320,34 @@ begin
 end
 $$;
 
+-- Refuse (SQLSTATE MRG07) to move encrypted content without a word of who has the key: nobody could read it there.
+create function :"schema".refuse_sealed(p_thread bigint) returns void
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  latest bytea;
+begin
+  select substr(c.state, 1, 10) from :"schema".checkpoints c where c.thread = p_thread order by c.seq desc limit 1 into latest;
+  if substr(latest, case when substr(latest, 1, 1) = '\x08' then 10 else 1 end, 1) = '\x09' then
+    raise exception 'encrypted' using errcode = 'MRG07';
+  end if;
+end
+$$;
+
 -- Copy a thread of the principal's and what it holds, with the labels that it carries. `maker` tells this copy from a thread
--- that was there before, until a lease is taken.
-create function :"schema".copy_content(p_owner text, source text, target text, maker text) returns void
+-- that was there before, until a lease is taken. `p_places` is what the copy vouches for, where it is encrypted.
+create function :"schema".copy_content(
+  p_owner text, source text, target text, maker text, p_places bytea default null
+) returns void
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   copied bigint;
 begin
-  insert into :"schema".threads (owner, thread_id, title, next_seq, next_message, next_value, label_sets, holder)
-  select t.owner, target, t.title, t.next_seq, t.next_message, t.next_value, t.label_sets, maker
+  if p_places is null then
+    perform :"schema".refuse_sealed(t.id) from :"schema".threads t where t.owner = p_owner and t.thread_id = source;
+  end if;
+  insert into :"schema".threads
+    (owner, thread_id, title, sealed_title, places, next_seq, next_message, next_value, label_sets, holder)
+  select t.owner, target, t.title, t.sealed_title, p_places, t.next_seq, t.next_message, t.next_value, t.label_sets, maker
   from :"schema".threads t where t.owner = p_owner and t.thread_id = source
   returning id into copied;
   insert into :"schema".items (owner, thread, position, digest, kind, message, value, envelope, label_set)
@@ -342,5 +367,6 @@ begin
     execute format('revoke all on function %I.%I from public', :'schema', name);
     execute format('grant execute on function %I.%I to %I', :'schema', name, :'runtime_role');
   end loop;
+  execute format('revoke all on function %I.refuse_sealed from public', :'schema');
 end
 $$;

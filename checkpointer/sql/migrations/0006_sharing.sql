@@ -180,8 +180,11 @@ create policy given on :"schema".threads for update to current_user
 
 -- Give a thread of the principal's to somebody else. `given` is null where there is no such thread; one that a run holds
 -- stays, and `busy` says for how many seconds. Where the other has a thread of the name, which is not told, it gets
--- something behind it that nobody can guess.
-create function :"schema".transfer(p_thread_id text, p_to text, out given bigint, out busy float8)
+-- something behind it that nobody can guess. An encrypted one vouches for where it comes from, under either name.
+create function :"schema".transfer(
+  p_thread_id text, p_to text, p_places bytea default null, p_other_id text default null,
+  p_other_places bytea default null, out given bigint, out busy float8
+)
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   it :"schema".threads;
@@ -196,18 +199,22 @@ begin
     return;
   end if;
   perform :"schema".refuse_held(it.id);
+  if p_places is null then
+    perform :"schema".refuse_sealed(it.id);
+  end if;
   delete from :"schema".shares s where s.thread = it.id and s.grantee = p_to and not s.is_group;
   -- A row may only become one that whoever updates it sees.
   insert into :"schema".shares (owner, thread, grantee, is_group, role) values (it.owner, it.id, it.owner, false, 'viewer');
   begin
-    update :"schema".threads t set owner = p_to, lease_until = null, holder = null, fence = t.fence + 1, epoch = t.epoch + 1
+    update :"schema".threads t
+    set owner = p_to, places = p_places, lease_until = null, holder = null, fence = t.fence + 1, epoch = t.epoch + 1
     where t.id = it.id;
   exception when unique_violation then
     -- A thread id has at most 1,000 bytes.
     it.thread_id := left(it.thread_id, case when octet_length(it.thread_id) > 990 then 245 else 1000 end);
     update :"schema".threads t
-    set owner = p_to, thread_id = it.thread_id || '-' || left(gen_random_uuid()::text, 8), lease_until = null, holder = null, fence = t.fence + 1,
-      epoch = t.epoch + 1
+    set owner = p_to, thread_id = coalesce(p_other_id, it.thread_id || '-' || left(gen_random_uuid()::text, 8)),
+      places = p_other_places, lease_until = null, holder = null, fence = t.fence + 1, epoch = t.epoch + 1
     where t.id = it.id;
   end;
   delete from :"schema".shares s where s.thread = it.id and s.grantee = it.owner and not s.is_group;

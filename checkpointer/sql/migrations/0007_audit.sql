@@ -166,12 +166,13 @@ create policy broken_open on :"schema".writes for select to current_user
 
 create function :"schema".broken_session(p_owner text, p_thread_id text)
   returns table (
-    thread_id text, owner text, title text, created_at timestamptz, updated_at timestamptz, checkpoints bigint
+    thread_id text, owner text, title text, created_at timestamptz, updated_at timestamptz, checkpoints bigint,
+    sealed_title bytea, places bytea
   )
   language sql stable security definer set search_path = pg_catalog, pg_temp
   begin atomic
     select t.thread_id, t.owner, t.title, t.created_at, t.updated_at,
-      (select pg_catalog.count(*) from :"schema".checkpoints c where c.thread = t.id)
+      (select pg_catalog.count(*) from :"schema".checkpoints c where c.thread = t.id), t.sealed_title, t.places
     from :"schema".threads t
     where t.owner = p_owner and t.thread_id = p_thread_id and t.id = any(:"schema".broken_threads());
   end;

@@ -3,6 +3,7 @@
 --
 -- The views are the invoker's: policies, privileges and labels hold in them as they do in what they look at. A value that
 -- SQL cannot hold never fails a view: U+FFFD stands for NUL and for lone surrogates, null for what is not text at all.
+-- Of what is encrypted, which begins with the byte 9, they say that it is.
 
 -- When an item was stored in its thread; null for what is older than this column.
 alter table :"schema".items add column created_at timestamptz;
@@ -94,12 +95,14 @@ select c.*,
   case when not c.withheld then :"schema".text_of(c.body -> 'content') end as content,
   case
     when c.withheld then 'withheld: derived from tables that you may not read now as they were read'
+    when c.encrypted then 'encrypted: only a program that has the key can read it'
     when c.body is null then 'not stored as text: only the program that stored it can read it'
   end as note
 from (
   select t.owner, t.thread_id, t.created_at as begun_at,
     (row_number() over (partition by t.owner, t.thread_id order by m.run, m.position) - 1)::int as position,
     m.kind, m.label_set, m.created_at, m.digest is null as withheld,
+    coalesce(substr(m.value, 1, 1) = '\x09', false) as encrypted,
     :"schema".readable_json(coalesce(m.message, m.envelope)) as body
   from :"schema".threads t
   cross join lateral (
@@ -119,19 +122,22 @@ from (
 
 -- One row a session, as `mooring sessions list` has it.
 create view :"schema".sessions with (security_invoker) as
-select t.owner, t.thread_id, t.title, t.created_at, t.updated_at,
+select t.owner, t.thread_id, coalesce(t.title, case when t.sealed_title is not null then '[encrypted]' end) as title,
+  t.created_at, t.updated_at,
   (select count(*) from :"schema".checkpoints c where c.thread = t.id) as checkpoints,
   :"schema".held(t.id) as held
 from :"schema".threads t where t.next_seq > 0;
 
--- What assistants asked tools for, and what came of it: the next result with the call's id, which may come again later.
+-- What assistants asked tools for, and what came of it: the next result with the call's id, which may come again later. Where
+-- messages are encrypted, a row for each result is all that can be told.
 create view :"schema".tool_calls with (security_invoker) as
 select e.owner, e.thread_id, e.position, e.result_position, e.id, e.name, e.arguments, e.result,
-  case when e.result_position is null then 'pending' else coalesce(e.result_status, 'success') end as status,
+  case when e.encrypted then 'encrypted' when e.result_position is null then 'pending' else coalesce(e.result_status, 'success') end
+    as status,
   e.created_at, array(select distinct unnest(asked.sources || found.sources) order by 1) as sources,
   e.withheld or coalesce(e.result_withheld, false) as withheld
 from (
-  select c.owner, c.thread_id, c.position, c.created_at, c.withheld, c.label_set, a.is_call, a.id, a.name, a.arguments,
+  select c.owner, c.thread_id, c.position, c.created_at, c.withheld, c.encrypted, c.label_set, a.is_call, a.id, a.name, a.arguments,
     case when a.is_call and a.id is not null and not lead(a.is_call) over same then lead(c.position) over same end
       as result_position,
     case when not lead(a.is_call) over same then lead(a.result) over same end as result,
@@ -147,7 +153,7 @@ from (
     ) with ordinality as call (part, n)
     where c.kind in ('ai', 'AIMessageChunk')
     union all
-    select false, 0, c.body ->> 'tool_call_id', null, null, c.content, c.body ->> 'status'
+    select c.encrypted, 0, c.body ->> 'tool_call_id', null, null, c.content, c.body ->> 'status'
     where c.kind = 'tool'
   ) a
   window same as (partition by c.owner, c.thread_id, a.id order by c.position, a.n)

@@ -1,0 +1,173 @@
+"""What a request asks: which session, and which of its items are new there.
+
+A client may send the whole conversation each time, the last messages of it, or the new one alone. What is stored
+already is not stored again; a conversation that differs from the stored one is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+
+from agent.provenance import withholding_of
+from agent.responses.failures import FailureError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlflow.types.responses import ResponsesAgentRequest
+
+MOST_ITEMS = 2_000
+_LONGEST_ID = 255
+# Of these a conversation is made; the rest is what the agent itself has said of its work.
+_PASSED_OVER = {"function_call", "function_call_output", "reasoning", "mcp_approval_request", "mcp_approval_response"}
+APPROVAL = "apr_"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message of a conversation, as a client knows it."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for one turn.
+
+    Attributes:
+        session: Its thread id; None for a new one.
+        owner: Whose session it is, if somebody else's.
+        before: What the client believes that was said before, oldest first; nothing where it relies on the store.
+        question: What is asked; empty where only calls are decided about.
+        decisions: About calls that wait for approval, by their ids.
+    """
+
+    session: str | None
+    owner: str | None
+    before: tuple[Line, ...]
+    question: str
+    decisions: Mapping[str, bool] = field(default_factory=dict)
+
+
+def asked_in(request: ResponsesAgentRequest) -> Asked:
+    """Read a request.
+
+    Raises:
+        FailureError: `invalid` for items that are not understood, `too_large` for too many.
+    """
+    custom = request.custom_inputs or {}
+    session = _identifier(custom, "thread_id")
+    if session is None and request.context is not None:
+        session = _identifier({"conversation_id": request.context.conversation_id}, "conversation_id")
+    if len(request.input) > MOST_ITEMS:
+        raise FailureError(
+            "too_large",
+            f"The request holds {len(request.input)} items: send the new ones alone, or the last {MOST_ITEMS}",
+        )
+    decisions = _decisions([item.model_dump() for item in request.input])
+    if decisions:
+        return Asked(session, _identifier(custom, "thread_owner"), (), "", decisions)
+    lines = [line for item in request.input if (line := _line(item.model_dump())) is not None]
+    if not lines or lines[-1].role != "user" or not lines[-1].text.strip():
+        raise FailureError("invalid", "The last item of `input` has to be a message of the user's, with text")
+    return Asked(session, _identifier(custom, "thread_owner"), tuple(lines[:-1]), lines[-1].text)
+
+
+def stored_answer(asked: Asked, messages: Sequence[AnyMessage]) -> AIMessage | None:
+    """Compare what the client believes with what is stored.
+
+    Returns:
+        The answer that the client has not got yet, where its question is stored and answered already: it asks again
+        because a connection broke. None where the question is new.
+
+    Raises:
+        FailureError: `conflict`, where something else is stored.
+    """
+    if not asked.before:
+        return None
+    stored = conversation_of(messages)
+    if _same(stored[-len(asked.before) :], asked.before):
+        return None
+    whole = (*asked.before, Line("user", asked.question))
+    if len(stored) == len(whole) + 1 and _same(stored[:-1], whole):
+        answer = messages[-1]
+        return answer if isinstance(answer, AIMessage) else None
+    raise FailureError(
+        "conflict",
+        "The messages before the last one are not those of this session: send the new message alone, or name another "
+        "session in custom_inputs.thread_id",
+    )
+
+
+def unanswered(asked: Asked, messages: Sequence[AnyMessage]) -> bool:
+    """Tell whether the request's question is the stored one whose turn was interrupted."""
+    stored = conversation_of(messages)
+    whole = (*asked.before, Line("user", asked.question))
+    return bool(asked.before) and len(stored) == len(whole) and _same(stored, whole)
+
+
+def conversation_of(messages: Sequence[AnyMessage]) -> list[Line | None]:
+    """Return what people and the agent have said to each other; None for what is withheld now."""
+    lines: list[Line | None] = []
+    for message in messages:
+        if isinstance(message, HumanMessage):
+            lines.append(Line("user", message.text))
+        elif isinstance(message, AIMessage) and not message.tool_calls:
+            lines.append(None if withholding_of(message) else Line("assistant", message.text))
+    return lines
+
+
+def _same(stored: Sequence[Line | None], given: Sequence[Line]) -> bool:
+    """Compare; what the reader may not read now is taken as what they say it was."""
+    return len(stored) == len(given) and all(
+        (mine is None and theirs.role == "assistant") or (mine is not None and _normal(mine) == _normal(theirs))
+        for mine, theirs in zip(stored, given, strict=True)
+    )
+
+
+def _normal(line: Line) -> tuple[str, str]:
+    return line.role, line.text.strip()
+
+
+def _decisions(items: list[dict[str, Any]]) -> dict[str, bool]:
+    """Return what the items behind the last message say of calls that wait."""
+    found: dict[str, bool] = {}
+    for item in reversed(items):
+        if item.get("type") != "mcp_approval_response":
+            break
+        request = str(item["approval_request_id"])
+        found[request.removeprefix(APPROVAL)] = bool(item["approve"])
+    return found
+
+
+def _identifier(given: dict[str, Any], name: str) -> str | None:
+    value = given.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or len(value) > _LONGEST_ID:
+        raise FailureError("invalid", f"`{name}` has to be a text of at most {_LONGEST_ID} characters")
+    return value
+
+
+def _line(item: dict[str, Any]) -> Line | None:
+    kind = item.get("type", "message")
+    if kind in _PASSED_OVER:
+        return None
+    role = item.get("role")
+    if kind != "message" or role not in ("user", "assistant"):
+        what = f"Messages of the role {role!r}" if kind == "message" else f"Items of the type {str(kind)[:40]!r}"
+        raise FailureError("invalid", f"{what} are not taken: send messages of the user and the assistant")
+    content = item.get("content")
+    if isinstance(content, str):
+        return Line(role, content)
+    texts: list[str] = []
+    for part in content or []:
+        # Other kinds of parts are images and files.
+        if part.get("type") not in ("input_text", "output_text", "refusal"):
+            raise FailureError("invalid", "Images and files are not taken: send text")
+        texts.append(str(part.get("refusal" if part["type"] == "refusal" else "text") or ""))
+    return Line(role, "".join(texts))

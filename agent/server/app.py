@@ -1,0 +1,84 @@
+"""The application: MLflow's `AgentServer` with our own handling of requests, which never blocks the event loop.
+
+`create_app` is what a server of ASGI runs: `uvicorn --factory agent.server.app:create_app`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from mlflow.genai.agent_server import AgentServer
+from starlette.concurrency import run_in_threadpool
+
+from agent.host import open_host
+from agent.responses import Failure, failure_of
+from agent.server import responses, sessions
+from agent.server.callers import Callers
+from agent.server.running import Turns
+from agent.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastapi import FastAPI
+
+
+class Server(AgentServer):
+    """The agent's HTTP server. Its application is `app`."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("ResponsesAgent")
+        self.settings = settings
+        self.app.title = "Mooring"
+        self.app.router.lifespan_context = self._lifespan
+        self.app.include_router(responses.router)
+        self.app.include_router(sessions.router)
+        self.app.add_api_route("/ready", self._ready, methods=["GET"])
+        self.app.add_exception_handler(RequestValidationError, _misunderstood)
+        self.app.add_exception_handler(Exception, _failed)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Open the database, and leave it when the running turns have ended or their time is over."""
+        async with AsyncExitStack() as stack:
+            opening = open_host(self.settings, max_size=self.settings.connections)
+            host = await run_in_threadpool(opening.__enter__)
+            stack.push_async_callback(run_in_threadpool, opening.__exit__, None, None, None)
+            turns = Turns(self.settings.turns)
+            stack.push_async_callback(run_in_threadpool, turns.close, self.settings.grace_seconds)
+            app.state.host, app.state.turns, app.state.callers = host, turns, Callers(host)
+            yield
+
+    async def _handle_invocations_request(self, request: Request) -> Any:
+        """Answer a request for a turn; MLflow's own handler runs it on the event loop, and quotes whatever fails."""
+        return await responses.answer(request)
+
+    async def _ready(self, request: Request) -> Response:
+        """Tell whether turns can be answered: the database is there, with a schema that this code knows."""
+        try:
+            async with asyncio.timeout(5):
+                await run_in_threadpool(request.app.state.host.check)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
+            failure = failure_of(error)
+            return JSONResponse({"status": "unavailable", "reason": failure.message}, 503)
+        return JSONResponse({"status": "ready"})
+
+
+def create_app() -> FastAPI:
+    """Return the application that the environment describes."""
+    app: FastAPI = Server(Settings()).app
+    return app
+
+
+async def _misunderstood(_: Request, error: Exception) -> Response:
+    places = [".".join(map(str, each["loc"])) for each in error.errors()] if hasattr(error, "errors") else []
+    return responses.told(Failure("invalid", f"The request is not understood at: {', '.join(places)[:200]}"))
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    return responses.told(failure_of(error))

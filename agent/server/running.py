@@ -1,0 +1,152 @@
+"""Turns that run on threads of their own, whoever listens: a client that goes away or comes back changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from agent.responses import FailureError, events_of, failure_of
+
+if TYPE_CHECKING:
+    from agent.conversation import Conversation
+    from agent.responses import Asked, Failure
+
+Event = dict[str, Any]
+Opening = Callable[[], AbstractContextManager["Conversation"]]
+
+# How long a finished turn can be asked for by its id; its session has it for good.
+_KEPT_SECONDS = 600.0
+
+
+class Turn:
+    """One turn, from its request to its end."""
+
+    def __init__(self, who: str, asked: Asked, model: str) -> None:
+        self.who = who
+        """The name of the principal whose turn it is."""
+        self.id = ""
+        """The response's, known with the first event."""
+        self.failure: Failure | None = None
+        """Why it did not even begin."""
+        self.ended_at: float | None = None
+        self.events: list[Event] = []
+        self._asked = asked
+        self._model = model
+        self._lock = threading.Lock()
+        self._waiting: list[Callable[[], None]] = []
+        self._conversation: Conversation | None = None
+
+    def run(self, opening: Opening) -> None:
+        """Run it to its end."""
+        try:
+            with opening() as conversation:
+                self._conversation = conversation
+                for event in events_of(conversation, self._asked, self._model):
+                    self._add(event)
+        except Exception as error:  # noqa: BLE001 - what a client is told of it is on a list
+            self.failure = failure_of(error)
+        finally:
+            self._conversation = None
+            self._add(None)
+
+    def stop(self) -> None:
+        """Stop it half-way; what it found is stored."""
+        conversation = self._conversation
+        if conversation is not None:
+            conversation.stop()
+
+    def stop_soon(self) -> None:
+        """Have it stopped by a thread of its own."""
+        threading.Thread(target=self.stop, name="mooring-stop", daemon=True).start()
+
+    def leave(self) -> None:
+        """Leave it where it is, to be finished when its owner next asks."""
+        conversation = self._conversation
+        if conversation is not None:
+            conversation.leave()
+
+    async def follow(self, start: int = 0) -> AsyncIterator[Event]:
+        """Yield its events from the `start`-th on, those to come as they come.
+
+        Raises:
+            FailureError: It did not begin.
+        """
+        loop, more = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(more.set)
+
+        with self._lock:
+            self._waiting.append(tell)
+        try:
+            while True:
+                more.clear()
+                ended = self.ended_at is not None
+                events = self.events[start:]
+                for event in events:
+                    yield event
+                start += len(events)
+                if ended and not events:
+                    break
+                if not ended and not events:
+                    await more.wait()
+        finally:
+            with self._lock:
+                self._waiting.remove(tell)
+        if self.failure is not None:
+            raise FailureError(self.failure.code, self.failure.message)
+
+    def _add(self, event: Event | None) -> None:
+        with self._lock:
+            if event is None:
+                self.ended_at = time.monotonic()
+            else:
+                self.events.append(event)
+                self.id = self.id or event["response"]["id"]
+            waiting = list(self._waiting)
+        for tell in waiting:
+            try:
+                tell()
+            except RuntimeError:
+                continue  # its event loop is closed
+
+
+class Turns:
+    """The turns that this process runs."""
+
+    def __init__(self, most: int) -> None:
+        self._threads = ThreadPoolExecutor(most, thread_name_prefix="mooring-turn")
+        self._lock = threading.Lock()
+        self._turns: list[Turn] = []
+
+    def start(self, turn: Turn, opening: Opening) -> None:
+        """Run a turn, as soon as there is a thread for it."""
+        with self._lock:
+            horizon = time.monotonic() - _KEPT_SECONDS
+            self._turns = [each for each in self._turns if each.ended_at is None or each.ended_at > horizon]
+            self._turns.append(turn)
+        self._threads.submit(turn.run, opening)
+
+    def find(self, who: str, response_id: str) -> Turn | None:
+        """Return somebody's own turn of a response, if this process has it still."""
+        with self._lock:
+            return next((each for each in self._turns if each.id == response_id and each.who == who), None)
+
+    def going(self) -> list[Turn]:
+        """Return the turns that have not ended."""
+        with self._lock:
+            return [each for each in self._turns if each.ended_at is None]
+
+    def close(self, seconds: float) -> None:
+        """Wait for the turns that are running; those that take longer are finished when their owners next ask."""
+        end = time.monotonic() + seconds
+        while self.going() and time.monotonic() < end:
+            time.sleep(0.05)
+        for turn in self.going():
+            turn.leave()
+        self._threads.shutdown(wait=False, cancel_futures=True)
