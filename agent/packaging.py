@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PACKAGES = ("agent", "checkpointer", "tools")
-_LOCK = Path("requirements", "databricks.lock")
+# In a checkout, and in a wheel.
+_LOCKS = (_ROOT / "requirements" / "databricks.lock", _ROOT / "agent" / "databricks.lock")
 _PIN = re.compile(r"^([A-Za-z0-9][\w.\[\]-]*==[^\s\\]+(?: ; [^\\]+?)?)\s*\\?$", re.MULTILINE)
 _NAME = re.compile(r"[^\s./]+\.[^\s./]+\.[^\s./]+")
 
@@ -44,23 +45,32 @@ class Logged:
     alias: str | None = None
 
 
-def log_model(settings: Settings, *, register: str | None = None, alias: str | None = None) -> Logged:
+def log_model(
+    settings: Settings,
+    *,
+    register: str | None = None,
+    alias: str | None = None,
+    experiment: str | None = None,
+    commit: str | None = None,
+) -> Logged:
     """Log the agent to the tracking server that MLFLOW_TRACKING_URI names, and register it if asked to.
 
     Args:
         settings: What the model will be configured with, as far as it has to be allowed: warehouse, model, Lakebase.
         register: A name in Unity Catalog, `catalog.schema.name`, or in another registry.
         alias: Is moved to the new version.
+        experiment: Where to log it, by its name; MLFLOW_EXPERIMENT_NAME or _ID otherwise.
+        commit: Of the code, where there is no repository to ask.
 
     Raises:
         MooringError: MLflow is not installed, this is not a checkout, or the tracking server refuses.
     """
     if alias is not None and register is None:
         raise MooringError("An alias is of a registered model", "pass --register as well")
-    lock = _ROOT / _LOCK
-    if not lock.is_file():
-        problem = f"The lock {_LOCK} is not beside this code"
-        raise MooringError(problem, "log the model from a checkout of the repository")
+    lock = next(filter(Path.is_file, _LOCKS), None)
+    if lock is None:
+        problem = "The lock of requirements is not beside this code"
+        raise MooringError(problem, "log the model from a checkout of the repository, or from its wheel")
     try:
         import mlflow
     except ImportError as error:
@@ -69,11 +79,13 @@ def log_model(settings: Settings, *, register: str | None = None, alias: str | N
 
     from agent.serving import EXAMPLE
 
-    commit = _commit()
+    commit = commit or _commit()
     if register is not None and _NAME.fullmatch(register) and mlflow.get_tracking_uri().startswith("databricks"):
         mlflow.set_registry_uri("databricks-uc")
     try:
         with _quietly():
+            if experiment is not None:
+                mlflow.set_experiment(experiment)
             info = mlflow.pyfunc.log_model(
                 name="mooring",
                 python_model=str(_ROOT / "agent" / "serving.py"),

@@ -1,4 +1,4 @@
-"""What the owner of the schema does for everybody: legal holds, pruning by policy, and erasing a person.
+"""What the owner of the schema does for everybody: legal holds, pruning by policy, erasing a person, and encrypting.
 
     from checkpointer import administration
 
@@ -30,13 +30,16 @@ from checkpointer.errors import (
 from checkpointer.migrations import COMMAND, connected
 from checkpointer.operations import Operation, Row, Statement, explained
 from checkpointer.queries import queries
+from checkpointer.resealing import Resealing
 from checkpointer.retention import FOREVER, Expiry
 from checkpointer.texts import REFUSED, refused_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from checkpointer.encryption import Keyring
     from checkpointer.erasure import Erased
+    from checkpointer.resealing import Resealed
     from checkpointer.retention import Expired, Retention
 
 T = TypeVar("T")
@@ -116,6 +119,19 @@ class Administrator:
             ThreadHeldError: The same, of a hold that was placed meanwhile.
         """
         return self._drive(erasure.erase(owner, dry_run=dry_run, except_held=except_held))
+
+    def encrypt(self, ring: Keyring, *, owner: str | None = None, dry_run: bool = False) -> Iterator[Resealed]:
+        """Encrypt under the newest key what threads hold in the clear or under an older one; yield as it goes.
+
+        Threads may be used meanwhile. One stopped half-way is simply begun again. A thread under legal hold stays as it
+        is, and so does one that holds something which cannot be decrypted.
+
+        Args:
+            ring: The key to encrypt under first, and every other that something is encrypted under.
+            owner: Only this person's threads; without, everybody's.
+            dry_run: Only say what would be encrypted.
+        """
+        return Resealing(self._conn, self._queries, ring).threads(owner, dry_run=dry_run)
 
     def _drive(self, operation: Operation[T]) -> T:
         operation = explained(operation)

@@ -23,7 +23,8 @@ def main() -> None:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(_INTERRUPTED)
-        sys.exit(code)
+        if code:
+            sys.exit(code)
     except BrokenPipeError:
         # The reader went away (`| head`): silence the flush at exit as well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -116,12 +116,18 @@ def log_model(
         str | None, typer.Option(metavar="NAME", help="Register it, in Unity Catalog as catalog.schema.name.")
     ] = None,
     alias: Annotated[str | None, typer.Option(metavar="NAME", help="Move this alias to the new version.")] = None,
+    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="Log it to this experiment.")] = None,
+    commit: Annotated[str | None, typer.Option(metavar="SHA", help="The code's, where there is no repository.")] = None,
+    model: Model = None,
+    warehouse: Annotated[
+        str | None, typer.Option(metavar="ID", help="It will query this one (DATABRICKS_WAREHOUSE_ID).")
+    ] = None,
     output: Output = Format.TEXT,
 ) -> None:
     """Log the agent as an MLflow model, where MLFLOW_TRACKING_URI says, and print its address."""
     from agent.cli.serving import run_log_model
 
-    run_log_model(register, alias, output)
+    run_log_model(register, alias, experiment, commit, model, warehouse, output)
 
 
 @app.command()

@@ -17,11 +17,21 @@ from agent.settings import Settings
 _PORT = 8000
 
 
-def run_log_model(register: str | None, alias: str | None, output: Format) -> None:
+def run_log_model(
+    register: str | None,
+    alias: str | None,
+    experiment: str | None,
+    commit: str | None,
+    model: str | None,
+    warehouse: str | None,
+    output: Format,
+) -> None:
     """Log the model."""
     from agent.packaging import log_model
 
-    logged = log_model(Settings(), register=register, alias=alias)
+    given = {"model": model, "warehouse_id": warehouse}
+    settings = Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    logged = log_model(settings, register=register, alias=alias, experiment=experiment, commit=commit)
     if output is Format.JSON:
         print_json(LoggedModel(**asdict(logged)))
         return

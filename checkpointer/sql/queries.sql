@@ -792,3 +792,74 @@ with chosen as materialized (
   and not :"schema".held(t.id) returning t.id
 ),
 -- include: orphan_items
+
+-- Encrypting what is stored, by the schema's owner ---------------------------------------------------------------------
+-- What is encrypted under a key begins with its `head`, which has this `length`.
+
+-- name: stale_item
+substr(i.value, 1, %(length)s) is distinct from %(head)s::bytea
+
+-- name: stale_checkpoint
+substr(c.metadata_value, 1, %(length)s) is distinct from %(head)s::bytea
+or substr(c.state, case when get_byte(c.state, 0) = 8 then 10 else 1 end, %(length)s) <> %(head)s::bytea
+
+-- name: stale_write
+substr(w.value, 1, %(length)s) <> %(head)s::bytea
+
+-- name: is_stale
+t.title is not null or substr(t.sealed_title, 1, %(length)s) <> %(head)s::bytea
+or substr(t.places, 1, %(length)s) <> %(head)s::bytea
+
+-- name: stale_threads
+-- A page of the threads that hold something else, with the number of such rows.
+select id, owner, thread_id, rows, :"schema".held(id) from (
+  select t.id, t.owner, t.thread_id, case when
+-- include: is_stale
+  then 1 else 0 end
+  + (select count(*) from :"schema".items i where i.thread = t.id and (
+-- include: stale_item
+  )) + (select count(*) from :"schema".checkpoints c where c.thread = t.id and (
+-- include: stale_checkpoint
+  )) + (select count(*) from :"schema".writes w where w.thread = t.id and (
+-- include: stale_write
+  )) as rows
+  from :"schema".threads t where t.id > %(after)s and (%(owner)s::text is null or t.owner = %(owner)s) order by t.id
+) counted where rows > 0 limit %(limit)s
+
+-- name: lock_stale_thread
+select t.owner, t.thread_id, t.title, t.sealed_title, t.places, coalesce(
+-- include: is_stale
+, false)
+from :"schema".threads t where t.id = %(thread)s for no key update
+
+-- name: reseal_thread
+update :"schema".threads set title = null, sealed_title = %(sealed_title)s, places = %(places)s where id = %(thread)s
+
+-- name: stale_items
+select i.position, i.kind, i.digest, i.message, i.value, i.envelope from :"schema".items i where i.thread = %(thread)s and (
+-- include: stale_item
+) order by i.position limit %(limit)s
+
+-- name: reseal_items
+update :"schema".items set digest = %(digest)s, message = null, value = %(value)s, envelope = %(envelope)s
+where thread = %(thread)s and position = %(position)s
+
+-- name: stale_checkpoints
+select c.ns, c.checkpoint_id, c.metadata, c.metadata_value, c.state
+from :"schema".checkpoints c where c.thread = %(thread)s and (
+-- include: stale_checkpoint
+) order by c.seq limit %(limit)s
+
+-- name: reseal_checkpoints
+update :"schema".checkpoints set metadata = %(metadata)s, metadata_value = %(metadata_value)s, state = %(state)s
+where thread = %(thread)s and ns = %(ns)s and checkpoint_id = %(checkpoint_id)s
+
+-- name: stale_writes
+select w.ns, w.checkpoint_id, w.task_id, w.idx, w.channel, w.value
+from :"schema".writes w where w.thread = %(thread)s and (
+-- include: stale_write
+) order by w.ns, w.checkpoint_id, w.task_id, w.idx limit %(limit)s
+
+-- name: reseal_writes
+update :"schema".writes set value = %(value)s
+where thread = %(thread)s and ns = %(ns)s and checkpoint_id = %(checkpoint_id)s and task_id = %(task_id)s and idx = %(idx)s

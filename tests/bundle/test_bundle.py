@@ -1,0 +1,55 @@
+"""`databricks.yml` holds, and what is wrong in one is found."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.bundle.checks import load, problems
+
+Bundle = dict[str, Any]
+
+
+def test_the_bundle_holds() -> None:
+    assert problems(load()) == []
+
+
+def breaking(bundle: Bundle, *path: Any, value: Any) -> None:
+    part: Any = bundle
+    for name in path[:-1]:
+        part = part[name]
+    part[path[-1]] = value
+
+
+def at(*path: Any, value: Any) -> Callable[[Bundle], None]:
+    return lambda bundle: breaking(bundle, *path, value=value)
+
+
+APP = ("resources", "apps", "mooring")
+ENTITY = ("resources", "model_serving_endpoints", "mooring", "config", "served_entities", 0)
+TASK = ("resources", "jobs", "log_model", "tasks", 0, "python_wheel_task")
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (at(*ENTITY, "entity_version", value="${var.version}"), "${var.version} names nothing"),
+        (at(*ENTITY, "entity_name", value="${resources.registered_models.bot.name}"), "names nothing"),
+        (at("variables", "colour", value={"default": "red"}), "variables.colour is not used"),
+        (at(*ENTITY, "environment_vars", value={"MOORING_MODLE": "x"}), "nothing reads MOORING_MODLE"),
+        (at(*APP, "config", "command", value=["python", "-m", "agent", "serv"]), "no command mooring serv"),
+        (at(*APP, "config", "env", 0, value={"name": "MOORING_MODEL", "value_from": "moon"}), "that it has not"),
+        (at(*APP, "colour", value="red"), "colour"),
+        (at(*TASK, "entry_point", value="moor"), "no such entry point"),
+        (at(*TASK, "parameters", value=["log-model", "--registre", "x"]), "no option --registre"),
+        (at("resources", "postgres_roles", "app", "colour", value="red"), "there is no field colour"),
+        (at(*ENTITY, "workload_sise", value="Small"), "workload_sise"),
+    ],
+)
+def test_what_is_wrong_is_told(broken: Callable[[Bundle], None], told: str) -> None:
+    bundle = copy.deepcopy(load())
+    broken(bundle)
+    assert any(told in problem for problem in problems(bundle))
