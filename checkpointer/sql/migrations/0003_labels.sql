@@ -389,9 +389,12 @@ create function :"schema".readable_sets() returns int[]
 create function :"schema".missing_sources(label_set int) returns text[]
   language sql stable security definer set search_path = pg_catalog, pg_temp
   begin atomic
+    -- Asked once, not for every label that there is.
     select pg_catalog.array_agg(distinct l.source order by l.source)
-    from :"schema".label_sets s join :"schema".labels l on l.id = any(:"schema".missing_labels(s.labels))
-    where s.id = $1 and exists (select from :"schema".threads t where $1 = any(t.label_sets));
+    from :"schema".labels l where l.id = any((
+      select :"schema".missing_labels(s.labels) from :"schema".label_sets s
+      where s.id = $1 and exists (select from :"schema".threads t where $1 = any(t.label_sets))
+    )::int[]);
   end;
 
 -- Items as the principal may see them: `message`, `value` and `digest` are null where content is withheld.
