@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -188,6 +189,41 @@ def test_what_may_not_be_read_any_more_is_withheld_until_it_may(
     assert set(before["sql"]) <= set(after["sql"])
     for view in ("messages", "tool calls"):
         assert after[view][: len(before[view])] == before[view]
+
+
+def test_what_is_derived_from_a_label_that_runs_out_runs_out_with_it(scene: Scene) -> None:
+    scene.run(
+        "create table {name}.sellers as select '{person}' as login",
+        "grant select on {name}.sellers to {person}",
+        "alter table {name}.sales enable row level security",
+        "create policy filter on {name}.sales using (exists (select from {name}.sellers s where s.login = seller))",
+    )
+    assert FIGURE in scene.ask(TABLE)
+    place: Any = {"configurable": {"thread_id": scene.name, "checkpoint_ns": ""}}
+    with acting_as(scene.principal):
+        latest = scene.saver.get_tuple(place)
+        assert latest is not None
+        answer = latest.checkpoint["channel_values"]["messages"][-1]
+        [[table, print_]] = [each for each in answer.response_metadata["mooring"]["labels"] if "sales" in each[0]]
+        fingerprint, _, until = print_.partition("~")
+        assert 24 * 3600 < int(until) - time.time() <= 25 * 3600
+
+        def shown(deadline: int) -> str:
+            marks = {"mooring": {"labels": [[table, f"{fingerprint}~{deadline}"]]}}
+            message = AIMessage(FIGURE, id=str(deadline), response_metadata=marks)
+            values: Any = {"channel_values": {"messages": [message]}, "channel_versions": {"messages": deadline}}
+            stored = scene.saver.put(place, {**empty_checkpoint(), **values}, {}, {"messages": deadline})
+            with GovernedPostgresSaver.from_conn_string(scene.lakehouse.runtime) as another:
+                found = another.get_tuple(stored)
+            assert found is not None
+            return str(found.checkpoint["channel_values"]["messages"][0].content)
+
+        # what is said later of what was read then has its end; one further away than any is not believed
+        assert shown(int(until)) == FIGURE
+        assert FIGURE not in shown(int(time.time()) - 1)
+        assert shown(int(until) + 10**9) == FIGURE
+    ends = scene.admin.execute("select distinct expires_at from mooring.labels where source = %s", [table]).fetchall()
+    assert max(end for (end,) in ends).timestamp() == int(until)
 
 
 def values(marks: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 
 -- One table, as somebody saw it. `fingerprint` begins with the table's OID in this database, so that another table of the
 -- name is another source; what follows is a digest of the rules that applied (nothing for a table seen whole). A rule
--- that cannot be proven unchanged ends it with ~, and its label runs out.
+-- that cannot be proven unchanged ends it with ~, and its label runs out. Where it travels with what was read, seconds since
+-- 1970 follow the ~: what is derived from that later runs out with it.
 --
 -- The fingerprint of a table of another catalog begins with no number. What a person stores by their own login, who is not
 -- believed about that catalog, is labelled as theirs (`reader`): that login sees it until the label runs out.
@@ -195,14 +196,22 @@ begin
 end
 $$;
 
+-- When a label that runs out does, if what it stands for is read now.
+create function :"schema".runs_out_at() returns timestamptz
+  language sql stable
+  return pg_catalog.date_trunc('hour', pg_catalog.now()) + interval '25 hours';
+
 -- The labels of tables as the login sees them now, for whoever is about to read them. Null where they may not.
 create function :"schema".labels_of(relations oid[]) returns table (source text, fingerprint text)
   language sql stable security definer set search_path = pg_catalog, pg_temp
   begin atomic
     select pg_catalog.format('%s.%s.%s', pg_catalog.current_database(), n.nspname, c.relname),
-      :"schema".fingerprint((select r.oid from pg_catalog.pg_roles r where r.rolname = session_user), c.oid)
+      print || case when print like '%~' then extract(epoch from :"schema".runs_out_at())::bigint::text else '' end
     from pg_catalog.unnest(relations) wanted join pg_catalog.pg_class c on c.oid = wanted
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace;
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    cross join lateral (
+      select :"schema".fingerprint((select r.oid from pg_catalog.pg_roles r where r.rolname = session_user), c.oid)
+    ) seen (print);
   end;
 
 -- Label sets ----------------------------------------------------------------------------------------------------------
@@ -233,6 +242,7 @@ create function :"schema".label_set(sources text[], fingerprints text[]) returns
 declare
   label record;
   until timestamptz;
+  said timestamptz;
   self text := case when not pg_has_role(session_user, :'runtime_role'::name, 'MEMBER') then session_user end;
   own_reader text;
   found_id int;
@@ -248,9 +258,9 @@ begin
       label.print := coalesce(label.print, '?');
     end if;
     own_reader := case when label.print <> '?' and label.print !~ '^\d+(:|~|$)' then self end;
-    until := case
-      when label.print like '%~' or own_reader is not null then date_trunc('hour', now()) + interval '25 hours'
-    end;
+    said := to_timestamp(substring(label.print from '~(\d{1,12})$')::float8);
+    label.print := regexp_replace(label.print, '~\d{1,12}$', '~');
+    until := case when label.print like '%~' or own_reader is not null then least(:"schema".runs_out_at(), said) end;
     loop
       select l.id from :"schema".labels l
       where l.source = label.source and l.fingerprint = label.print and l.expires_at is not distinct from until
@@ -266,7 +276,7 @@ begin
   if ids = '{}' then
     return 0;
   end if;
-  return :"schema".set_of(array(select id from unnest(ids) id order by id));
+  return :"schema".set_of(array(select distinct id from unnest(ids) id order by id));
 end
 $$;
 
@@ -379,9 +389,12 @@ create function :"schema".readable_sets() returns int[]
 create function :"schema".missing_sources(label_set int) returns text[]
   language sql stable security definer set search_path = pg_catalog, pg_temp
   begin atomic
+    -- Asked once, not for every label that there is.
     select pg_catalog.array_agg(distinct l.source order by l.source)
-    from :"schema".label_sets s join :"schema".labels l on l.id = any(:"schema".missing_labels(s.labels))
-    where s.id = $1 and exists (select from :"schema".threads t where $1 = any(t.label_sets));
+    from :"schema".labels l where l.id = any((
+      select :"schema".missing_labels(s.labels) from :"schema".label_sets s
+      where s.id = $1 and exists (select from :"schema".threads t where $1 = any(t.label_sets))
+    )::int[]);
   end;
 
 -- Items as the principal may see them: `message`, `value` and `digest` are null where content is withheld.
@@ -400,7 +413,7 @@ grant select (owner, thread, position, kind, label_set, envelope) on :"schema".i
 grant select on :"schema".contents to :"runtime_role";
 
 revoke all on function :"schema".rule(text, boolean), :"schema".limits_of(oid, oid, oid), :"schema".fingerprint(oid, oid),
-  :"schema".principal_role(),
+  :"schema".principal_role(), :"schema".runs_out_at(),
   :"schema".set_of(int[]), :"schema".label_set(text[], text[]), :"schema".answers(), :"schema".missing_labels(int[]), :"schema".readable(int[]),
   :"schema".readable_sets(), :"schema".missing_sources(int), :"schema".labels_of(oid[]),
   :"schema".with_labels_of(bigint, text, text, int[]) from public;
