@@ -10,7 +10,7 @@ not held up by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,8 +25,8 @@ from agent.errors import TurnError
 from agent.graph import TurnContext
 from agent.provenance import sources_of, withholding_of
 from agent.schemas import Answer, ToolUse, encodable
-from agent.steps import Steps
-from checkpointer import acting_as
+from agent.steps import Steps, StoppedError
+from checkpointer import StaleLeaseError, acting_as
 
 if TYPE_CHECKING:
     from langchain_core.messages import ToolCall
@@ -45,6 +45,8 @@ _MOST_CALLS = 25
 _ENDLESS = "The model went on asking for tools; this was not answered."
 _NOT_APPROVED = "This was not approved: another question was asked."
 _FAILED = "The model or a tool failed; this was not answered."
+NOTES = frozenset((_STOPPED, _ENDLESS, _NOT_APPROVED, _FAILED))
+"""What stands in a session for an answer that there is none of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,10 @@ class Conversation:
         self._title: str | None = None
         self._steps: Steps[Any] | None = None
         self._held: Run | None = None
+        self._turn_now: object | None = None
+        self._turn_left: object | None = None
+        self.stopping = False
+        """Whether somebody has stopped a turn of it, instead of leaving it for later."""
         named = {"thread_id": session} if self.owner is None else {"thread_id": session, "thread_owner": self.owner}
         self._config: Any = {"configurable": named, "recursion_limit": 2 * _MOST_CALLS}
 
@@ -165,7 +171,7 @@ class Conversation:
             ApprovalError: No such call waits, or the caller may not see what it asks for.
             TurnError, TimeoutError, ThreadBusyError, ViewerError, ThreadNotFoundError: As of `ask`.
         """
-        with self._turn() as run:
+        with self._going() as run:
             with acting_as(self._caller.principal):
                 state = self._graph.get_state(self._config)
             interrupts = calls_waiting(state)
@@ -182,13 +188,18 @@ class Conversation:
             ThreadBusyError: Another run holds the session, and did not give it up in time.
             ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
-        with self._turn() as run:
+        with self._going() as run:
             yield from self._finish(run)
 
-    def ask(self, question: str) -> Iterator[Event]:
+    def ask(self, question: str, check: Callable[[list[AnyMessage]], None] | None = None) -> Iterator[Event]:
         """Ask a question, an interrupted turn is finished before, or given up. Ends with `Answered`.
 
         A call that waits for approval is not approved by another question: its turn is closed.
+
+        Args:
+            question: The person's words.
+            check: Looks at the session's messages when no other turn can add to them, and raises what is to end this
+                one before anything is stored.
 
         Raises:
             TurnError: The model or a tool failed. The question stays in the session, without an answer.
@@ -196,7 +207,9 @@ class Conversation:
             ThreadBusyError: Another run holds the session, and did not give it up in time.
             ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
-        with self._turn() as run:
+        with self._going() as run:
+            if check is not None:
+                check(self.messages())
             if self.waiting():
                 self._close(run, _NOT_APPROVED)
             try:
@@ -226,6 +239,7 @@ class Conversation:
         Returns:
             Whether there was one.
         """
+        self.stopping = True
         self.leave()
         with self._turn("take" if anywhere else "wait") as run:
             closed = self._close(run, _STOPPED)
@@ -235,16 +249,35 @@ class Conversation:
 
     def leave(self) -> None:
         """Leave a turn where it is, for whoever asks next, in any process, to finish. From any thread."""
-        if self._steps is not None:
-            self._steps.stop()
-        if self._held is not None:
-            self._held.release()
+        # One that is about to begin looks whether it is to.
+        self._turn_left = self._turn_now
+        steps, held = self._steps, self._held
+        if steps is not None:
+            steps.stop()
+            if held is not None:
+                held.release()
+
+    @contextmanager
+    def _going(self) -> Iterator[Run]:
+        """Hold the session's lease for a turn that can be stopped."""
+        self._turn_now = object()
+        with self._turn() as run:
+            self._held = run
+            run.when_lost = self.leave
+            try:
+                yield run
+            except StoppedError:
+                if run.lost and not self.stopping:
+                    raise StaleLeaseError(self.session) from None
+                raise
+            finally:
+                self._held = self._turn_now = None
 
     @contextmanager
     def _turn(self, on_busy: OnBusy = "wait") -> Iterator[Run]:
         """Hold the session's lease; another turn is waited for, or ended."""
         with acting_as(self._caller.principal):
-            self._held = run = self._saver.run(self._config, on_busy=on_busy)
+            run = self._saver.run(self._config, on_busy=on_busy)
             run.acquire()
         try:
             yield run
@@ -287,7 +320,12 @@ class Conversation:
             yield from (ToolStarted(use.id or "", use.name, use.args) for use in pending)
             yield from self._run(run, None)
 
+    def _look_whether_left(self) -> None:
+        if self._turn_now is not None and self._turn_left is self._turn_now:
+            raise StoppedError
+
     def _run(self, run: Run, given: Any) -> Iterator[Event]:
+        self._look_whether_left()
         stream: Any = self._graph.stream(
             given, self._config, context=self._context, stream_mode=["updates", "messages"], durability="sync"
         )
@@ -295,6 +333,7 @@ class Conversation:
         with acting_as(self._caller.principal), run.bound():
             self._steps = steps = Steps[tuple[str, Any]](stream, self._context.catalog.cancel, self._seconds)
         try:
+            self._look_whether_left()
             for mode, payload in steps:
                 yield from _events(mode, payload)
         except TurnError:
@@ -310,6 +349,7 @@ class Conversation:
             ) from None
         finally:
             steps.stop()
+            self._steps = None
         waiting = self.waiting()
         yield from map(Waiting, waiting)
         yield Answered(answer_of(self.session, self.messages(), self.owner, waiting))

@@ -72,6 +72,11 @@ class Outgoing:
         elif isinstance(event, Answered):
             self._answer = event.answer
 
+    @property
+    def answered(self) -> bool:
+        """Whether there was an answer."""
+        return self._answer is not None
+
     def message(self, message: AnyMessage) -> Iterator[Dict]:
         """Say a stored message."""
         if isinstance(message, ToolMessage):
@@ -91,6 +96,11 @@ class Outgoing:
     def stopped(self) -> Iterator[Dict]:
         """Say that somebody has stopped the turn."""
         self._custom["stopped"] = True
+        yield self._event("response.incomplete", response=self.response("cancelled"))
+
+    def left(self) -> Iterator[Dict]:
+        """Say that the turn was left for later: it is finished when its session is next asked."""
+        self._custom["unfinished"] = True
         yield self._event("response.incomplete", response=self.response("incomplete"))
 
     def failed(self, failure: Failure) -> Iterator[Dict]:
