@@ -10,7 +10,7 @@ not held up by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,16 +20,15 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, Human
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
 
+from agent.answers import answer_of, title_of, tool_uses, waiting_in
 from agent.approvals import ApprovalError, calls_waiting
 from agent.errors import TurnError
 from agent.graph import TurnContext
-from agent.provenance import sources_of, withholding_of
 from agent.schemas import Answer, ToolUse, encodable
 from agent.steps import Steps, StoppedError
 from checkpointer import StaleLeaseError, acting_as
 
 if TYPE_CHECKING:
-    from langchain_core.messages import ToolCall
     from langgraph.graph import MessagesState
     from langgraph.graph.state import CompiledStateGraph
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from checkpointer.leases import OnBusy
     from tools import Catalog
 
-_TITLE = 60
 _STOPPED = "Stopped before the answer was finished."
 # Calls of the model in one turn, each of which may ask for several tools.
 _MOST_CALLS = 25
@@ -355,55 +353,10 @@ class Conversation:
         yield Answered(answer_of(self.session, self.messages(), self.owner, waiting))
 
 
-def answer_of(
-    session: str, messages: list[AnyMessage], owner: str | None = None, waiting: Sequence[ToolUse] = ()
-) -> Answer:
-    """Return the last turn of a session as an answer; it may wait for the approval of calls."""
-    start = max((i for i, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
-    turn = messages[start:]
-    final = next((m for m in reversed(turn) if isinstance(m, AIMessage)), AIMessage(""))
-    asked = {use.id: use for use in waiting}
-    return Answer(
-        session=session,
-        owner=owner,
-        answer=final.text or " ".join(f"The call {use.id} of {use.name} waits for approval." for use in waiting),
-        withheld=withholding_of(final),
-        tools=[asked.get(use.id, use) for use in tool_uses(turn)],
-        sources=sources_of([final]),
-    )
-
-
-def tool_uses(messages: list[AnyMessage]) -> list[ToolUse]:
-    """Return the tool calls of messages, each with what came of it."""
-    results = {m.tool_call_id: m for m in messages if isinstance(m, ToolMessage)}
-    calls = [(m, call) for m in messages if isinstance(m, AIMessage) for call in m.tool_calls]
-    return [_tool_use(message, call, results.get(call["id"] or "")) for message, call in calls]
-
-
-def waiting_in(messages: list[AnyMessage], calls: set[str]) -> list[ToolUse]:
-    """Return the uses of tools that wait, of the calls with these ids."""
-    return [use.model_copy(update={"status": "waiting"}) for use in tool_uses(messages) if use.id in calls]
-
-
-def title_of(question: str) -> str:
-    """Return a title made of the person's own words, which carry no sources."""
-    line = " ".join(question.replace("\x00", " ").encode("utf-8", "replace").decode().split())
-    return line if len(line) <= _TITLE else f"{line[: _TITLE - 1]}…"
-
-
 def _undecidable(call: str, uses: list[ToolUse]) -> ApprovalError:
     if any(use.id == call and use.status == "pending" and use.withheld for use in uses):
         return ApprovalError(f"What the call {call!r} asks for is withheld from you", "leave it to who may read it")
     return ApprovalError(f"No call {call!r} waits in this session", "look at it with `mooring sessions show`")
-
-
-def _tool_use(asked: AIMessage, call: ToolCall, result: ToolMessage | None) -> ToolUse:
-    withheld = withholding_of(asked) or withholding_of(result)
-    asked_for: Any = {"id": call["id"], "name": call["name"], "args": call["args"], "withheld": withheld}
-    if result is None:
-        return ToolUse(**asked_for, status="pending")
-    rows = result.response_metadata.get("rows")
-    return ToolUse(**asked_for, rows=rows, sources=sources_of([result]), status=result.status)
 
 
 def _events(mode: str, payload: Any) -> Iterator[Event]:

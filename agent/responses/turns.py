@@ -9,7 +9,7 @@ from uuid import uuid4
 from langchain_core.messages import AnyMessage, HumanMessage
 from mlflow.types.responses import ResponsesAgentResponse
 
-from agent.conversation import answer_of
+from agent.answers import answer_of
 from agent.responses.failures import FailureError, failure_of
 from agent.responses.incoming import stored_answer, unanswered
 from agent.responses.outgoing import Outgoing
