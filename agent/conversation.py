@@ -26,6 +26,7 @@ from agent.errors import TurnError
 from agent.graph import TurnContext
 from agent.schemas import Answer, ToolUse, encodable
 from agent.steps import Steps, StoppedError
+from agent.tracing import traced
 from checkpointer import StaleLeaseError, acting_as
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
 
     from agent.identity import Proven
+    from agent.tracing import Tracer, TurnTrace
     from checkpointer import GovernedPostgresSaver, Run
     from checkpointer.leases import OnBusy
     from tools import Catalog
@@ -113,6 +115,7 @@ class Conversation:
     Args:
         owner: Whose session it is, where somebody shares it with the caller as an editor.
         seconds: How long a turn may take; None for as long as it takes.
+        tracer: Traces its turns.
     """
 
     def __init__(
@@ -124,6 +127,7 @@ class Conversation:
         session: str,
         owner: str | None = None,
         seconds: float | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.session = session
         self.owner = None if owner == caller.principal.name else owner
@@ -132,6 +136,7 @@ class Conversation:
         self._caller = caller
         self._context = TurnContext(catalog)
         self._seconds = seconds
+        self._tracer = tracer
         self._title: str | None = None
         self._steps: Steps[Any] | None = None
         self._held: Run | None = None
@@ -141,6 +146,11 @@ class Conversation:
         """Whether somebody has stopped a turn of it, instead of leaving it for later."""
         named = {"thread_id": session} if self.owner is None else {"thread_id": session, "thread_owner": self.owner}
         self._config: Any = {"configurable": named, "recursion_limit": 2 * _MOST_CALLS}
+
+    @property
+    def trace_id(self) -> str | None:
+        """The id of the latest turn's trace, if it has one."""
+        return None if self._tracer is None else self._tracer.trace_id
 
     def messages(self) -> list[AnyMessage]:
         """Return the session's messages, oldest first."""
@@ -323,9 +333,22 @@ class Conversation:
             raise StoppedError
 
     def _run(self, run: Run, given: Any) -> Iterator[Event]:
+        with traced(self._tracer, given) as trace:
+            yield from self._steps_of(run, given, trace)
+            messages = self.messages()
+            if trace is not None:
+                trace.answered(messages[-1])
+        waiting = self.waiting()
+        yield from map(Waiting, waiting)
+        yield Answered(answer_of(self.session, messages, self.owner, waiting))
+
+    def _steps_of(self, run: Run, given: Any, trace: TurnTrace | None) -> Iterator[Event]:
         self._look_whether_left()
+        config, context = self._config, self._context
+        if trace is not None:
+            config, context = {**config, "callbacks": [trace]}, TurnContext(context.catalog, trace.trace_id)
         stream: Any = self._graph.stream(
-            given, self._config, context=self._context, stream_mode=["updates", "messages"], durability="sync"
+            given, config, context=context, stream_mode=["updates", "messages"], durability="sync"
         )
         # Principal and lease are bound in the steps' context, and not for the caller between them.
         with acting_as(self._caller.principal), run.bound():
@@ -348,9 +371,6 @@ class Conversation:
         finally:
             steps.stop()
             self._steps = None
-        waiting = self.waiting()
-        yield from map(Waiting, waiting)
-        yield Answered(answer_of(self.session, self.messages(), self.owner, waiting))
 
 
 def _undecidable(call: str, uses: list[ToolUse]) -> ApprovalError:

@@ -84,8 +84,10 @@ class Outgoing:
         elif isinstance(message, AIMessage):
             yield from self._said(message)
 
-    def completed(self, answer: Answer | None = None) -> Iterator[Dict]:
+    def completed(self, answer: Answer | None = None, trace_id: str | None = None) -> Iterator[Dict]:
         """Say that the answer is stored: the last one that was told, where none is given."""
+        if trace_id is not None:
+            self._base["metadata"] = {"trace_id": trace_id}
         answer = answer or self._answer
         assert answer is not None
         self._custom |= {"sources": answer.sources}

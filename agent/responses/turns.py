@@ -29,8 +29,16 @@ def new_session() -> str:
     return uuid4().hex[:NEW_SESSION]
 
 
-def events_of(conversation: Conversation, asked: Asked, model: str) -> Iterator[dict[str, Any]]:
+def events_of(
+    conversation: Conversation, asked: Asked, model: str, *, tells_trace: bool = False
+) -> Iterator[dict[str, Any]]:
     """Run the turn that is asked for, and say what happens; what goes wrong after the first event is an event too.
+
+    Args:
+        conversation: Whose session, and which.
+        asked: What is asked there.
+        model: What the response says that answered.
+        tells_trace: The whole response says in its metadata where the turn is traced.
 
     Raises:
         FailureError: `conflict`, before the first event.
@@ -57,7 +65,7 @@ def events_of(conversation: Conversation, asked: Asked, model: str) -> Iterator[
         if going_on and not out.answered:
             # Whoever had the session until now has finished it.
             raise _AnsweredError(_with_answer(asked, conversation.messages()))
-        yield from out.completed()
+        yield from out.completed(trace_id=conversation.trace_id if tells_trace else None)
     except _AnsweredError as error:
         yield from _again(out, conversation, error.messages)
     except StoppedError:

@@ -27,6 +27,7 @@ from agent.server import responses, sessions
 from agent.server.callers import Callers
 from agent.server.running import Turns
 from agent.settings import Settings
+from agent.tracing import flush
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -56,6 +57,7 @@ class Server(AgentServer):
             opening = open_host(self.settings, max_size=self.settings.connections)
             host = await run_in_threadpool(opening.__enter__)
             stack.push_async_callback(run_in_threadpool, opening.__exit__, None, None, None)
+            stack.push_async_callback(run_in_threadpool, flush)
             turns = Turns(self.settings.turns)
             stack.push_async_callback(run_in_threadpool, turns.close, self.settings.grace_seconds)
             # From the signal on, and not from when the last client is gone.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from mlflow.genai.agent_server.server import RETURN_TRACE_HEADER
 from mlflow.types.responses import ResponsesAgentRequest
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -42,7 +43,8 @@ async def answer(request: Request) -> Response:
         conversation: AbstractContextManager[Conversation] = host.conversation(caller, session, asked.owner)
         return conversation
 
-    turn = Turn(caller.principal.name, session, asked, host.settings.model)
+    tells_trace = request.headers.get(RETURN_TRACE_HEADER, "").lower() == "true"
+    turn = Turn(caller.principal.name, session, asked, host.settings.model, tells_trace=tells_trace)
     request.app.state.turns.start(turn, opening)
     background = body.get("background") is True
     if body.get("stream") is True:

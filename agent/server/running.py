@@ -27,7 +27,7 @@ _ENDING = "The server is about to end: ask again, and another one answers"
 class Turn:
     """One turn, from its request to its end."""
 
-    def __init__(self, who: str, session: str, asked: Asked, model: str) -> None:
+    def __init__(self, who: str, session: str, asked: Asked, model: str, *, tells_trace: bool) -> None:
         self.who = who
         """The name of the principal whose turn it is."""
         self.session = (asked.owner or who, session)
@@ -40,6 +40,7 @@ class Turn:
         self.events: list[Event] = []
         self._asked = asked
         self._model = model
+        self._tells_trace = tells_trace
         self._lock = threading.Lock()
         self._waiting: list[Callable[[], None]] = []
         self._conversation: Conversation | None = None
@@ -52,7 +53,7 @@ class Turn:
                 raise FailureError("busy", _ENDING)
             with opening() as conversation:
                 self._conversation = conversation
-                for event in events_of(conversation, self._asked, self._model):
+                for event in events_of(conversation, self._asked, self._model, tells_trace=self._tells_trace):
                     self._add(event)
         except Exception as error:  # noqa: BLE001 - what a client is told of it is on a list
             self.failure = failure_of(error)

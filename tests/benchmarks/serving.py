@@ -1,6 +1,6 @@
 """32 people at once against `mooring serve`: throughput, latencies, and that nobody gets another's answer.
 
-    python -m tests.benchmarks.serving --seconds 60
+    python -m tests.benchmarks.serving --seconds 60 --traces off,redacted,full
 
 A server over the sample lakehouse is started, with a model that takes as long as `--model-ms` says. Everybody has
 sessions of their own, asks words that nobody else asks, and looks for them in the answer. Times are milliseconds. The
@@ -43,19 +43,28 @@ class Measured:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it, and print what was measured."""
     options = _options(arguments)
-    with open_database(Settings()), tempfile.TemporaryDirectory(prefix="mooring-load-") as folder:
-        with served(Path(folder), **PATIENT, MOORING_TURNS="64") as server:
+    with open_database(Settings()):
+        wrong = [_measure(policy, options) for policy in options.traces.split(",")]
+    return int(any(wrong))
+
+
+def _measure(policy: str, options: argparse.Namespace) -> bool:
+    """Measure a server whose traces are so; tell whether something went wrong."""
+    with tempfile.TemporaryDirectory(prefix="mooring-load-") as folder:
+        store = {} if policy == "off" else {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
+        with served(Path(folder), **PATIENT, **store, MOORING_TRACES=policy) as server:
             for user in PEOPLE:
                 server.post(user, asked("hello"))
             alone = load(server.url, 1, min(3.0, options.seconds), options.model_ms)
             measured = load(server.url, options.users, options.seconds, options.model_ms)
-        log = server.log
-    print(f"one user      {_line(alone, min(3.0, options.seconds))}")
-    print(f"{options.users} users at once {_line(measured, options.seconds)}")
-    print(f"failed {len(measured.failures)}, crossed {measured.crossed}")
-    for problem in (*measured.failures[:5], *log.splitlines()[:5]):
+            log = server.log
+    print(f"traces {policy}")
+    print(f"  one user {_line(alone, min(3.0, options.seconds))}")
+    print(f"  {options.users} users at once {_line(measured, options.seconds)}")
+    print(f"  failed {len(measured.failures)}, crossed {measured.crossed}")
+    for problem in (*alone.failures[:5], *measured.failures[:5], *log.splitlines()[:5]):
         print(problem, file=sys.stderr)
-    return int(bool(measured.failures or measured.crossed or alone.failures or not measured.whole))
+    return bool(measured.failures or measured.crossed or alone.failures or not measured.whole)
 
 
 def load(url: str, users: int, seconds: float, model_ms: int) -> Measured:
@@ -119,6 +128,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--users", type=int, default=32)
+    parser.add_argument("--traces", default="off", help="off, redacted, full, or several of them with commas")
     parser.add_argument("--model-ms", type=int, default=300, help="how long each call of the model takes")
     return parser.parse_args(arguments)
 

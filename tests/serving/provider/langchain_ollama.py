@@ -1,7 +1,8 @@
 """A chat model that takes its time, found by its provider's name: `MOORING_MODEL=ollama:any` with this on the path.
 
-It does what the words of the question say: "query: select ..." asks for that SQL first, "wait 5" takes so many seconds
-for each of its calls, "words 40" says so many, one each 20 ms, "unreachable" fails with a text that holds a secret.
+It does what the words of the question say: "query: select ..." asks for that SQL first and says what came of it,
+"wait 5" takes so many seconds for each of its calls, "words 40" says so many, one each 20 ms, "unreachable" fails with
+a text that holds a secret.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 SECRET = "sk-secret"
@@ -66,7 +67,8 @@ class ChatOllama(BaseChatModel):
             return AIMessage("", tool_calls=[call])
         if words := re.search(r"words ([0-9]+)", question):
             return AIMessage(" ".join(f"w{i}" for i in range(int(words[1]))))
-        return AIMessage(f"Answer {len(questions)} to {question!r}", usage_metadata=_USAGE)
+        found = f": {messages[-1].text}" if isinstance(messages[-1], ToolMessage) else ""
+        return AIMessage(f"Answer {len(questions)} to {question!r}{found}", usage_metadata=_USAGE)
 
 
 _USAGE: Any = {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12}
