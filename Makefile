@@ -8,7 +8,7 @@ BIN := .venv/bin
 QUIET := </dev/null 1>&2
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
-.PHONY: help chat dev test mutants bench bundle lint types lock clean
+.PHONY: help chat dev test mutants bench drill bundle lint types lock clean
 
 help:  ## Explain every target
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ bench: .venv/.dev  ## Compare with LangGraph's own savers; fails when a target i
 
 mutants: .venv/.dev  ## Take away each protection in turn; its tests have to fail
 	@$(BIN)/python -m tests.mutants $(ARGS)
+
+drill: .venv/.dev  ## Roll to this release from the one before while people chat; fails on any loss (ARGS="--previous REF")
+	@$(BIN)/python -m tests.drill $(ARGS)
 
 bundle: .venv/.dev  ## Hold databricks.yml against our code and Databricks' classes; needs no workspace
 	@$(BIN)/python -m tests.bundle

@@ -11,7 +11,7 @@ from agent.catalogs import catalog_of, unity_catalog_of
 from agent.database import Database, open_database
 from agent.errors import MooringError
 from agent.identity import log_in, workspace_caller
-from agent.memory import saver_of, saver_of_workspace
+from agent.memory import keyring_of, saver_of, saver_of_workspace
 from agent.models import load_model
 from agent.schemas import Check
 from agent.telling import told
@@ -100,7 +100,10 @@ def _where(database: Database) -> Check:
 def _sessions(settings: Settings, database: Database) -> Check:
     try:
         with saver_of(settings, database, timeout=10):
-            return Check(name="sessions", ok=True, detail="schema is current, policies bind the runtime role")
+            detail = "schema is current, policies bind the runtime role"
+            if (ring := keyring_of(settings)) is not None:
+                detail += f", encrypted under the key {ring.newest!r}"
+            return Check(name="sessions", ok=True, detail=detail)
     except CheckpointerError as error:
         return Check(name="sessions", ok=False, detail=told(error))
 

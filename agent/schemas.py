@@ -225,6 +225,15 @@ class DatabaseStatus(Schema):
     bytes: int = Field(description="Size of the data folder.")
 
 
+class EncryptedSession(Schema):
+    """A session that `mooring db encrypt` encrypted, or would encrypt."""
+
+    owner: str
+    session: str
+    rows: int = Field(description="Rows that were encrypted; with --dry-run or a hold, that would be.")
+    blocked: str | None = Field(description="Why nothing more was encrypted: a legal hold, or a key that is missing.")
+
+
 class RefusedThread(Schema):
     """A thread that `mooring db import` did not import."""
 

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """The connection string of the migrator there."""
     sessions_schema: str = Field(default="mooring", validation_alias="MOORING_SCHEMA")
     """The schema that sessions are kept in."""
+    encryption_keys: str | None = Field(default=None, repr=False)
+    """Keys that sessions are encrypted under, the newest first: `NAME=BASE64 ...`, or `file:` and a path."""
     user: str | None = None
     """Whom to log in as; alice on the embedded sample."""
     profile: str | None = None

@@ -95,6 +95,10 @@ class Keyring:
             except (Base64Error, ValueError):
                 msg = f"Key number {number} is not in base64. `openssl rand -base64 32` makes one."
                 raise EncryptionKeyError(msg) from None
+            if len(keys[name]) != _KEY_BYTES:
+                # What looks like a name may be a key without one.
+                msg = f"Key number {number} has not 32 bytes. `openssl rand -base64 32` makes one."
+                raise EncryptionKeyError(msg)
         return cls(keys)
 
     @property

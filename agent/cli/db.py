@@ -142,6 +142,21 @@ def prune(
 
 
 @db.command()
+def encrypt(
+    user: Annotated[str | None, typer.Option(metavar="NAME", help="Only this person's sessions.")] = None,
+    dry_run: DryRun = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Encrypt, as MOORING_ADMIN_URL, what is not under the newest of MOORING_ENCRYPTION_KEYS, or in the clear.
+
+    Stopped half-way, run it again. A session under legal hold stays as it is.
+    """
+    from agent.cli.encrypting import run_encrypt
+
+    run_encrypt(user, output, dry_run=dry_run)
+
+
+@db.command()
 def hold(
     owner: Owner,
     session: Session,

@@ -37,6 +37,8 @@ MEASURES: dict[str, Callable[[Bench], Iterable[Row]]] = {
     "C": partial(growing.measure, workload=EDITOR),
     "D": partial(growing.measure, workload=CROWD),
     "labels": labels.measure,
+    # What encryption costs. No target.
+    "encryption": partial(growing.encryption, workload=CHAT),
     "threads": many_users.measure,
     "stall": stalls.measure,
     "sessions": sessions.measure,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.bench import Bench, Curve
 from tests.benchmarks.rows import OURS, compared
-from tests.benchmarks.stores import Governed, fresh
+from tests.benchmarks.stores import Clear, Encrypting, Governed, fresh
 from tests.benchmarks.timing import interleaved, medians
 
 if TYPE_CHECKING:
@@ -70,22 +70,28 @@ def growing(bench: Bench, workload: Workload, *kinds: type[Store]) -> Iterator[d
         }
 
 
-def measure(bench: Bench, workload: Workload) -> Iterator[Row]:
-    """Compare all peers on one workload."""
+def measure(bench: Bench, workload: Workload, *kinds: type[Store], name: str | None = None) -> Iterator[Row]:
+    """Compare these peers on one workload, or all under the workload's own name."""
     turns = min(workload.turns, bench.scale.most_turns)
-    with growing(bench, workload) as threads:
+    name = name or workload.name
+    with growing(bench, workload, *kinds) as threads:
         sizes, wal = {}, {}
-        for name, thread in threads.items():
-            curve, wal[name] = _grow(bench, thread, turns)
-            sizes[name] = curve.sizes[-1][1] / 1e6
-            if workload.name == "A":
+        for peer, thread in threads.items():
+            curve, wal[peer] = _grow(bench, thread, turns)
+            sizes[peer] = curve.sizes[-1][1] / 1e6
+            if name == "A":
                 bench.curves.append(curve)
-        yield from compared(workload.name, f"size after {turns} turns, MB", sizes)
-        networked = {name: wal[name] / 1e6 for name, thread in threads.items() if thread.store.networked}
-        yield from compared(workload.name, f"WAL of {turns} turns, MB", networked)
+        yield from compared(name, f"size after {turns} turns, MB", sizes)
+        networked = {peer: wal[peer] / 1e6 for peer, thread in threads.items() if thread.store.networked}
+        yield from compared(name, f"WAL of {turns} turns, MB", networked)
         for thread in threads.values():
             thread.store.settle()
-        yield from times(bench, workload.name, threads)
+        yield from times(bench, name, threads)
+
+
+def encryption(bench: Bench, workload: Workload) -> Iterator[Row]:
+    """Compare a thread that is encrypted with one that is not."""
+    yield from measure(bench, workload, Encrypting, Clear, name="encryption")
 
 
 def times(bench: Bench, name: str, threads: Mapping[str, Growing]) -> Iterator[Row]:

@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from checkpointer import GovernedPostgresSaver, Principal, acting_as
+from checkpointer import GovernedPostgresSaver, Keyring, Principal, acting_as
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -72,6 +72,7 @@ class Governed(Store):
     """Ours: row-level security on, connected as a runtime role that owns nothing, a principal bound."""
 
     name = "ours"
+    encryption: ClassVar[Keyring | None] = None
 
     def __init__(self, server: BenchServer) -> None:
         self._server = server
@@ -88,7 +89,9 @@ class Governed(Store):
 
     @contextmanager
     def open(self, port: int | None = None) -> Iterator[Any]:
-        with GovernedPostgresSaver.from_conn_string(_through(self._conninfo, port)) as saver, acting_as(PERSON):
+        conninfo = _through(self._conninfo, port)
+        opened = GovernedPostgresSaver.from_conn_string(conninfo, encryption=self.encryption)
+        with opened as saver, acting_as(PERSON):
             yield saver
 
     @asynccontextmanager
@@ -114,6 +117,18 @@ class Governed(Store):
         self._server.drop_database(self.database)
         for role in (self._service, self._owner):
             self._server.drop_role(role)
+
+
+class Encrypting(Governed):
+    """Ours, with everything encrypted that a user gave."""
+
+    encryption = Keyring({"benchmark": bytes(32)})
+
+
+class Clear(Governed):
+    """Ours, to be compared with it."""
+
+    name = "ours, without encryption"
 
 
 class Upstream(Store):

@@ -68,15 +68,15 @@ class Foreign:
 
 
 @contextmanager
-def foreign_server(release: int) -> Iterator[Foreign]:
-    """Run a release of Postgres: 16 or 18 of the wheel, or Debian's 15."""
+def foreign_server(release: int, *settings: str) -> Iterator[Foreign]:
+    """Run a release of Postgres, 16 or 18 of the wheel, or Debian's 15, with settings besides our own."""
     folder = Path(tempfile.mkdtemp(prefix="mooring-foreign-"))
     folder.chmod(0o755)
     account = account_for(folder / "cluster")
     try:
         wheels = WHEELS.get(release)
         installed = binaries.installation(account, folder, wheels) if wheels else DEBIANS
-        with _running(installed / "bin", folder, account.uid, account.popen) as foreign:
+        with _running(installed / "bin", folder, account.uid, account.popen, settings) as foreign:
             with psycopg.connect(foreign.url("administrator", "postgres"), autocommit=True) as conn:
                 conn.execute(ROLES.format(password=foreign.password).encode())
             foreign.make_database(DATABASE)
@@ -88,7 +88,9 @@ def foreign_server(release: int) -> Iterator[Foreign]:
 
 
 @contextmanager
-def _running(programs: Path, folder: Path, uid: int, run_as: dict[str, Any]) -> Iterator[Foreign]:
+def _running(
+    programs: Path, folder: Path, uid: int, run_as: dict[str, Any], more: tuple[str, ...]
+) -> Iterator[Foreign]:
     data, pwfile, password = folder / "data", folder / "password", secrets.token_hex(8)
     data.mkdir()
     pwfile.write_text(password)
@@ -101,7 +103,7 @@ def _running(programs: Path, folder: Path, uid: int, run_as: dict[str, Any]) -> 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = ("listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=", "fsync=off")
+    settings = ("listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=", "fsync=off", *more)
     command = [str(programs / "postgres"), "-D", str(data), *(f"--{setting}" for setting in settings)]
     with (folder / "log").open("w") as log:
         server: subprocess.Popen[bytes] = subprocess.Popen(command, cwd="/", env=environment, stderr=log, **run_as)

@@ -19,7 +19,7 @@ def test_a_quick_run_compares_all_peers_on_all_workloads(tmp_path: Path) -> None
     rows = json.loads(rows_file.read_text())
     assert not failed
     assert {row["workload"] for row in rows} >= {"A", "B", "C", "D", "trips", "sessions"}
-    peers = {"upstream", "upstream + DeltaChannel", "sqlite", "ours, without labels", None}
+    peers = {"upstream", "upstream + DeltaChannel", "sqlite", "ours, without labels", "ours, without encryption", None}
     assert {row["peer"] for row in rows} == peers
     for row in rows:
         assert list(row) == ["workload", "metric", "peer", "ours", "theirs", "ratio", "target", "met"]

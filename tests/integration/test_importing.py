@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from typer.testing import CliRunner
 
 from agent.cli.app import app
-from checkpointer import GovernedPostgresSaver, Principal, SourceError
+from checkpointer import GovernedPostgresSaver, Keyring, Principal, SourceError
 from checkpointer.importing import ImportedThread, Outcome, import_threads, metadata_key, upstream_saver
 from tests.integration.travels import BROKEN, Ticket, logger, said, travels
 
@@ -42,11 +42,11 @@ class Theirs:
     def config(self, thread_id: str = "t", **metadata: Any) -> Any:
         return {"configurable": {"thread_id": thread_id}, "metadata": metadata or {KEY: self.person}}
 
-    def imported(self, lakehouse: Database, **options: Any) -> list[ImportedThread]:
+    def imported(self, lakehouse: Database, encryption: Keyring | None = None, **options: Any) -> list[ImportedThread]:
         types = options.pop("allowed_types", ())
         with (
             upstream_saver(self.dsn, self.schema, types) as source,
-            GovernedPostgresSaver.from_conn_string(lakehouse.runtime, allowed_types=types) as saver,
+            GovernedPostgresSaver(lakehouse.runtime, allowed_types=types, encryption=encryption) as saver,
         ):
             return list(import_threads(source, saver, owner_of=metadata_key(KEY), **options))
 
@@ -130,19 +130,20 @@ def writes_here(admin: psycopg.Connection, person: str, thread_id: str) -> list[
     return admin.execute(b"select " + columns + b" from " + tables + b" where " + where, [person, thread_id]).fetchall()
 
 
+@pytest.mark.parametrize("ring", [None, Keyring({"k": bytes(32)})], ids=["clear", "encrypted"])
 @pytest.mark.parametrize("kind", ["plain", "interrupted", "failed", "forked"])
 def test_a_thread_comes_whole_and_goes_on(
-    lakehouse: Database, theirs: Theirs, admin: psycopg.Connection, kind: str
+    lakehouse: Database, theirs: Theirs, admin: psycopg.Connection, kind: str, ring: Keyring | None
 ) -> None:
     config = theirs.config()
     run_of(kind, theirs.saver, config)
     expected = list(theirs.saver.list(config))
 
-    [thread] = theirs.imported(lakehouse)
+    [thread] = theirs.imported(lakehouse, ring)
 
     assert (thread.owner, thread.outcome, thread.checkpoints) == (theirs.person, Outcome.IMPORTED, len(expected))
     assert len({found.config["configurable"]["checkpoint_ns"] for found in expected}) > 1
-    with ours(lakehouse, theirs.person) as saver:
+    with ours(lakehouse, theirs.person, encryption=ring) as saver:
         assert list(map(comparable, saver.list(config))) == list(map(comparable, expected))
         envelopes = writes_there(theirs, "t")
         assert writes_here(admin, theirs.person, "t") == envelopes

@@ -261,6 +261,30 @@ select flight_number, distance from airline.flights order by distance desc limit
 -- pia: which aircraft has the largest number of seats?
 select model, seats from airline.aircraft order by seats desc limit 1;
 
+-- pia: flights with a delay
+-- refused
+
+-- pia: flights with a delay over 55
+select flight_number, delay from airline.flights where delay > 55;
+
+-- pia: number of days with bookings
+-- refused
+
+-- pia: different makers
+select distinct maker from airline.aircraft;
+
+-- pia: fare in £
+-- refused
+
+-- pia: fare in $ by cabin
+-- refused
+
+-- pia: total fare in € by cabin
+select cabin, sum(fare) from airline.bookings group by 1;
+
+-- pia: did every passenger book?
+-- refused
+
 -- # only
 
 -- pia: passengers who only booked business
@@ -299,6 +323,59 @@ select cabin, min(fare) from airline.bookings group by 1;
 select to_char(reviewed_on, 'YYYY-MM') as month, avg(rating) from bakehouse.reviews group by 1 order by 2 desc limit 1;
 
 -- kofi: which artist has the highest asking price?
+-- refused
+
+-- kofi: total amount per customer above 5000
+select c.name, sum(amount) from gallery.orders join gallery.customers c using (customer_id)
+group by customer_id, c.name having sum(amount) > 5000;
+
+-- emil: doctor with the lowest average fee
+select d.full_name, avg(fee) from clinic.appointments join clinic.doctors d using (doctor_id)
+group by 1 order by 2 limit 1;
+
+-- hana: value of moves by month in 2024
+select to_char(dt, 'YYYY-MM') as month, sum(amt) from depot.moves where dt >= '2024-01-01' and dt < '2025-01-01' group by 1;
+
+-- pia: how many fares are there?
+-- refused
+
+-- frida: how many books are on loan?
+-- refused
+
+-- alice: which shop opened first?
+select name, opened_on from bakehouse.franchises order by opened_on limit 1;
+
+-- alice: how many countries have more than 3 shops?
+select count(*) from (select from bakehouse.franchises group by country having count(*) > 3);
+
+-- alice: shops where every review has 5 stars
+-- refused
+
+-- alice: which products are sold in France but not in Japan?
+-- refused
+
+-- alice: most popular product in each country
+-- refused
+
+-- bob: highest paid employee per department
+-- refused
+
+-- alice: sales in euros by country
+-- refused
+
+-- alice: how many sales were above 100 euros?
+select count(*) from bakehouse.transactions where total_price > 100;
+
+-- alice: median revenue per shop
+-- refused
+
+-- alice: average revenue per sale
+select avg(total_price) from bakehouse.transactions;
+
+-- pia: number of passengers who booked in 2024
+select count(distinct passenger_id) from airline.bookings where booked_on >= '2024-01-01' and booked_on < '2025-01-01';
+
+-- pia: bookings where the cabin is first
 -- refused
 
 -- # orders
@@ -350,3 +427,25 @@ select model, seats from airline.aircraft where maker = 'Airbus' order by seats 
 -- then: how many bookings did they make in 2024?
 select count(*) from airline.bookings join airline.passengers using (passenger_id)
 where country = 'Spain' and tier = 'gold' and booked_on >= '2024-01-01' and booked_on < '2025-01-01';
+
+-- alice: average rating by shop in 2025
+-- then: and the number of reviews?
+select name, count(*) from bakehouse.reviews join bakehouse.franchises using (franchise_id)
+where reviewed_on >= '2025-01-01' and reviewed_on < '2026-01-01' group by franchise_id, name;
+
+-- alice: which day had the most sales?
+-- then: and the revenue on that day?
+-- refused
+
+-- alice: which shop had the most sales?
+-- then: how many reviews does that shop have?
+-- refused
+
+-- alice: how many shops are in Paris?
+-- then: how many reviews does that shop have?
+select count(*) from bakehouse.reviews join bakehouse.franchises using (franchise_id) where city = 'Paris';
+
+-- alice: revenue by country
+-- then: excluding Japan
+-- then: and France
+-- refused

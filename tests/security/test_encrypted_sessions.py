@@ -10,7 +10,16 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from checkpointer import GovernedPostgresSaver, Keyring, Principal, ViewerError, acting_as, administration
+from checkpointer import (
+    ClearRowError,
+    GovernedPostgresSaver,
+    Keyring,
+    Principal,
+    SealBrokenError,
+    ViewerError,
+    acting_as,
+    administration,
+)
 from tests.security.scenes import FIGURE, Scene
 
 if TYPE_CHECKING:
@@ -90,6 +99,28 @@ def test_what_is_revoked_is_withheld_and_comes_back(scene: Scene, own: psycopg.C
     after = scene.everything()["state"]["messages"]
     assert after[:4] == before["state"]["messages"]
     assert len(after) == 8
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [
+        ("'[\"x\"]'", ClearRowError),
+        ('\'{"type": "ai", "id": "x"}\'', ClearRowError),
+        ("''", ClearRowError),
+        ("replace(encode(set_byte(decode(envelope, 'base64'), 20, 0), 'base64'), chr(10), '')", SealBrokenError),
+        ("(select i.envelope from mooring.items i where i.thread = items.thread and i.kind = 'ai')", SealBrokenError),
+    ],
+)
+def test_what_stays_of_withheld_content_is_believed_only_under_its_seal(
+    scene: Scene, changed: str, error: type[Exception]
+) -> None:
+    scene.run("revoke select on {name}.sales from {person}")
+    which = "kind = 'tool' and envelope is not null and thread = (select id from mooring.threads where thread_id = %s)"
+    changes = f"update mooring.items set envelope = {changed} where {which}"
+    changes = changes.replace("i.kind = 'ai')", "i.kind = 'ai' and i.envelope is not null limit 1)")
+    assert scene.admin.execute(changes.encode(), [scene.name]).rowcount == 1
+    with pytest.raises(error), acting_as(scene.principal):
+        scene.saver.get_tuple(scene.config)
 
 
 def test_who_it_is_shared_with_reads_and_goes_on_with_it_as_themselves(scene: Scene) -> None:

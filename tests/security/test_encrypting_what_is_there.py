@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -133,6 +135,40 @@ def test_a_pass_that_was_stopped_is_begun_again(
     assert told["a"] == (rows, None)
     fresh = opened(ring)
     assert {name: everything(fresh, name) for name in before} == before
+
+
+def test_threads_are_used_meanwhile(opened: Any, owner: Administrator, person: Principal) -> None:
+    ring = Keyring(BOTH)
+    for name in ("a", "b", "c"):
+        store(opened(Keyring({"old": OLD})), name, messages=[HumanMessage(f"text {n}", id=str(n)) for n in range(500)])
+    saver, stop = opened(ring), threading.Event()
+
+    def used(name: str) -> int:
+        turns = 0
+        while not stop.is_set() or turns < 3:
+            found = saver.get_tuple(at(name))
+            messages = [*found.checkpoint["channel_values"]["messages"], HumanMessage(f"turn {turns}", id=f"t{turns}")]
+            held = {**found.checkpoint["channel_values"], "messages": messages}
+            versions: Any = {**found.checkpoint["channel_versions"], "messages": turns + 2}
+            checkpoint: Any = {**empty_checkpoint(), "channel_values": held, "channel_versions": versions}
+            saver.put(found.config, checkpoint, {"step": turns}, {"messages": turns + 2})
+            turns += 1
+        return turns
+
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(used, name) for name in ("a", "b", "c")]
+        try:
+            told = done(owner, person, ring)
+        finally:
+            stop.set()
+        turns = [run.result() for run in runs]
+
+    assert all(rows > 500 and blocked is None for rows, blocked in told.values())
+    assert done(owner, person, ring) == {}
+    fresh = opened(Keyring({"new": NEW}))
+    for name, count in zip(("a", "b", "c"), turns, strict=True):
+        found = fresh.get_tuple(at(name))
+        assert len(found.checkpoint["channel_values"]["messages"]) == 500 + count
 
 
 def test_a_held_thread_stays_as_it_is_and_is_named(opened: Any, owner: Administrator, person: Principal) -> None:

@@ -53,8 +53,8 @@ SECRET = b64encode(b"a secret of another length").decode()
 def test_what_is_no_key_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(EncryptionKeyError) as refused:
         Keyring.parse(text)
-    assert SECRET not in str(refused.value)
-    assert TEXT["2025"][5:] not in str(refused.value)
+    assert SECRET[:8] not in str(refused.value)
+    assert TEXT["2025"][5:13] not in str(refused.value)
 
 
 def test_there_is_a_key() -> None:

@@ -9,6 +9,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from agent import external, local
 from agent.database import Database, open_database
+from agent.errors import MooringError
+from agent.memory import keyring_of
 from agent.settings import Settings
 
 
@@ -56,6 +58,16 @@ def test_passwords_of_urls_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MOORING_ADMIN_URL", "postgresql://migrator:geheim@db.example.com/main")
 
     assert "geheim" not in repr(Settings()) + repr(opened())
+
+
+def test_keys_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOORING_ENCRYPTION_KEYS", "new=geheim")
+
+    assert Settings().encryption_keys == "new=geheim"
+    assert "geheim" not in repr(Settings())
+    with pytest.raises(MooringError, match="MOORING_ENCRYPTION_KEYS") as refused:
+        keyring_of(Settings())
+    assert "geheim" not in str(refused.value)
 
 
 def test_an_unreadable_url_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:

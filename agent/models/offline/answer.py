@@ -102,7 +102,7 @@ def _folded(query: Query, schema: Schema) -> str:
     [group] = query.groups
     table = group.entity or (group.column.table if group.column else query.base)
     if query.folded == "count":
-        return f"number of {_rows(table)}"
+        return f"number of {_rows(table) if group.entity else f'different {_group(group, schema)}'}"
     rest = ", those without any included," if group.entity else f", of each {_group(group, schema)} that has any,"
     return f"average {_measure(query.measures[0], query)} per {_group(group, schema)}{rest}"
 

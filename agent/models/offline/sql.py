@@ -94,7 +94,7 @@ def listed(query: Query, schema: Schema) -> tuple[Column, ...]:
         return tuple(dict.fromkeys((*own, *query.shown, *looked_at)))
     if query.subject:
         return labels(table)
-    named = [c for c in labels(table) if not c.is_key]
+    named = [c for c in labels(table) if not c.is_key or (c == table.key and query.ranked)]
     others = [c for c in table.columns if not c.is_key]
     found = tuple(dict.fromkeys((*named, *others)))[:_MOST_COLUMNS]
     joined = [c for c in query.columns if c not in found]

@@ -74,6 +74,7 @@ class Cursor:
                 return narrowed(item, columns)
         if (
             following
+            and following.kind != "hint"  # "which shop opened first" asks for the shop
             and item.tables
             and not is_plural(item.text)
             and following.columns

@@ -85,6 +85,8 @@ class Draft:
     months: list[tuple[Item, str]] = field(default_factory=list)
     """Months without a year; "before", "after", "since", "until" or nothing."""
     either: bool = False
+    currency: str = ""
+    """The currency that figures are asked for in."""
     only: bool = False
     """Whether something is said to be all that there is of it: "who only bought cakes"."""
     both: bool = False

@@ -153,8 +153,8 @@ SCALES = frozenset(("rating", "score", "star", "stars", "grade", "level", "age")
 PLACES = frozenset(("city", "town", "country", "nation", "continent", "region", "state", "province", "county"))
 # Currencies, by the words that people and comments use.
 CURRENCIES = {
-    **dict.fromkeys(("eur", "euro", "euros"), "eur"),
-    **dict.fromkeys(("usd", "dollar", "dollars"), "usd"),
+    **dict.fromkeys(("eur", "euro", "euros", "€"), "eur"),
+    **dict.fromkeys(("usd", "dollar", "dollars", "$"), "usd"),
 }
 # Degrees that compute where others are listed beside them: "the average, highest and lowest price".
 EXTREMES = {"highest": "max", "largest": "max", "biggest": "max", "lowest": "min", "smallest": "min"}
@@ -169,7 +169,7 @@ _SELECT_NOTHING = """
     hello hey thanks thank kindly currently data need access want know see respectively within make
     makes making bring brings brought generate generates generated among across during into onto let's yes well
     actually exactly will whom recorded registered stored happen happened happens figure figures number named called
-    eur euro euros usd dollar dollars ever anything
+    eur euro euros € usd dollar dollars $ ever anything
 """
 _PHRASES_OF_NOTHING = (
     "i want to know|i would like|i'd like|we would like|look like|i would like to know|do you know|in the data|"

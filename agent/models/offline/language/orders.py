@@ -209,6 +209,7 @@ class Orders(Numbers):
             self.at += 1  # "the highest number of pages", where pages are a column
         rank = self.draft.rank = Rank("measure", item.word, limit, word=item.text.casefold())
         if self._peek("agg", "count"):
+            self._ranked_subject()  # "the doctor with the lowest average fee"
             return
         target = self._noun()
         if target is None:
@@ -269,6 +270,8 @@ class Orders(Numbers):
 
     def _recent(self, item: Item, limit: int | None = None) -> None:
         self._only_rank(item)
+        if item.gap[-1:] in {("is",), ("are",), ("in",)} and item.text.casefold() in {"first", "last"}:
+            self.draft.lost.append(item.text)  # "where the cabin is first" is no order
         number = self._take("number")
         limit = self._limit_of(number) or limit
         self.draft.rank = Rank("recent", item.word, limit or self._number_before(), word=item.text.casefold())

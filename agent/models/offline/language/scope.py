@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.models.offline.language.grammar import SCALES
 from agent.models.offline.language.lexicon import Item
 from agent.models.offline.language.orders import Orders
-from agent.models.offline.language.words import is_verb
+from agent.models.offline.language.words import is_plural, is_verb
 
 # Words before "all" with which something is said of all of them.
 _TELLING = frozenset(("have", "has", "had", "is", "are", "was", "were", "do", "does", "did", "where", "with"))
@@ -42,11 +42,21 @@ class Scope(Orders):
         did = said is not None and said.kind == "hint" and is_verb(said.text)
         return (tells and (named or self.at == 1)) or (did and named and not self.draft.wanted)
 
+    def _is_state(self, item: Item) -> bool:
+        """Tell whether a table's name says how something is now: "on loan", but not "on flight 7" or "in the shop"."""
+        computed = any(w.target and self._measures(w.target) for w in self.draft.wanted)
+        if computed or "." in item.text or item.columns or is_plural(item.text) or not item.tables:
+            return False
+        said = any(i.named for i in self.items[: self.at - 1])
+        return said and item.gap[-1:] in {("on",), ("in",)} and not self._peek("value", "number", "name")
+
     def _does_to_each(self, item: Item) -> bool:
         """Tell whether somebody must have done it to each: "who booked every cabin", but not "sold each month"."""
         before, following = self._before(), self._peek("name")
         verbs = [*item.gap, before.text if before is not None and before.kind == "hint" else ""]
-        does = any(w in {"have", "has", "had"} or is_verb(w) for w in verbs)
+        if self.at == 1 and {"did", "do", "does", "is", "are"} & {*item.gap}:
+            return True
+        does = any(w in {"have", "has", "had", "where"} or is_verb(w) for w in verbs)
         return following is not None and does and not self.draft.wanted and not self.draft.rank
 
     def _divides(self, name: Item) -> bool:

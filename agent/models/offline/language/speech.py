@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agent.models.offline.language.cursor import done_by, is_flag
 from agent.models.offline.language.draft import Chosen, Draft, Wanted
-from agent.models.offline.language.grammar import DENY_A_VERB, LEAVE_OUT
+from agent.models.offline.language.grammar import CURRENCIES, DENY_A_VERB, LEAVE_OUT
 from agent.models.offline.language.lexicon import PARTLY, Item
 from agent.models.offline.language.words import does, is_plural, is_verb, stem, words_of
 from agent.models.offline.schema import parts_of
@@ -58,6 +58,16 @@ class Speech(Scope):
             self.at += 1
             if self._says_of_all(item):
                 self.draft.lost.append("all")
+            if (
+                item.kind == "name"
+                and not is_verb(item.text)
+                and item.gap[-1:] in {("that",), ("this",)}
+                and not is_plural(item.text)
+            ):
+                self.draft.lean = "refer"  # "how many reviews does that shop have?"
+            self.draft.currency = next((w for w in item.gap if w in CURRENCIES), self.draft.currency)
+            if self._is_state(item):
+                self.draft.lost.append(f"{item.gap[-1]} {item.text}")
             if "there" in item.gap and self.draft.wanted and item.kind in {"end", "and"}:
                 self.draft.closed = True
             if item.kind in {"hint", "end"} and "sell" in map(stem, (item.text, *item.gap)):
@@ -69,7 +79,11 @@ class Speech(Scope):
                 handler(item)
         if self.negated:
             self.draft.lost.append("not")
-        return self.draft
+        draft, alone = self.draft, self.draft.mentioned
+        asked = draft.asks or draft.subject or draft.wanted or draft.groups or draft.rank or draft.lean
+        if self.distinct and not asked and len(alone) == 1 and not alone[0].tables:
+            draft.asks, draft.subject, draft.mentioned = "which", alone[0], []  # "different makers"
+        return draft
 
     def _end(self, item: Item) -> None:
         """Words after the last item select nothing."""
@@ -168,6 +182,9 @@ class Speech(Scope):
         distinct = self._take("distinct") is not None
         if self._peek("agg", "count"):
             return
+        unit = self._peek("unit")
+        if unit and not unit.named and not unit.text.casefold().endswith("ly"):
+            self.draft.lost.append(f"{item.text} {unit.text}")  # "the number of days" is of no column
         self._figures_before()
         target = self._noun()
         if target and is_flag(target):
@@ -311,6 +328,8 @@ class Speech(Scope):
         return following is not None and "," in following.gap
 
     def _unit(self, item: Item) -> None:
+        if item.gap[-1:] == ("that",):
+            self.draft.lost.append(f"that {item.text}")
         rank, said = self.draft.rank, self.draft.wanted or self.draft.mentioned or self.draft.groups
         if rank and rank.kind == "recent" and not rank.limit and item.text.casefold() in {"date", "day"} and not said:
             self.draft.asks = "when"  # "the earliest order date"

@@ -15,6 +15,8 @@ from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.query import Filter, Group, Having, Measure, Missing
 from agent.models.offline.schema import Column, plain
 
+_EQUAL = {"=", "in", "<>", "not in"}
+
 
 class Conditions(Measures):
     """Resolves which rows count."""
@@ -33,6 +35,10 @@ class Conditions(Measures):
                     self._refuse_together(each.column)
                 values = tuple(dict.fromkeys(together[key].values + each.values))
                 together[key] = Filter(each.column, "not in" if key[1] else "in", values)
+            elif (each.column, not key[1]) in together and each.op in _EQUAL and self._of_owners(each.column):
+                # No row needs both, but who has such rows may: "sold in France but not in Japan".
+                name = plain(each.column.name)
+                raise NotUnderstoodError(f"I cannot tell what has one {name} but not another; ask for one of them.")
             elif key in together:
                 if together[key].op == each.op and together[key].values == each.values:
                     continue
@@ -40,6 +46,12 @@ class Conditions(Measures):
             else:
                 together[key] = each
         self._set(filters=tuple(together.values()))
+
+    def _of_owners(self, column: Column) -> bool:
+        """Whether not rows are asked for but what has such rows: "products sold in France but not in Japan"."""
+        query = self.query_
+        owners = query.subject or any(m.counted for m in query.measures) or (query.groups and not query.measures)
+        return column.kind == "text" and bool(owners)
 
     def _refuse_together(self, column: Column) -> None:
         """Refuse two values of one column that are asked for at once: no row has both, but who has such rows may."""
@@ -142,7 +154,9 @@ class Conditions(Measures):
     def _is_having(self, condition: Condition) -> bool:
         """Whether it is about a figure of each group: "shops with more than 500 sales", "average rating above 4"."""
         after, target = condition.after, condition.target
-        if self.query_.measures and self.query_.groups and not self._numeric(after) and not self._numeric(target):
+        of_group = any(target is group for group in self.draft.groups)  # "revenue by shop above 8000"
+        counted = self._numeric(after) or (self._numeric(target) and not of_group)
+        if self.query_.measures and self.query_.groups and not counted:
             return True
         if self._is_sum(condition):
             return True
@@ -190,10 +204,11 @@ class Conditions(Measures):
 
     def _fold(self) -> None:
         """Count the groups: "how many shops have more than 7 reviews"."""
-        counted = [m.counted for m in self.query_.measures]
-        if len(self.draft.wanted) != 1 or self.query_.groups or len(counted) != 1 or not counted[0]:
+        counted = [m for m in self.query_.measures if m.column is not None and m.agg == "distinct"]
+        if len(self.draft.wanted) != 1 or self.query_.groups or len(counted) != 1 or len(self.query_.measures) != 1:
             raise NotUnderstoodError("I cannot count what was counted; ask which they are instead.")
-        self._set(groups=(Group(entity=counted[0]),), measures=(), folded="count")
+        group = Group(entity=counted[0].counted) if counted[0].counted else Group(counted[0].column)
+        self._set(groups=(group,), measures=(), folded="count")
 
     def _periods(self) -> Iterator[Filter]:
         whole = [i.period.year for i, excluded in self.draft.dates if i.period and i.period.is_year and not excluded]

@@ -38,7 +38,7 @@ def follow(
 def _one(draft: Draft, schema: Schema, previous: Sequence[Query]) -> list[Query]:
     if not previous and (draft.lean == "refer" or (draft.lean and not _has_head(draft) and not draft.mentioned)):
         raise NotUnderstoodError("I cannot tell which question this goes on from; ask it as a whole.")
-    if not previous or not _leans(draft):
+    if not previous or not (_leans(draft) or any(_counts_again(draft, query) for query in previous)):
         try:
             return resolve(draft, schema)
         except NotUnderstoodError:
@@ -79,6 +79,13 @@ def _leans(draft: Draft) -> bool:
         return not draft.figures or bool(draft.lean)
     counting = any(w.agg == "count" and w.target and w.target.tables for w in draft.wanted)
     return bool(draft.lean) and not counting and not (draft.asks == "list" and draft.subject)
+
+
+def _counts_again(draft: Draft, before: Query) -> bool:
+    """Whether it counts the rows before, as they were asked for: "and the number of reviews?" after their average."""
+    tables = [t for w in draft.wanted if w.agg == "count" and w.target for t in w.target.tables]
+    bare = not (draft.groups or draft.chosen or draft.dates or draft.conditions or draft.total or draft.rank)
+    return bool(draft.lean and bare and before.base in tables and (before.filters or before.groups))
 
 
 def _may_lean(draft: Draft) -> bool:
@@ -301,6 +308,9 @@ class _Leaning(Resolver):
         self._set(filters=())
         self._filters()
         new = self.query_.filters
+        left_out = {f.column for f in kept if f.op in {"<>", "not in"}}
+        if any(f.op in {"=", "in", "<>", "not in"} and f.column in left_out for f in new):
+            raise NotUnderstoodError("Left out as well, or only that? Ask the whole question again.")
         self._set(filters=kept)
         self.query_ = self.query_.filtered(new)
 

@@ -85,6 +85,8 @@ class Groups(Ranks):
         entity = self.places.entity(reached[:1], "who")
         if entity is None:
             raise NotUnderstoodError(NO_PEOPLE)
+        if any(m.counted == entity for m in self.query_.measures):
+            return  # "the number of members who ordered"
         if self.draft.rank or self.query_.measures:
             self._set(groups=(Group(entity=entity),))
         else:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from agent.models.offline.language.draft import Wanted
+from agent.models.offline.language.grammar import PRICES
 from agent.models.offline.language.lexicon import Item, Value
 from agent.models.offline.language.words import counted_by, is_verb, same, stem, stems_of, synonyms
 from agent.models.offline.meaning.places import NotUnderstoodError, table_of
@@ -60,7 +61,8 @@ class Measures(Reading):
             # Each of its rows would count once for each row of the base.
             raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
         agg = wanted.agg or default_agg(column, target.text)
-        if agg == "avg" and self.draft.groups and is_revenue(target.text) and default_agg(column) == "sum":
+        groups = [i for i in self.draft.groups if self.base not in i.tables]
+        if agg in {"avg", "median"} and groups and is_revenue(target.text) and default_agg(column) == "sum":
             rows, name = plain(column.table).split(".")[-1], plain(column.name)
             raise NotUnderstoodError(f"Of single {rows}, or of their sums? Ask for the average {name}, or for the sum.")
         if agg == "sum":
@@ -131,6 +133,8 @@ class Measures(Reading):
         if column.measures and not distinct:
             if column.table != self.base:
                 raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
+            if any(same(target.text.split()[-1], noun) for noun in (*PRICES, "amount", "value")):
+                raise NotUnderstoodError(f"I can tell the sum or average of “{target.text}”, not how many they are.")
             return Measure("sum", column)
         if not distinct and column.table == self.base and (pieces := self._pieces(done=True)):
             return pieces  # "how many products were sold" are pieces, and not kinds of them
@@ -153,6 +157,9 @@ class Measures(Reading):
                 continue
             if item is not subject and subject and subject.tables and not self.draft.groups:
                 continue
+            if item is not subject and {"with", "having"} & {*item.gap[:1]} and not self.draft.groups:
+                # "Flights with delay" are rows; "with" a price may mean to show it.
+                raise NotUnderstoodError(f"With how much {item.text}? Ask for instance for those with more than 0.")
             column = self.places.column(columns, item.text)
             narrowed = self.draft.groups or self.draft.dates or self.draft.chosen
             if item is not subject and not narrowed and len(self.draft.items) > 1 + len(self.draft.mentioned):

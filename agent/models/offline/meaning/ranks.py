@@ -33,6 +33,8 @@ class Ranks(Conditions):
         rank = self.draft.rank
         if rank is None:
             return
+        if self.draft.groups and (rank.kind == "common" or (rank.kind == "measure" and self.query_.groups)):
+            raise NotUnderstoodError("I cannot tell the first ones of each; ask for the figures of each.")
         if rank.kind == "recent":
             self._recent()
         elif rank.kind == "common":

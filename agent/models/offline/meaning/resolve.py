@@ -187,6 +187,9 @@ class Resolver(Denials):
             raise NotUnderstoodError(NO_PEOPLE if self.draft.asks == "who" else first_only)
         if query.ordered is not None and query.measures and not query.groups:
             raise NotUnderstoodError("There is only one figure, so nothing to order.")
+        counting = query.measures and all(m.column is None or m.agg == "distinct" for m in query.measures)
+        if self.draft.currency and counting and not self.draft.conditions:
+            raise NotUnderstoodError(f"I cannot count in {self.draft.currency}; ask for the total of a column.")
         together = query.groups or query.subject
         if query.ordered is not None and together and query.ordered not in grouped(query, self.schema):
             raise NotUnderstoodError(f"I cannot order by {plain(query.ordered.name)} here; ask for rows.")
