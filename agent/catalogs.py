@@ -25,7 +25,11 @@ def catalog_of(settings: Settings, caller: Caller) -> PostgresCatalog:
 
 
 def unity_catalog_of(
-    settings: Settings, caller: WorkspaceCaller, session: str, progress: Callable[[str], None] | None = None
+    settings: Settings,
+    caller: WorkspaceCaller,
+    session: str,
+    progress: Callable[[str], None] | None = None,
+    trace_id: Callable[[], str | None] = lambda: None,
 ) -> UnityCatalog:
     """Return the tables of the workspace as the caller sees them, to be entered with `with`.
 
@@ -36,11 +40,16 @@ def unity_catalog_of(
 
     if not settings.warehouse_id:
         raise MooringError("No SQL warehouse is named", "set DATABRICKS_WAREHOUSE_ID to the id of one you may use")
+
+    def tags() -> dict[str, str]:
+        trace = trace_id()
+        return {"session": session, "principal": caller.principal.name} | ({} if trace is None else {"trace": trace})
+
     return UnityCatalog(
         caller.client,
         settings.warehouse_id,
         catalogs=[name.strip() for name in settings.catalogs.split(",") if name.strip()],
         excluded_schemas=(settings.sessions_schema,),
-        tags={"session": session, "principal": caller.principal.name},
+        tags=tags,
         progress=progress,
     )

@@ -10,7 +10,7 @@ not held up by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,31 +20,33 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, Human
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
 
+from agent.answers import answer_of, title_of, tool_uses, waiting_in
 from agent.approvals import ApprovalError, calls_waiting
 from agent.errors import TurnError
 from agent.graph import TurnContext
-from agent.provenance import sources_of, withholding_of
 from agent.schemas import Answer, ToolUse, encodable
-from agent.steps import Steps
-from checkpointer import acting_as
+from agent.steps import Steps, StoppedError
+from agent.tracing import traced
+from checkpointer import StaleLeaseError, acting_as
 
 if TYPE_CHECKING:
-    from langchain_core.messages import ToolCall
     from langgraph.graph import MessagesState
     from langgraph.graph.state import CompiledStateGraph
 
     from agent.identity import Proven
+    from agent.tracing import Tracer, TurnTrace
     from checkpointer import GovernedPostgresSaver, Run
     from checkpointer.leases import OnBusy
     from tools import Catalog
 
-_TITLE = 60
 _STOPPED = "Stopped before the answer was finished."
 # Calls of the model in one turn, each of which may ask for several tools.
 _MOST_CALLS = 25
 _ENDLESS = "The model went on asking for tools; this was not answered."
 _NOT_APPROVED = "This was not approved: another question was asked."
 _FAILED = "The model or a tool failed; this was not answered."
+NOTES = frozenset((_STOPPED, _ENDLESS, _NOT_APPROVED, _FAILED))
+"""What stands in a session for an answer that there is none of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class Conversation:
     Args:
         owner: Whose session it is, where somebody shares it with the caller as an editor.
         seconds: How long a turn may take; None for as long as it takes.
+        tracer: Traces its turns.
     """
 
     def __init__(
@@ -124,6 +127,7 @@ class Conversation:
         session: str,
         owner: str | None = None,
         seconds: float | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.session = session
         self.owner = None if owner == caller.principal.name else owner
@@ -132,11 +136,21 @@ class Conversation:
         self._caller = caller
         self._context = TurnContext(catalog)
         self._seconds = seconds
+        self._tracer = tracer
         self._title: str | None = None
         self._steps: Steps[Any] | None = None
         self._held: Run | None = None
+        self._turn_now: object | None = None
+        self._turn_left: object | None = None
+        self.stopping = False
+        """Whether somebody has stopped a turn of it, instead of leaving it for later."""
         named = {"thread_id": session} if self.owner is None else {"thread_id": session, "thread_owner": self.owner}
         self._config: Any = {"configurable": named, "recursion_limit": 2 * _MOST_CALLS}
+
+    @property
+    def trace_id(self) -> str | None:
+        """The id of the latest turn's trace, if it has one."""
+        return None if self._tracer is None else self._tracer.trace_id
 
     def messages(self) -> list[AnyMessage]:
         """Return the session's messages, oldest first."""
@@ -165,7 +179,7 @@ class Conversation:
             ApprovalError: No such call waits, or the caller may not see what it asks for.
             TurnError, TimeoutError, ThreadBusyError, ViewerError, ThreadNotFoundError: As of `ask`.
         """
-        with self._turn() as run:
+        with self._going() as run:
             with acting_as(self._caller.principal):
                 state = self._graph.get_state(self._config)
             interrupts = calls_waiting(state)
@@ -182,13 +196,18 @@ class Conversation:
             ThreadBusyError: Another run holds the session, and did not give it up in time.
             ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
-        with self._turn() as run:
+        with self._going() as run:
             yield from self._finish(run)
 
-    def ask(self, question: str) -> Iterator[Event]:
+    def ask(self, question: str, check: Callable[[list[AnyMessage]], None] | None = None) -> Iterator[Event]:
         """Ask a question, an interrupted turn is finished before, or given up. Ends with `Answered`.
 
         A call that waits for approval is not approved by another question: its turn is closed.
+
+        Args:
+            question: The person's words.
+            check: Looks at the session's messages when no other turn can add to them, and raises what is to end this
+                one before anything is stored.
 
         Raises:
             TurnError: The model or a tool failed. The question stays in the session, without an answer.
@@ -196,7 +215,9 @@ class Conversation:
             ThreadBusyError: Another run holds the session, and did not give it up in time.
             ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
-        with self._turn() as run:
+        with self._going() as run:
+            if check is not None:
+                check(self.messages())
             if self.waiting():
                 self._close(run, _NOT_APPROVED)
             try:
@@ -226,6 +247,7 @@ class Conversation:
         Returns:
             Whether there was one.
         """
+        self.stopping = True
         self.leave()
         with self._turn("take" if anywhere else "wait") as run:
             closed = self._close(run, _STOPPED)
@@ -235,16 +257,35 @@ class Conversation:
 
     def leave(self) -> None:
         """Leave a turn where it is, for whoever asks next, in any process, to finish. From any thread."""
-        if self._steps is not None:
-            self._steps.stop()
-        if self._held is not None:
-            self._held.release()
+        # One that is about to begin looks whether it is to.
+        self._turn_left = self._turn_now
+        steps, held = self._steps, self._held
+        if steps is not None:
+            steps.stop()
+            if held is not None:
+                held.release()
+
+    @contextmanager
+    def _going(self) -> Iterator[Run]:
+        """Hold the session's lease for a turn that can be stopped."""
+        self._turn_now = object()
+        with self._turn() as run:
+            self._held = run
+            run.when_lost = self.leave
+            try:
+                yield run
+            except StoppedError:
+                if run.lost and not self.stopping:
+                    raise StaleLeaseError(self.session) from None
+                raise
+            finally:
+                self._held = self._turn_now = None
 
     @contextmanager
     def _turn(self, on_busy: OnBusy = "wait") -> Iterator[Run]:
         """Hold the session's lease; another turn is waited for, or ended."""
         with acting_as(self._caller.principal):
-            self._held = run = self._saver.run(self._config, on_busy=on_busy)
+            run = self._saver.run(self._config, on_busy=on_busy)
             run.acquire()
         try:
             yield run
@@ -287,14 +328,33 @@ class Conversation:
             yield from (ToolStarted(use.id or "", use.name, use.args) for use in pending)
             yield from self._run(run, None)
 
+    def _look_whether_left(self) -> None:
+        if self._turn_now is not None and self._turn_left is self._turn_now:
+            raise StoppedError
+
     def _run(self, run: Run, given: Any) -> Iterator[Event]:
+        with traced(self._tracer, given) as trace:
+            yield from self._steps_of(run, given, trace)
+            messages = self.messages()
+            if trace is not None:
+                trace.answered(messages[-1])
+        waiting = self.waiting()
+        yield from map(Waiting, waiting)
+        yield Answered(answer_of(self.session, messages, self.owner, waiting))
+
+    def _steps_of(self, run: Run, given: Any, trace: TurnTrace | None) -> Iterator[Event]:
+        self._look_whether_left()
+        config, context = self._config, self._context
+        if trace is not None:
+            config, context = {**config, "callbacks": [trace]}, TurnContext(context.catalog, trace.trace_id)
         stream: Any = self._graph.stream(
-            given, self._config, context=self._context, stream_mode=["updates", "messages"], durability="sync"
+            given, config, context=context, stream_mode=["updates", "messages"], durability="sync"
         )
         # Principal and lease are bound in the steps' context, and not for the caller between them.
         with acting_as(self._caller.principal), run.bound():
             self._steps = steps = Steps[tuple[str, Any]](stream, self._context.catalog.cancel, self._seconds)
         try:
+            self._look_whether_left()
             for mode, payload in steps:
                 yield from _events(mode, payload)
         except TurnError:
@@ -310,60 +370,13 @@ class Conversation:
             ) from None
         finally:
             steps.stop()
-        waiting = self.waiting()
-        yield from map(Waiting, waiting)
-        yield Answered(answer_of(self.session, self.messages(), self.owner, waiting))
-
-
-def answer_of(
-    session: str, messages: list[AnyMessage], owner: str | None = None, waiting: Sequence[ToolUse] = ()
-) -> Answer:
-    """Return the last turn of a session as an answer; it may wait for the approval of calls."""
-    start = max((i for i, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
-    turn = messages[start:]
-    final = next((m for m in reversed(turn) if isinstance(m, AIMessage)), AIMessage(""))
-    asked = {use.id: use for use in waiting}
-    return Answer(
-        session=session,
-        owner=owner,
-        answer=final.text or " ".join(f"The call {use.id} of {use.name} waits for approval." for use in waiting),
-        withheld=withholding_of(final),
-        tools=[asked.get(use.id, use) for use in tool_uses(turn)],
-        sources=sources_of([final]),
-    )
-
-
-def tool_uses(messages: list[AnyMessage]) -> list[ToolUse]:
-    """Return the tool calls of messages, each with what came of it."""
-    results = {m.tool_call_id: m for m in messages if isinstance(m, ToolMessage)}
-    calls = [(m, call) for m in messages if isinstance(m, AIMessage) for call in m.tool_calls]
-    return [_tool_use(message, call, results.get(call["id"] or "")) for message, call in calls]
-
-
-def waiting_in(messages: list[AnyMessage], calls: set[str]) -> list[ToolUse]:
-    """Return the uses of tools that wait, of the calls with these ids."""
-    return [use.model_copy(update={"status": "waiting"}) for use in tool_uses(messages) if use.id in calls]
-
-
-def title_of(question: str) -> str:
-    """Return a title made of the person's own words, which carry no sources."""
-    line = " ".join(question.replace("\x00", " ").encode("utf-8", "replace").decode().split())
-    return line if len(line) <= _TITLE else f"{line[: _TITLE - 1]}…"
+            self._steps = None
 
 
 def _undecidable(call: str, uses: list[ToolUse]) -> ApprovalError:
     if any(use.id == call and use.status == "pending" and use.withheld for use in uses):
         return ApprovalError(f"What the call {call!r} asks for is withheld from you", "leave it to who may read it")
     return ApprovalError(f"No call {call!r} waits in this session", "look at it with `mooring sessions show`")
-
-
-def _tool_use(asked: AIMessage, call: ToolCall, result: ToolMessage | None) -> ToolUse:
-    withheld = withholding_of(asked) or withholding_of(result)
-    asked_for: Any = {"id": call["id"], "name": call["name"], "args": call["args"], "withheld": withheld}
-    if result is None:
-        return ToolUse(**asked_for, status="pending")
-    rows = result.response_metadata.get("rows")
-    return ToolUse(**asked_for, rows=rows, sources=sources_of([result]), status=result.status)
 
 
 def _events(mode: str, payload: Any) -> Iterator[Event]:

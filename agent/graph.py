@@ -52,6 +52,8 @@ class TurnContext:
     """What one turn is allowed to use: the catalog, opened with the caller's own credentials."""
 
     catalog: Catalog
+    trace_id: str | None = None
+    """Where what happens is traced; an answer says so."""
 
 
 def build_graph(
@@ -78,7 +80,7 @@ def build_graph(
     bound = model.bind_tools(toolbox)
     window = int(_SHARE * ((getattr(model, "profile", None) or {}).get("max_input_tokens") or _DEFAULT_WINDOW))
 
-    def call_model(state: MessagesState) -> dict[str, list[AnyMessage]]:
+    def call_model(state: MessagesState, runtime: Runtime[Any]) -> dict[str, list[AnyMessage]]:
         prompt = answered(fit(state["messages"], window))
         try:
             answer = bound.invoke([SystemMessage(SYSTEM_PROMPT), *prompt])
@@ -92,7 +94,7 @@ def build_graph(
                 "The model asked for a tool in a way that cannot be read" if answer.invalid_tool_calls else _SILENT
             )
             raise ModelError(problem, _MEND_ANSWER)
-        return {"messages": [derived_from(answer, prompt)]}
+        return {"messages": [derived_from(answer, prompt, getattr(runtime.context, "trace_id", None))]}
 
     def pending_calls(state: MessagesState) -> Sequence[Send] | str:
         last = state["messages"][-1]

@@ -20,6 +20,7 @@ from agent.graph import build_graph
 from agent.identity import Caller
 from agent.memory import saver_of
 from agent.models import load_model
+from agent.tracing import tracer_of
 from checkpointer import GovernedPostgresSaver, acting_as
 
 if TYPE_CHECKING:
@@ -125,16 +126,18 @@ def converse(
 ) -> Iterator[Conversation]:
     """Open a session in a saver, with the catalog and the model that its caller's credentials open."""
     name = settings.model if model is None else model
+    tracer = tracer_of(settings, session, caller.principal.name)
     with ExitStack() as stack:
         if isinstance(caller, Caller):
             catalog: Catalog = stack.enter_context(catalog_of(settings, caller))
             graph = build_graph(load_model(name), saver, approve=settings.approve)
         else:
-            catalog = stack.enter_context(unity_catalog_of(settings, caller, session, progress))
+            asked = unity_catalog_of(settings, caller, session, progress, lambda: tracer.trace_id if tracer else None)
+            catalog = stack.enter_context(asked)
             graph = build_graph(
                 load_model(name, caller.client), saver, dialect=DATABRICKS_SQL, approve=settings.approve
             )
-        yield Conversation(graph, saver, caller, catalog, session, owner, seconds)
+        yield Conversation(graph, saver, caller, catalog, session, owner, seconds, tracer)
 
 
 @contextmanager

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=BaseMessage)
 
+TRACE = "trace"
+"""The key of an answer's metadata that names the trace of its turn."""
+
 
 def sources_of(messages: Iterable[BaseMessage]) -> list[str]:
     """Return the tables that the messages were derived from, sorted, as `catalog.schema.table`."""
@@ -40,9 +43,12 @@ def withholding_of(message: BaseMessage | None) -> Withholding | None:
     return None if withheld is None else Withholding(sources=list(withheld.sources), reason=withheld.reason)
 
 
-def derived_from(answer: M, prompt: Sequence[BaseMessage]) -> M:
+def derived_from(answer: M, prompt: Sequence[BaseMessage], trace_id: str | None = None) -> M:
     """Return the answer with the sources and labels of its prompt, whatever the model claimed itself."""
     metadata = {**answer.response_metadata, "sources": sources_of(prompt)}
+    metadata.pop(TRACE, None)
+    if trace_id is not None:
+        metadata[TRACE] = trace_id
     return _with(answer, metadata, labels_of([m for m in prompt if isinstance(m, AIMessage | ToolMessage)]))
 
 

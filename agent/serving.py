@@ -33,7 +33,14 @@ EXAMPLE = {"input": [{"role": "user", "content": "which tables can I read?"}], "
 _FIXED = "This is an example. Ask without custom_inputs.example, and the answer comes from your tables."
 
 
-class MooringAgent(ResponsesAgent):
+class _Untraced(ResponsesAgent):
+    """MLflow traces all that its agents are asked and answer. Turns trace themselves, see `agent.tracing`."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super(ResponsesAgent, cls).__init_subclass__(**kwargs)
+
+
+class MooringAgent(_Untraced):
     """Answers requests, each as the person who makes it. Opens the database with the first one."""
 
     def __init__(self) -> None:

@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     """How many connections to the sessions' database a server keeps at most, in each worker."""
     grace_seconds: float = 12.0
     """How long running turns may go on when the server is told to end; Databricks Apps kills it after 15 s."""
+    traces: Literal["full", "redacted", "off"] = "redacted"
+    """What MLflow traces hold of what was derived from tables, where traces are kept: see `agent.tracing`."""
+    trace_sampling: float = Field(default=1.0, ge=0, le=1)
+    """The part of the turns that is traced."""
     model: str = "offline"
     """Name of the chat model, such as `databricks:<endpoint>`."""
 

@@ -8,9 +8,9 @@ waits for is cancelled.
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -47,6 +47,7 @@ class Steps(Generic[T]):
         self._context = copy_context()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mooring-steps")
         self._closing: Future[None] | None = None
+        self._stopped: Future[None] = Future()
 
     def __iter__(self) -> Self:
         return self
@@ -55,9 +56,14 @@ class Steps(Generic[T]):
         if self._closing is not None:
             raise StoppedError
         left = None if self._end is None else max(0.0, self._end - time.monotonic())
+        step: Future[T] = self._thread.submit(self._context.run, next, self._generator)
+        wait([cast("Future[None]", step), self._stopped], left, FIRST_COMPLETED)
+        if not step.done() and self._stopped.done():
+            # What cannot be cancelled is left alone.
+            raise StoppedError
         try:
             # TimeoutError, when it is over.
-            return self._thread.submit(self._context.run, next, self._generator).result(left)
+            return step.result(0)
         except Exception:
             # Whatever a step that was cancelled ended with.
             if self._closing is not None:
@@ -71,5 +77,8 @@ class Steps(Generic[T]):
         self._closing = self._thread.submit(self._context.run, self._generator.close)
         self._thread.shutdown(wait=False)
         end = time.monotonic() + _PATIENCE_SECONDS
-        while not wait([self._closing], _AGAIN_SECONDS).done and time.monotonic() < end:
-            self._cancel()
+        try:
+            while not wait([self._closing], _AGAIN_SECONDS).done and time.monotonic() < end:
+                self._cancel()
+        finally:
+            self._stopped.set_result(None)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
+from agent.answers import tool_uses, waiting_in
 from agent.approvals import calls_in
-from agent.conversation import tool_uses, waiting_in
 from agent.provenance import sources_of, withholding_of
 from agent.schemas import Message, SessionInfo, ShareInfo, Transcript
 from checkpointer import ThreadNotFoundError

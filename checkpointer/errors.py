@@ -82,6 +82,10 @@ class ViewerError(CheckpointerError):
         )
 
 
+class ShareError(CheckpointerError, ValueError):
+    """A thread cannot be shared with them, or given to them."""
+
+
 class NotSharedError(CheckpointerError):
     """There is no share to take back."""
 

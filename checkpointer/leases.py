@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -109,6 +109,10 @@ class Run:
         self._lease: Lease | None = None
         self._inherited = False
         self._token: Any = None
+        self.lost = False
+        """Whether another run was found to hold the lease, so that nothing can be stored any more."""
+        self.when_lost: Callable[[], None] | None = None
+        """Is called then, from a thread of its own: to end what works for nothing."""
 
     @property
     def number(self) -> int:
@@ -216,7 +220,12 @@ class Run:
         self._last = taken
         if taken.lease is not None:
             self._lease = taken.lease
-            self._renewals.add(self._driver, self._who, self._where.owner, taken.lease, self._seconds)
+            self._renewals.add(self._driver, self._who, self._where.owner, taken.lease, self._seconds, self._lose)
+
+    def _lose(self) -> None:
+        self.lost = True
+        if self.when_lost is not None:
+            self.when_lost()
 
     def _given_up(self) -> Lease | None:
         lease, self._lease = self._lease, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,6 +41,7 @@ class _Renewed:
     owner: str
     seconds: float
     due: float
+    lost: Callable[[], None]
 
 
 class Renewals:
@@ -50,10 +52,18 @@ class Renewals:
         self._leases: dict[Lease, _Renewed] = {}
         self._thread: threading.Thread | None = None
 
-    def add(self, driver: Driver, who: Principal, owner: str, lease: Lease, seconds: float) -> None:
-        """Renew a lease from now on, three times in its length."""
+    def add(
+        self,
+        driver: Driver,
+        who: Principal,
+        owner: str,
+        lease: Lease,
+        seconds: float,
+        lost: Callable[[], None],
+    ) -> None:
+        """Renew a lease from now on, three times in its length; `lost` is called when it is another's."""
         with self._lock:
-            self._leases[lease] = _Renewed(driver, who, owner, seconds, time.monotonic() + seconds / 3)
+            self._leases[lease] = _Renewed(driver, who, owner, seconds, time.monotonic() + seconds / 3, lost)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="mooring-leases", daemon=True)
                 self._thread.start()
@@ -74,7 +84,9 @@ class Renewals:
                 ours = True
             with self._lock:
                 if not ours:
-                    self._leases.pop(lease, None)
+                    lost = self._leases.pop(lease, None)
+                    if lost is not None:
+                        threading.Thread(target=lost.lost, name="mooring-lost", daemon=True).start()
                 elif lease in self._leases:
                     renewed.due = time.monotonic() + renewed.seconds / 3
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from checkpointer.errors import EncryptedRowError, ThreadNotFoundError
+from checkpointer.errors import EncryptedRowError, ThreadNotFoundError, UnstorableTextError
 from checkpointer.operations import Operation, Row, Statement
 from checkpointer.principal import storable
 
@@ -48,8 +48,7 @@ def session_of(row: Row) -> Session:
 def rename(owner: str, thread_id: str, title: str | None) -> Operation[None]:
     """Change the title only."""
     if title is not None and not storable(title):
-        msg = "A title holds no NUL character and no lone surrogate."
-        raise ValueError(msg)
+        raise UnstorableTextError("title", "holds a NUL character or a lone surrogate")
     params = {"owner": owner, "thread_id": thread_id, "title": title, "sealed_title": None}
     [rows] = yield [Statement("rename", params)]
     if not rows:

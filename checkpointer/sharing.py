@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from checkpointer.errors import NotSharedError, ThreadBusyError, ThreadNotFoundError
+from checkpointer.errors import NotSharedError, ShareError, ThreadBusyError, ThreadNotFoundError
 from checkpointer.operations import Operation, Statement
 from checkpointer.principal import Principal
 
@@ -36,7 +36,7 @@ def share(owner: str, thread_id: str, with_: str, role: ShareRole) -> Operation[
     """Share a thread of the owner's; who has it already gets the role."""
     if role not in ("viewer", "editor"):
         msg = f"A role is 'viewer' or 'editor', not {role!r:.80}."
-        raise ValueError(msg)
+        raise ShareError(msg)
     [[(shared,)]] = yield [Statement("share", {"thread_id": thread_id, **_grantee(owner, with_), "role": role})]
     if not shared:
         raise ThreadNotFoundError(thread_id)
@@ -71,10 +71,10 @@ def transfer(owner: str, thread_id: str, to: str) -> Operation[None]:
     """Give a thread of the owner's away."""
     if to.startswith(_GROUP):
         msg = "A thread is one person's. Share it with a group instead."
-        raise ValueError(msg)
+        raise ShareError(msg)
     if to == owner:
         msg = f"Thread {thread_id!r} is yours already."
-        raise ValueError(msg)
+        raise ShareError(msg)
     params = {"owner": owner, "thread_id": thread_id, "to": Principal(to).name}
     clear = dict.fromkeys(("places", "other_id", "other_places"))
     [[(given, busy)]] = yield [Statement("transfer", {**params, **clear})]
@@ -89,5 +89,5 @@ def _grantee(owner: str, with_: str) -> dict[str, Any]:
     name = Principal(with_.removeprefix(_GROUP)).name
     if name == owner and not is_group:
         msg = "A thread is its owner's already. Share it with somebody else, or with `group:` and the name of a group."
-        raise ValueError(msg)
+        raise ShareError(msg)
     return {"grantee": name, "is_group": is_group}

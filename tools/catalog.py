@@ -89,6 +89,8 @@ class QueryResult:
     """The tables that it was read from, as `database.schema.table`."""
     labels: Labels
     """Those of them that the caller must be able to read to see it again: what stands behind a view is the view's."""
+    statement: str | None = None
+    """Its id in the history of queries, where there is one."""
 
 
 class Catalog(Protocol):

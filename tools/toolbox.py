@@ -92,7 +92,8 @@ def query(sql: str, runtime: ToolRuntime[HasCatalog, Any]) -> ToolMessage:
         }
         if found.too_large:
             content["note"] = f"There are more rows, which were left out {_TOO_LARGE}"
-        return content, {**_read(found.sources, found.labels), "rows": len(found.rows)}
+        statement = {} if found.statement is None else {"statement": found.statement}
+        return content, {**_read(found.sources, found.labels), "rows": len(found.rows), **statement}
 
     return _message("query", runtime, run)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 from dataclasses import asdict
 from importlib.util import find_spec
 
@@ -48,6 +50,8 @@ def run_serve(host: str, port: int, workers: int) -> None:
     settings = Settings()
     # What is wrong is told before there is a server, which would tell it in its log.
     with open_host(settings):
+        # Uvicorn ends in its own way, and passes the signal on then: what is open here is closed first.
+        signal.signal(signal.SIGTERM, lambda *_: None)
         uvicorn.run(
             "agent.server.app:create_app",
             factory=True,
@@ -55,8 +59,12 @@ def run_serve(host: str, port: int, workers: int) -> None:
             port=port or int(os.environ.get("DATABRICKS_APP_PORT", _PORT)),
             workers=workers,
             log_level="warning",
-            timeout_graceful_shutdown=round(settings.grace_seconds),
+            timeout_graceful_shutdown=round(settings.grace_seconds) + 2,
         )
+    # A chat model's call cannot be cancelled, and an interpreter that ends by itself would wait for its thread.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def run_token(user: str | None) -> None:

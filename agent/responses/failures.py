@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from agent.approvals import ApprovalError
 from agent.errors import CallerError, MooringError, ScopeError, TurnError
 from agent.external import LoginError
+from agent.local.errors import UnknownLoginError
 from agent.telling import told
 from checkpointer import (
     CheckpointerError,
     DatabaseUnavailableError,
     NoPrincipalError,
     NotAuditorError,
+    NotSharedError,
     StaleLeaseError,
     ThreadBusyError,
     ThreadDeletedError,
@@ -42,6 +44,7 @@ _CHECKPOINTER: tuple[tuple[type[CheckpointerError], str], ...] = (
     (ThreadDeletedError, "stale"),
     (StaleLeaseError, "stale"),
     (ThreadNotFoundError, "not_found"),
+    (NotSharedError, "not_found"),
     (ViewerError, "forbidden"),
     (NotAuditorError, "forbidden"),
     (ThreadHeldError, "forbidden"),
@@ -82,7 +85,7 @@ def failure_of(error: BaseException) -> Failure:
         return Failure(code, _INTERNAL if code == "internal" else told(error))
     if isinstance(error, ScopeError):
         return Failure("forbidden", str(error))
-    if isinstance(error, CallerError | LoginError):
+    if isinstance(error, CallerError | LoginError | UnknownLoginError):
         return Failure("unauthenticated", str(error))
     if isinstance(error, ApprovalError):
         return Failure("conflict", str(error))

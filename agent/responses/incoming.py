@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
+from agent.conversation import NOTES
 from agent.provenance import withholding_of
 from agent.responses.failures import FailureError
+from agent.schemas import encodable
+from checkpointer.principal import storable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from mlflow.types.responses import ResponsesAgentRequest
 
 MOST_ITEMS = 2_000
+_CONFLICT = (
+    "The messages before the last one are not those of this session: send the new message alone, or name another "
+    "session in custom_inputs.thread_id"
+)
 _LONGEST_ID = 255
 # Of these a conversation is made; the rest is what the agent itself has said of its work.
 _PASSED_OVER = {"function_call", "function_call_output", "reasoning", "mcp_approval_request", "mcp_approval_response"}
@@ -68,10 +75,11 @@ def asked_in(request: ResponsesAgentRequest) -> Asked:
             "too_large",
             f"The request holds {len(request.input)} items: send the new ones alone, or the last {MOST_ITEMS}",
         )
-    decisions = _decisions([item.model_dump() for item in request.input])
+    items = [encodable(item.model_dump()) for item in request.input]
+    decisions = _decisions(items)
     if decisions:
         return Asked(session, _identifier(custom, "thread_owner"), (), "", decisions)
-    lines = [line for item in request.input if (line := _line(item.model_dump())) is not None]
+    lines = [line for item in items if (line := _line(item)) is not None]
     if not lines or lines[-1].role != "user" or not lines[-1].text.strip():
         raise FailureError("invalid", "The last item of `input` has to be a message of the user's, with text")
     return Asked(session, _identifier(custom, "thread_owner"), tuple(lines[:-1]), lines[-1].text)
@@ -90,24 +98,21 @@ def stored_answer(asked: Asked, messages: Sequence[AnyMessage]) -> AIMessage | N
     if not asked.before:
         return None
     stored = conversation_of(messages)
-    if _same(stored[-len(asked.before) :], asked.before):
+    if _ends_with(stored, asked.before) is not None:
         return None
     whole = (*asked.before, Line("user", asked.question))
-    if len(stored) == len(whole) + 1 and _same(stored[:-1], whole):
+    if stored and (stored[-1] is None or stored[-1].role == "assistant") and _ends_with(stored[:-1], whole) == 0:
         answer = messages[-1]
         return answer if isinstance(answer, AIMessage) else None
-    raise FailureError(
-        "conflict",
-        "The messages before the last one are not those of this session: send the new message alone, or name another "
-        "session in custom_inputs.thread_id",
-    )
+    raise FailureError("conflict", _CONFLICT)
 
 
 def unanswered(asked: Asked, messages: Sequence[AnyMessage]) -> bool:
     """Tell whether the request's question is the stored one whose turn was interrupted."""
     stored = conversation_of(messages)
-    whole = (*asked.before, Line("user", asked.question))
-    return bool(asked.before) and len(stored) == len(whole) and _same(stored, whole)
+    if not stored or stored[-1] is None or stored[-1].role != "user":
+        return False
+    return _ends_with(stored, (*asked.before, Line("user", asked.question))) is not None
 
 
 def conversation_of(messages: Sequence[AnyMessage]) -> list[Line | None]:
@@ -121,12 +126,36 @@ def conversation_of(messages: Sequence[AnyMessage]) -> list[Line | None]:
     return lines
 
 
-def _same(stored: Sequence[Line | None], given: Sequence[Line]) -> bool:
-    """Compare; what the reader may not read now is taken as what they say it was."""
-    return len(stored) == len(given) and all(
-        (mine is None and theirs.role == "assistant") or (mine is not None and _normal(mine) == _normal(theirs))
-        for mine, theirs in zip(stored, given, strict=True)
-    )
+def _ends_with(stored: Sequence[Line | None], given: Sequence[Line]) -> int | None:
+    """Return where in the stored conversation the given one begins, if that is how it ends; None if it is not.
+
+    What the reader may not read now is taken as what they say it was. Of a turn that ended without an answer a client
+    may have all, the question alone, or nothing, because it has asked again.
+    """
+    ends = {len(stored)}
+    for line in reversed(given):
+        ends = {at - 1 for at in _passing_over(stored, ends) if at and _same(stored[at - 1], line)}
+    return min(_passing_over(stored, ends), default=None)
+
+
+def _passing_over(stored: Sequence[Line | None], ends: set[int]) -> set[int]:
+    """Return these ends of a conversation, and those without the notes, and their questions, at them."""
+    found, more = set(ends), set(ends)
+    while (
+        more := {at - back for at in more for back in (1, 2) if at and at >= back and _is_note(stored[at - 1])} - found
+    ):
+        found |= more
+    return found
+
+
+def _same(mine: Line | None, theirs: Line) -> bool:
+    if mine is None or _is_note(mine):
+        return theirs.role == "assistant"
+    return _normal(mine) == _normal(theirs)
+
+
+def _is_note(line: Line | None) -> bool:
+    return line is not None and line.role == "assistant" and line.text in NOTES
 
 
 def _normal(line: Line) -> tuple[str, str]:
@@ -148,8 +177,9 @@ def _identifier(given: dict[str, Any], name: str) -> str | None:
     value = given.get(name)
     if value is None or value == "":
         return None
-    if not isinstance(value, str) or len(value) > _LONGEST_ID:
-        raise FailureError("invalid", f"`{name}` has to be a text of at most {_LONGEST_ID} characters")
+    if not isinstance(value, str) or len(value) > _LONGEST_ID or not storable(value):
+        problem = f"`{name}` has to be a text of at most {_LONGEST_ID} characters, without NUL and lone surrogates"
+        raise FailureError("invalid", problem)
     return value
 
 
@@ -159,8 +189,7 @@ def _line(item: dict[str, Any]) -> Line | None:
         return None
     role = item.get("role")
     if kind != "message" or role not in ("user", "assistant"):
-        what = f"Messages of the role {role!r}" if kind == "message" else f"Items of the type {str(kind)[:40]!r}"
-        raise FailureError("invalid", f"{what} are not taken: send messages of the user and the assistant")
+        raise FailureError("invalid", "Only messages of the user and the assistant are taken, and what answers brought")
     content = item.get("content")
     if isinstance(content, str):
         return Line(role, content)

@@ -72,6 +72,11 @@ class Outgoing:
         elif isinstance(event, Answered):
             self._answer = event.answer
 
+    @property
+    def answered(self) -> bool:
+        """Whether there was an answer."""
+        return self._answer is not None
+
     def message(self, message: AnyMessage) -> Iterator[Dict]:
         """Say a stored message."""
         if isinstance(message, ToolMessage):
@@ -79,8 +84,10 @@ class Outgoing:
         elif isinstance(message, AIMessage):
             yield from self._said(message)
 
-    def completed(self, answer: Answer | None = None) -> Iterator[Dict]:
+    def completed(self, answer: Answer | None = None, trace_id: str | None = None) -> Iterator[Dict]:
         """Say that the answer is stored: the last one that was told, where none is given."""
+        if trace_id is not None:
+            self._base["metadata"] = {"trace_id": trace_id}
         answer = answer or self._answer
         assert answer is not None
         self._custom |= {"sources": answer.sources}
@@ -91,6 +98,11 @@ class Outgoing:
     def stopped(self) -> Iterator[Dict]:
         """Say that somebody has stopped the turn."""
         self._custom["stopped"] = True
+        yield self._event("response.incomplete", response=self.response("cancelled"))
+
+    def left(self) -> Iterator[Dict]:
+        """Say that the turn was left for later: it is finished when its session is next asked."""
+        self._custom["unfinished"] = True
         yield self._event("response.incomplete", response=self.response("incomplete"))
 
     def failed(self, failure: Failure) -> Iterator[Dict]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AnyMessage, HumanMessage
 from mlflow.types.responses import ResponsesAgentResponse
 
-from agent.conversation import answer_of
+from agent.answers import answer_of
 from agent.responses.failures import FailureError, failure_of
 from agent.responses.incoming import stored_answer, unanswered
 from agent.responses.outgoing import Outgoing
@@ -29,37 +29,80 @@ def new_session() -> str:
     return uuid4().hex[:NEW_SESSION]
 
 
-def events_of(conversation: Conversation, asked: Asked, model: str) -> Iterator[dict[str, Any]]:
+def events_of(
+    conversation: Conversation, asked: Asked, model: str, *, tells_trace: bool = False
+) -> Iterator[dict[str, Any]]:
     """Run the turn that is asked for, and say what happens; what goes wrong after the first event is an event too.
+
+    Args:
+        conversation: Whose session, and which.
+        asked: What is asked there.
+        model: What the response says that answered.
+        tells_trace: The whole response says in its metadata where the turn is traced.
 
     Raises:
         FailureError: `conflict`, before the first event.
     """
-    messages = conversation.messages() if asked.before else []
+    messages = conversation.messages()
     repeated = stored_answer(asked, messages)
     going_on = repeated is None and unanswered(asked, messages)
     out = Outgoing(f"resp_{uuid4().hex}", conversation.session, model)
     yield from out.begin()
     if repeated is not None:
-        start = max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
-        for message in messages[start + 1 :]:
-            yield from out.message(message)
-        yield from out.completed(answer_of(conversation.session, messages, conversation.owner))
+        yield from _again(out, conversation, messages)
         return
+
+    def check(messages: list[AnyMessage]) -> None:
+        if conversation.stopping:
+            raise StoppedError
+        # Another request of the same words may have been answered while this one waited for its turn.
+        if asked.before and stored_answer(asked, messages) is not None:
+            raise _AnsweredError(messages)
+
     try:
-        for event in _run(conversation, asked, going_on):
+        for event in _run(conversation, asked, going_on, check):
             yield from out.event(event)
-        yield from out.completed()
+        if going_on and not out.answered:
+            # Whoever had the session until now has finished it.
+            raise _AnsweredError(_with_answer(asked, conversation.messages()))
+        yield from out.completed(trace_id=conversation.trace_id if tells_trace else None)
+    except _AnsweredError as error:
+        yield from _again(out, conversation, error.messages)
     except StoppedError:
-        yield from out.stopped()
+        yield from out.stopped() if conversation.stopping else out.left()
     except Exception as error:  # noqa: BLE001 - what a client is told of it is on a list
         yield from out.failed(failure_of(error))
 
 
-def _run(conversation: Conversation, asked: Asked, going_on: bool) -> Iterator[Event]:
+def _run(
+    conversation: Conversation, asked: Asked, going_on: bool, check: Callable[[list[AnyMessage]], None]
+) -> Iterator[Event]:
     if asked.decisions:
         return conversation.decide(asked.decisions)
-    return conversation.finish() if going_on else conversation.ask(asked.question)
+    return conversation.finish() if going_on else conversation.ask(asked.question, check)
+
+
+def _with_answer(asked: Asked, messages: list[AnyMessage]) -> list[AnyMessage]:
+    last = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
+    if last is None or last.text.strip() != asked.question.strip():
+        raise FailureError("conflict", "The session has gone on meanwhile: read it at /sessions/{id}/messages")
+    return messages
+
+
+class _AnsweredError(Exception):
+    """The question is answered already."""
+
+    def __init__(self, messages: list[AnyMessage]) -> None:
+        super().__init__()
+        self.messages = messages
+
+
+def _again(out: Outgoing, conversation: Conversation, messages: list[AnyMessage]) -> Iterator[dict[str, Any]]:
+    """Say the stored answer to the last question."""
+    start = max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
+    for message in messages[start + 1 :]:
+        yield from out.message(message)
+    yield from out.completed(answer_of(conversation.session, messages, conversation.owner))
 
 
 def response_of(events: Iterable[dict[str, Any]]) -> ResponsesAgentResponse:

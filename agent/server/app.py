@@ -6,24 +6,31 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+import signal
+import threading
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from anyio import to_thread
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from mlflow.genai.agent_server import AgentServer
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from agent.host import open_host
+from agent.models import load_model
 from agent.responses import Failure, failure_of
 from agent.server import responses, sessions
 from agent.server.callers import Callers
 from agent.server.running import Turns
 from agent.settings import Settings
+from agent.tracing import flush
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from fastapi import FastAPI
 
@@ -40,6 +47,7 @@ class Server(AgentServer):
         self.app.include_router(sessions.router)
         self.app.add_api_route("/ready", self._ready, methods=["GET"])
         self.app.add_exception_handler(RequestValidationError, _misunderstood)
+        self.app.add_exception_handler(HTTPException, _no_route)
         self.app.add_exception_handler(Exception, _failed)
 
     @asynccontextmanager
@@ -49,8 +57,12 @@ class Server(AgentServer):
             opening = open_host(self.settings, max_size=self.settings.connections)
             host = await run_in_threadpool(opening.__enter__)
             stack.push_async_callback(run_in_threadpool, opening.__exit__, None, None, None)
+            stack.push_async_callback(run_in_threadpool, flush)
             turns = Turns(self.settings.turns)
             stack.push_async_callback(run_in_threadpool, turns.close, self.settings.grace_seconds)
+            # From the signal on, and not from when the last client is gone.
+            _when_told_to_end(lambda: turns.close_soon(self.settings.grace_seconds))
+            await run_in_threadpool(_prepare, self.settings.model)
             app.state.host, app.state.turns, app.state.callers = host, turns, Callers(host)
             yield
 
@@ -62,7 +74,8 @@ class Server(AgentServer):
         """Tell whether turns can be answered: the database is there, with a schema that this code knows."""
         try:
             async with asyncio.timeout(5):
-                await run_in_threadpool(request.app.state.host.check)
+                # A database that does not answer is not waited for.
+                await to_thread.run_sync(request.app.state.host.check, abandon_on_cancel=True)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
             failure = failure_of(error)
             return JSONResponse({"status": "unavailable", "reason": failure.message}, 503)
@@ -75,9 +88,37 @@ def create_app() -> FastAPI:
     return app
 
 
+def _prepare(model: str) -> None:
+    """Import what the model needs before somebody waits for it; what is wrong with it is told to whoever asks."""
+    with suppress(Exception):
+        load_model(model)
+
+
+def _when_told_to_end(act: Callable[[], None]) -> None:
+    """Do something as soon as the process is told to end, before what else is done then."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGINT):
+        others = signal.getsignal(number)
+
+        def told(number: int, frame: Any, others: Any = others) -> None:
+            act()
+            if callable(others):
+                others(number, frame)
+
+        signal.signal(number, told)
+
+
 async def _misunderstood(_: Request, error: Exception) -> Response:
-    places = [".".join(map(str, each["loc"])) for each in error.errors()] if hasattr(error, "errors") else []
+    # Places in the address are the routes' own names, those in a body may be anything.
+    places = [".".join(map(str, each["loc"][:2])) for each in error.errors()] if hasattr(error, "errors") else []
     return responses.told(Failure("invalid", f"The request is not understood at: {', '.join(places)[:200]}"))
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    failure = Failure("not_found", "There is no such address") if status == 404 else Failure("invalid", "Not like this")
+    return JSONResponse({"error": asdict(failure)}, status)
 
 
 async def _failed(_: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from mlflow.genai.agent_server.server import RETURN_TRACE_HEADER
 from mlflow.types.responses import ResponsesAgentRequest
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent.conversation import Conversation
+    from agent.responses import Asked
     from agent.server.running import Event
 
 MOST_BYTES = 4_000_000
@@ -31,8 +33,8 @@ async def answer(request: Request) -> Response:
     """Start the turn that a request asks for, and answer with it."""
     try:
         caller = await run_in_threadpool(request.app.state.callers.of, request.headers)
-        body = await _body(request)
-        asked = asked_in(_parsed(body))
+        raw = await _raw(request)
+        body, asked = await run_in_threadpool(_read, raw)
     except Exception as error:  # noqa: BLE001 - what a client is told of it is on a list
         return told(failure_of(error))
     host, session = request.app.state.host, asked.session or new_session()
@@ -41,12 +43,14 @@ async def answer(request: Request) -> Response:
         conversation: AbstractContextManager[Conversation] = host.conversation(caller, session, asked.owner)
         return conversation
 
-    turn = Turn(caller.principal.name, asked, host.settings.model)
+    tells_trace = request.headers.get(RETURN_TRACE_HEADER, "").lower() == "true"
+    turn = Turn(caller.principal.name, session, asked, host.settings.model, tells_trace=tells_trace)
     request.app.state.turns.start(turn, opening)
-    if body.get("background") is True:
-        return await _begun(turn)
+    background = body.get("background") is True
     if body.get("stream") is True:
-        return await _streamed(turn, cancels=host.settings.client_gone == "cancel")
+        return await _streamed(turn, cancels=host.settings.client_gone == "cancel" and not background)
+    if background:
+        return await _begun(turn)
     return await _whole(turn)
 
 
@@ -150,21 +154,31 @@ def told(failure: Failure) -> Response:
     return JSONResponse({"error": {"code": failure.code, "message": failure.message}}, failure.status)
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    """Read the request's JSON, no more of it than is allowed."""
+async def _raw(request: Request) -> bytes:
+    """Read the request's body, no more of it than is allowed."""
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > MOST_BYTES:
             problem = "The request is larger than 4 MB: send the new message alone, the session holds the others"
             raise FailureError("too_large", problem)
+    return bytes(raw)
+
+
+def _read(raw: bytes) -> tuple[dict[str, Any], Asked]:
+    """Read a body: what it says, and what it asks."""
     try:
-        body = json.loads(bytes(raw))
+        body = json.loads(raw)
     except (ValueError, RecursionError):
-        raise FailureError("invalid", "The request's body is not JSON") from None
+        raise FailureError("invalid", "The request's body is not JSON, or is nested too deeply") from None
     if not isinstance(body, dict):
         raise FailureError("invalid", "The request's body has to be a JSON object with `input`")
-    return body
+    if body.get("previous_response_id") is not None or body.get("conversation") is not None:
+        raise FailureError("invalid", "Sessions are named in custom_inputs.thread_id, or context.conversation_id")
+    try:
+        return body, asked_in(_parsed(body))
+    except RecursionError:
+        raise FailureError("invalid", "The request is nested too deeply") from None
 
 
 def _parsed(body: dict[str, Any]) -> ResponsesAgentRequest:
@@ -174,8 +188,12 @@ def _parsed(body: dict[str, Any]) -> ResponsesAgentRequest:
     try:
         return ResponsesAgentRequest(**body)
     except ValidationError as error:
-        # What was given is not quoted back: it may be anything.
-        places = sorted({".".join(str(part) for part in each["loc"][:3]) for each in error.errors()})
+        # What was given is not quoted back: it may be anything, names of fields included.
+        places = sorted({".".join(str(part) for part in _known(each["loc"])) for each in error.errors()})
         raise FailureError("invalid", f"The request is not understood at: {', '.join(places[:5])[:200]}") from None
     except TypeError:
         raise FailureError("invalid", "The request's names have to be texts") from None
+
+
+def _known(place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    return place[:2] if place[:1] == ("input",) else place[:1]

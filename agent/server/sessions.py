@@ -105,6 +105,11 @@ async def stop(request: Request, name: Name, owner: Owner = None) -> Response:
     def run() -> Stopped:
         state = request.app.state
         caller = state.callers.of(request.headers)
+        who = caller.principal.name
+        here = state.turns.running(owner or who, name, who)
+        if here is not None:
+            here.stop()
+            return Stopped(session=name, stopped=True)
         with state.host.conversation(caller, name, _other(owner, caller)) as conversation:
             return Stopped(session=name, stopped=conversation.stop(anywhere=True))
 

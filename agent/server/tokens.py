@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 
-from agent.errors import CallerError, MooringError
+from agent.errors import CallerError
 from agent.local.ephemeral import ephemeral_surface
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ _KEY = "token.key"
 
 
 def refuse_where_proven(settings: Settings) -> None:
-    """Raise MooringError where Databricks says who somebody is."""
+    """Raise CallerError where Databricks says who somebody is."""
     where = ephemeral_surface() or ("a profile of Databricks" if settings.profile else None)
     if where is not None:
         problem = f"With {where} callers are known by their login to Databricks, and not by tokens of ours"
-        raise MooringError(problem, "unset MOORING_PROFILE on a laptop, or call as a user of the workspace")
+        raise CallerError(problem, "unset MOORING_PROFILE on a laptop, or call as a user of the workspace")
 
 
 def issue(settings: Settings, user: str) -> str:

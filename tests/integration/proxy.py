@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class Proxy:
     """Forwards to one server."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, at: int = 0) -> None:
         self._server = (host, port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", at))
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self.port = int(self._listener.getsockname()[1])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
-from agent.conversation import answer_of
+from agent.answers import answer_of
 from tests.questions.judge import Rows, Turn, matches, problems
 from tests.questions.values import same, shown
 

@@ -45,7 +45,8 @@ class UnityCatalog:
         catalogs: What list_tables looks through; all that the caller sees when none are named.
         limits: What one query may cost; its seconds count from when the warehouse runs it.
         excluded_schemas: Schemas that are not for queries, in every catalog.
-        tags: Told with each query, for the query history: the session, the trace, the principal.
+        tags: Told with each query, for the query history: the session, the trace, the principal. Or a function that is
+            asked at each.
         start_seconds: How long a stopped warehouse may take to start.
         progress: Told in a sentence when the warehouse is starting.
     """
@@ -58,7 +59,7 @@ class UnityCatalog:
         catalogs: Sequence[str] = (),
         limits: Limits | None = None,
         excluded_schemas: tuple[str, ...] = ("mooring",),
-        tags: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
         start_seconds: float = 300.0,
         progress: Callable[[str], None] | None = None,
     ) -> None:
@@ -157,7 +158,7 @@ class UnityCatalog:
             else:
                 truncated = result.truncated
         too_large = truncated and len(rows) < self._limits.rows
-        return QueryResult(columns, rows, truncated, too_large, read_from.sources, read_from.labels)
+        return QueryResult(columns, rows, truncated, too_large, read_from.sources, read_from.labels, result.statement)
 
     def _user(self) -> str:
         with self._asking:

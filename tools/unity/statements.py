@@ -45,6 +45,8 @@ class Result:
     rows: Iterator[list[str | None]]
     truncated: bool
     """Whether the warehouse left rows out because of the limits."""
+    statement: str | None
+    """Its id in the query history."""
 
 
 @dataclass(eq=False, slots=True)
@@ -60,7 +62,7 @@ class Statements:
         warehouse_id: The SQL warehouse.
         limits: What one statement may cost; its seconds count from when the warehouse runs it.
         start_seconds: How long a warehouse may take to start.
-        tags: Told with each statement, for the query history.
+        tags: Told with each statement, for the query history; or a function that is asked at each.
         progress: Told in a sentence when the warehouse is starting.
     """
 
@@ -70,14 +72,14 @@ class Statements:
         warehouse_id: str,
         limits: Limits,
         start_seconds: float,
-        tags: Mapping[str, str],
+        tags: Mapping[str, str] | Callable[[], Mapping[str, str]],
         progress: Callable[[str], None] | None,
     ) -> None:
         self._api = client.statement_execution
         self._warehouse = warehouse_id
         self._limits = limits
         self._start_seconds = start_seconds
-        self._tags = [QueryTag(key, value) for key, value in tags.items()]
+        self._tags = tags
         self._progress = progress
         self._lock = threading.Lock()
         self._running: set[_Call] = set()
@@ -121,6 +123,7 @@ class Statements:
             raise explain(error, f"SQL warehouse {self._warehouse}") from None
 
     def _sent(self, sql: str) -> StatementResponse:
+        tags = self._tags() if callable(self._tags) else self._tags
         # It is not waited for here: only a statement whose id is known can be cancelled.
         return self._api.execute_statement(
             sql,
@@ -131,7 +134,7 @@ class Statements:
             format=Format.JSON_ARRAY,
             row_limit=self._limits.rows,
             byte_limit=self._limits.bytes,
-            query_tags=self._tags or None,
+            query_tags=[QueryTag(key, value) for key, value in tags.items()] or None,
         )
 
     def _finished(self, call: _Call, response: StatementResponse, read: Read) -> StatementResponse:
@@ -178,7 +181,8 @@ class Statements:
         manifest = response.manifest
         found = manifest.schema.columns if manifest and manifest.schema else None
         columns = [(column.name or "", column.type_text or "") for column in found or ()]
-        return Result(columns, self._rows(call, response, read), bool(manifest and manifest.truncated))
+        truncated = bool(manifest and manifest.truncated)
+        return Result(columns, self._rows(call, response, read), truncated, response.statement_id)
 
     def _rows(self, call: _Call, response: StatementResponse, read: Read) -> Iterator[list[Any]]:
         chunk = response.result

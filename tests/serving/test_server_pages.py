@@ -1,0 +1,91 @@
+"""A caller's sessions as pages need them: list, read, export, rename, share, stop and delete, as oneself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.serving.served import asked, failure, said
+
+if TYPE_CHECKING:
+    from tests.serving.served import Served
+
+QUESTION = "how many franchises are there?"
+ANSWER = "The number of franchises is 48."
+NOT_FOUND = (404, "not_found")
+
+
+@pytest.fixture
+def kept(server: Served, session: str) -> str:
+    """A session of alice's with one answer."""
+    assert server.post("alice", asked(QUESTION, session)).status_code == 200
+    return session
+
+
+def test_sessions_are_listed_the_last_one_first(server: Served, kept: str) -> None:
+    found = server.get("alice", "/sessions").json()
+    assert (found[0]["session"], found[0]["title"]) == (kept, QUESTION)
+    assert len(server.get("alice", "/sessions?limit=1").json()) == 1
+    assert kept not in server.get("bob", "/sessions?limit=1000").text
+
+
+def test_a_session_is_read_and_exported(server: Served, kept: str) -> None:
+    read = server.get("alice", f"/sessions/{kept}/messages").json()
+    assert [read["messages"][0]["content"], read["messages"][-1]["content"]] == [QUESTION, ANSWER]
+    assert read["unfinished"] is False
+    assert server.get("alice", f"/sessions/{kept}/export").json() == read
+
+
+def test_a_session_is_renamed(server: Served, kept: str) -> None:
+    with server.client("alice") as alice:
+        assert alice.patch(f"/sessions/{kept}", json={"title": "shops"}).status_code == 204
+        assert alice.get("/sessions?limit=1").json()[0]["title"] == "shops"
+        assert failure(alice.patch("/sessions/none", json={"title": "x"})) == NOT_FOUND
+
+
+def test_a_session_is_deleted(server: Served, kept: str) -> None:
+    with server.client("alice") as alice:
+        assert alice.delete(f"/sessions/{kept}").status_code == 204
+        assert failure(alice.get(f"/sessions/{kept}/messages")) == NOT_FOUND
+        assert failure(alice.delete(f"/sessions/{kept}")) == NOT_FOUND
+
+
+@pytest.mark.usefixtures("unshared_afterwards")
+def test_a_shared_session_shows_what_its_reader_may_read(server: Served, kept: str) -> None:
+    with server.client("alice") as alice, server.client("carol") as carol:
+        theirs = f"/sessions/{kept}/messages?owner=alice"
+        assert failure(carol.get(theirs)) == NOT_FOUND
+        assert alice.put(f"/sessions/{kept}/shares", json={"shared_with": "carol"}).status_code == 204
+        [share] = carol.get("/sessions/shares").json()
+        assert (share["session"], share["owner"], share["role"]) == (kept, "alice", "viewer")
+        read = carol.get(theirs).json()
+        assert read["messages"][0]["content"] == QUESTION
+        assert (read["messages"][-1]["content"], read["owner"]) == (None, "alice")
+        assert "48" not in carol.get(theirs).text
+        # A viewer asks nothing in it, and changes nothing.
+        request = asked("hello", kept)
+        request["custom_inputs"]["thread_owner"] = "alice"
+        assert failure(server.post("carol", request)) == (403, "forbidden")
+        assert failure(carol.post(f"/sessions/{kept}/stop?owner=alice"))[0] in (403, 404)
+        assert alice.delete(f"/sessions/{kept}/shares/carol").status_code == 204
+        assert failure(carol.get(theirs)) == NOT_FOUND
+
+
+@pytest.mark.usefixtures("unshared_afterwards")
+def test_an_editor_asks_as_themselves(server: Served, kept: str) -> None:
+    with server.client("alice") as alice:
+        shared = {"shared_with": "carol", "role": "editor"}
+        assert alice.put(f"/sessions/{kept}/shares", json=shared).status_code == 204
+    request = asked(QUESTION, kept)
+    request["custom_inputs"]["thread_owner"] = "alice"
+    answer = server.post("carol", request)
+    assert answer.status_code == 200
+    assert "48" not in said(answer.json())
+    assert len(server.get("alice", f"/sessions/{kept}/messages").json()["messages"]) > 4
+
+
+def test_nothing_runs_that_could_be_stopped(server: Served, kept: str) -> None:
+    assert server.post("alice", {}, f"/sessions/{kept}/stop").json() == {"session": kept, "stopped": False}
+    assert server.post("alice", {}, "/sessions/none/stop").json() == {"session": "none", "stopped": False}
+    assert failure(server.get("alice", "/sessions/none/messages")) == NOT_FOUND
