@@ -199,7 +199,12 @@ class Conversation:
         with self._going() as run:
             yield from self._finish(run)
 
-    def ask(self, question: str, check: Callable[[list[AnyMessage]], None] | None = None) -> Iterator[Event]:
+    def ask(
+        self,
+        question: str,
+        check: Callable[[list[AnyMessage]], None] | None = None,
+        message_id: str | None = None,
+    ) -> Iterator[Event]:
         """Ask a question, an interrupted turn is finished before, or given up. Ends with `Answered`.
 
         A call that waits for approval is not approved by another question: its turn is closed.
@@ -208,6 +213,7 @@ class Conversation:
             question: The person's words.
             check: Looks at the session's messages when no other turn can add to them, and raises what is to end this
                 one before anything is stored.
+            message_id: What the question is stored as; the session has no other message of that id.
 
         Raises:
             TurnError: The model or a tool failed. The question stays in the session, without an answer.
@@ -227,7 +233,8 @@ class Conversation:
             question = encodable(question)
             self._title = None if self.owner or self.messages() else title_of(question)
             try:
-                for event in self._run(run, {"messages": [HumanMessage(question, id=str(uuid4()))]}):
+                asked = HumanMessage(question, id=message_id or str(uuid4()))
+                for event in self._run(run, {"messages": [asked]}):
                     # The first event comes after the first checkpoint, so that there is a session to name.
                     self._name()
                     yield event

@@ -50,6 +50,7 @@ class Asked:
         owner: Whose session it is, if somebody else's.
         before: What the client believes that was said before, oldest first; nothing where it relies on the store.
         question: What is asked; empty where only calls are decided about.
+        message_id: The id that the question is stored with; who asks again with it gets the answer to it, once stored.
         decisions: About calls that wait for approval, by their ids.
     """
 
@@ -57,6 +58,7 @@ class Asked:
     owner: str | None
     before: tuple[Line, ...]
     question: str
+    message_id: str | None = None
     decisions: Mapping[str, bool] = field(default_factory=dict)
 
 
@@ -78,33 +80,52 @@ def asked_in(request: ResponsesAgentRequest) -> Asked:
     items = [encodable(item.model_dump()) for item in request.input]
     decisions = _decisions(items)
     if decisions:
-        return Asked(session, _identifier(custom, "thread_owner"), (), "", decisions)
+        return Asked(session, _identifier(custom, "thread_owner"), (), "", decisions=decisions)
     lines = [line for item in items if (line := _line(item)) is not None]
     if not lines or lines[-1].role != "user" or not lines[-1].text.strip():
         raise FailureError("invalid", "The last item of `input` has to be a message of the user's, with text")
-    return Asked(session, _identifier(custom, "thread_owner"), tuple(lines[:-1]), lines[-1].text)
+    owner, message_id = _identifier(custom, "thread_owner"), _identifier(custom, "message_id")
+    return Asked(session, owner, tuple(lines[:-1]), lines[-1].text, message_id)
 
 
-def stored_answer(asked: Asked, messages: Sequence[AnyMessage]) -> AIMessage | None:
+def stored_turn(asked: Asked, messages: Sequence[AnyMessage]) -> Sequence[AnyMessage] | None:
     """Compare what the client believes with what is stored.
 
     Returns:
-        The answer that the client has not got yet, where its question is stored and answered already: it asks again
-        because a connection broke. None where the question is new.
+        The question and what was answered to it, where that is stored already and the client has not got it: it asks
+        again because a connection broke. None where the question is new, or not answered yet.
 
     Raises:
         FailureError: `conflict`, where something else is stored.
     """
+    named = [i for i, message in enumerate(messages) if asked.message_id and message.id == asked.message_id]
+    if named:
+        turn = turn_at(messages, named[0])
+        if not isinstance(turn[0], HumanMessage) or turn[0].text.strip() != asked.question.strip():
+            raise FailureError("conflict", "Another message of this session has the id custom_inputs.message_id")
+        if turn[-1].text in NOTES:
+            raise FailureError("upstream", "This was asked and not answered: ask it again as another message")
+        return turn if len(conversation_of(turn)) > 1 else None
     if not asked.before:
         return None
     stored = conversation_of(messages)
-    if _ends_with(stored, asked.before) is not None:
+    if _ends_with(stored, asked.before) is not None or unanswered(asked, messages):
         return None
     whole = (*asked.before, Line("user", asked.question))
     if stored and (stored[-1] is None or stored[-1].role == "assistant") and _ends_with(stored[:-1], whole) == 0:
-        answer = messages[-1]
-        return answer if isinstance(answer, AIMessage) else None
+        return turn_at(messages, last_question(messages))
     raise FailureError("conflict", _CONFLICT)
+
+
+def last_question(messages: Sequence[AnyMessage]) -> int:
+    """Return where the last question is."""
+    return max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
+
+
+def turn_at(messages: Sequence[AnyMessage], start: int) -> Sequence[AnyMessage]:
+    """Return a question and what follows until the next one."""
+    later = (i for i, message in enumerate(messages) if i > start and isinstance(message, HumanMessage))
+    return messages[start : next(later, None)]
 
 
 def unanswered(asked: Asked, messages: Sequence[AnyMessage]) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import AnyMessage
 from mlflow.types.responses import ResponsesAgentResponse
 
 from agent.answers import answer_of
 from agent.responses.failures import FailureError, failure_of
-from agent.responses.incoming import stored_answer, unanswered
+from agent.responses.incoming import last_question, stored_turn, turn_at, unanswered
 from agent.responses.outgoing import Outgoing
 from agent.steps import StoppedError
 
@@ -44,20 +44,20 @@ def events_of(
         FailureError: `conflict`, before the first event.
     """
     messages = conversation.messages()
-    repeated = stored_answer(asked, messages)
+    repeated = stored_turn(asked, messages)
     going_on = repeated is None and unanswered(asked, messages)
     out = Outgoing(f"resp_{uuid4().hex}", conversation.session, model)
     yield from out.begin()
     if repeated is not None:
-        yield from _again(out, conversation, messages)
+        yield from _again(out, conversation, repeated)
         return
 
     def check(messages: list[AnyMessage]) -> None:
         if conversation.stopping:
             raise StoppedError
         # Another request of the same words may have been answered while this one waited for its turn.
-        if asked.before and stored_answer(asked, messages) is not None:
-            raise _AnsweredError(messages)
+        if (answered := stored_turn(asked, messages)) is not None:
+            raise _AnsweredError(answered)
 
     try:
         for event in _run(conversation, asked, going_on, check):
@@ -67,7 +67,7 @@ def events_of(
             raise _AnsweredError(_with_answer(asked, conversation.messages()))
         yield from out.completed(trace_id=conversation.trace_id if tells_trace else None)
     except _AnsweredError as error:
-        yield from _again(out, conversation, error.messages)
+        yield from _again(out, conversation, error.turn)
     except StoppedError:
         yield from out.stopped() if conversation.stopping else out.left()
     except Exception as error:  # noqa: BLE001 - what a client is told of it is on a list
@@ -79,30 +79,29 @@ def _run(
 ) -> Iterator[Event]:
     if asked.decisions:
         return conversation.decide(asked.decisions)
-    return conversation.finish() if going_on else conversation.ask(asked.question, check)
+    return conversation.finish() if going_on else conversation.ask(asked.question, check, asked.message_id)
 
 
-def _with_answer(asked: Asked, messages: list[AnyMessage]) -> list[AnyMessage]:
-    last = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
-    if last is None or last.text.strip() != asked.question.strip():
+def _with_answer(asked: Asked, messages: list[AnyMessage]) -> Sequence[AnyMessage]:
+    last = turn_at(messages, last_question(messages)) if messages else messages
+    if not last or last[0].text.strip() != asked.question.strip():
         raise FailureError("conflict", "The session has gone on meanwhile: read it at /sessions/{id}/messages")
-    return messages
+    return last
 
 
 class _AnsweredError(Exception):
     """The question is answered already."""
 
-    def __init__(self, messages: list[AnyMessage]) -> None:
+    def __init__(self, turn: Sequence[AnyMessage]) -> None:
         super().__init__()
-        self.messages = messages
+        self.turn = turn
 
 
-def _again(out: Outgoing, conversation: Conversation, messages: list[AnyMessage]) -> Iterator[dict[str, Any]]:
-    """Say the stored answer to the last question."""
-    start = max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
-    for message in messages[start + 1 :]:
+def _again(out: Outgoing, conversation: Conversation, turn: Sequence[AnyMessage]) -> Iterator[dict[str, Any]]:
+    """Say the stored answer to a question."""
+    for message in turn[1:]:
         yield from out.message(message)
-    yield from out.completed(answer_of(conversation.session, messages, conversation.owner))
+    yield from out.completed(answer_of(conversation.session, list(turn), conversation.owner))
 
 
 def response_of(events: Iterable[dict[str, Any]]) -> ResponsesAgentResponse:

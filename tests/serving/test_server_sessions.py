@@ -96,6 +96,26 @@ def test_the_same_request_twice_at_once_is_one_question(patient: Served, session
     assert texts(patient, session) == ["hello", first, "wait 1", both[0]]
 
 
+def test_a_message_with_an_id_is_stored_once_and_its_answer_comes_again(patient: Served, session: str) -> None:
+    def named(text: str, message_id: str) -> dict[str, Any]:
+        request = asked(text, session)
+        return request | {"custom_inputs": request["custom_inputs"] | {"message_id": message_id}}
+
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: answered(patient, named("wait 1", "m1")), range(2)))
+    assert both == ["Answer 1 to 'wait 1'"] * 2
+    assert answered(patient, named("more", "m2")) == "Answer 2 to 'more'"
+    assert answered(patient, named("wait 1", "m1")) == both[0]
+    assert texts(patient, session) == ["wait 1", both[0], "more", "Answer 2 to 'more'"]
+    assert patient.get("alice", f"/sessions/{session}/messages").json()["messages"][0]["id"] == "m1"
+    assert failure(patient.post("alice", named("another", "m1"))) == (409, "conflict")
+    answer = patient.get("alice", f"/sessions/{session}/messages").json()["messages"][1]["id"]
+    assert failure(patient.post("alice", named("wait 1", answer))) == (409, "conflict")
+    assert failure(patient.post("alice", named("unreachable", "m3"))) == (502, "upstream")
+    assert failure(patient.post("alice", named("unreachable", "m3"))) == (502, "upstream")
+    assert texts(patient, session)[:4] == ["wait 1", both[0], "more", "Answer 2 to 'more'"]
+
+
 def test_a_session_is_named_by_the_request_or_new(server: Served, session: str) -> None:
     context = {"conversation_id": session, "user_id": "bob"}
     named = server.post("alice", asked(FIRST, context=context)).json()["custom_outputs"]["thread_id"]
