@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.mutants.databricks import DATABRICKS
+from tests.mutants.encryption import ENCRYPTION
 from tests.mutants.engine import ENGINE
 from tests.mutants.governance import GOVERNANCE
 from tests.mutants.mutant import Mutant
@@ -25,7 +26,7 @@ from tests.mutants.mutant import Mutant
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MUTANTS = [*GOVERNANCE, *ENGINE, *DATABRICKS]
+MUTANTS = [*GOVERNANCE, *ENGINE, *ENCRYPTION, *DATABRICKS]
 ROOT = Path(__file__).parents[2]
 TREE = ("agent", "checkpointer", "tests", "tools", "notebooks", "pyproject.toml", "README.md", "docs")
 # A test that hangs has noticed as well.
