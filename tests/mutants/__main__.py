@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from tests.mutants.attacks import ATTACKS
 from tests.mutants.databricks import DATABRICKS
+from tests.mutants.encryption import ENCRYPTION
 from tests.mutants.engine import ENGINE
 from tests.mutants.governance import GOVERNANCE
 from tests.mutants.mutant import Mutant
@@ -26,7 +27,7 @@ from tests.mutants.mutant import Mutant
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MUTANTS = [*GOVERNANCE, *ATTACKS, *ENGINE, *DATABRICKS]
+MUTANTS = [*GOVERNANCE, *ATTACKS, *ENGINE, *ENCRYPTION, *DATABRICKS]
 ROOT = Path(__file__).parents[2]
 TREE = ("agent", "checkpointer", "tests", "tools", "notebooks", "pyproject.toml", "README.md", "docs")
 # A test that hangs has noticed as well.

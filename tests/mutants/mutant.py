@@ -37,6 +37,8 @@ SEEN = "tests/security/test_transcript_views.py"
 CONTRACT = "tests/differential/test_contract.py"
 TOGETHER = "tests/integration/test_stored_together.py"
 BEHIND = "tests/security/test_behind_views.py"
+SEALED = "tests/security/test_encryption.py"
+KEYS = "tests/unit/test_keyring.py"
 REVOKED = "tests/security/test_revocation.py"
 
 
