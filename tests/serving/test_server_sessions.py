@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from tests.chaos.watching import until
 from tests.serving.served import asked, conversation, failure, said
 
 if TYPE_CHECKING:
@@ -94,6 +95,16 @@ def test_the_same_request_twice_at_once_is_one_question(patient: Served, session
         both = list(pool.map(lambda _: answered(patient, request), range(2)))
     assert both == ["Answer 2 to 'wait 1'"] * 2
     assert texts(patient, session) == ["hello", first, "wait 1", both[0]]
+
+
+def test_a_question_whose_turn_is_running_is_not_asked_again(patient: Served, session: str) -> None:
+    first = answered(patient, asked("hello", session))
+    request = conversation("hello", first, "wait 2", session=session)
+    begun = patient.post("alice", request | {"background": True}).json()
+    until(lambda: len(texts(patient, session)) == 3)
+    assert answered(patient, request) == "Answer 2 to 'wait 2'"
+    assert patient.get("alice", f"/responses/{begun['id']}").json()["status"] == "completed"
+    assert texts(patient, session)[2:] == ["wait 2", "Answer 2 to 'wait 2'"]
 
 
 def test_a_session_is_named_by_the_request_or_new(server: Served, session: str) -> None:
