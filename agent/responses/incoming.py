@@ -109,7 +109,7 @@ def stored_turn(asked: Asked, messages: Sequence[AnyMessage]) -> Sequence[AnyMes
     if not asked.before:
         return None
     stored = conversation_of(messages)
-    if _ends_with(stored, asked.before) is not None or unanswered(asked, messages):
+    if _ends_with(stored, asked.before) is not None:
         return None
     whole = (*asked.before, Line("user", asked.question))
     if stored and (stored[-1] is None or stored[-1].role == "assistant") and _ends_with(stored[:-1], whole) == 0:
@@ -132,6 +132,8 @@ def unanswered(asked: Asked, messages: Sequence[AnyMessage]) -> bool:
     """Tell whether the request's question is the stored one whose turn was interrupted."""
     stored = conversation_of(messages)
     if not stored or stored[-1] is None or stored[-1].role != "user":
+        return False
+    if asked.message_id is not None and messages[last_question(messages)].id != asked.message_id:
         return False
     return _ends_with(stored, (*asked.before, Line("user", asked.question))) is not None
 

@@ -44,8 +44,8 @@ def events_of(
         FailureError: `conflict`, before the first event.
     """
     messages = conversation.messages()
-    repeated = stored_turn(asked, messages)
-    going_on = repeated is None and unanswered(asked, messages)
+    going_on = unanswered(asked, messages)
+    repeated = None if going_on else stored_turn(asked, messages)
     out = Outgoing(f"resp_{uuid4().hex}", conversation.session, model)
     yield from out.begin()
     if repeated is not None:
@@ -55,13 +55,20 @@ def events_of(
     def check(messages: list[AnyMessage]) -> None:
         if conversation.stopping:
             raise StoppedError
-        # Another request of the same words may have been answered while this one waited for its turn.
+        # Another request of the same words may have been begun, or answered, while this one waited for its turn.
+        if unanswered(asked, messages):
+            raise _BegunError
         if (answered := stored_turn(asked, messages)) is not None:
             raise _AnsweredError(answered)
 
     try:
-        for event in _run(conversation, asked, going_on, check):
-            yield from out.event(event)
+        try:
+            for event in _run(conversation, asked, going_on, check):
+                yield from out.event(event)
+        except _BegunError:
+            going_on = True
+            for event in conversation.finish():
+                yield from out.event(event)
         if going_on and not out.answered:
             # Whoever had the session until now has finished it.
             raise _AnsweredError(_with_answer(asked, conversation.messages()))
@@ -87,6 +94,10 @@ def _with_answer(asked: Asked, messages: list[AnyMessage]) -> Sequence[AnyMessag
     if not last or last[0].text.strip() != asked.question.strip():
         raise FailureError("conflict", "The session has gone on meanwhile: read it at /sessions/{id}/messages")
     return last
+
+
+class _BegunError(Exception):
+    """The question is stored already, and its turn was interrupted."""
 
 
 class _AnsweredError(Exception):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tests.databricks.warehouse import WAREHOUSE
 from tests.serving.elsewhere import MOORING, QUIET, free_port, wait_for
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def app_of(stand_in: StandIn, lakehouse: Database) -> dict[str, str]:
     return {
         "DATABRICKS_APP_NAME": "mooring",
         "DATABRICKS_HOST": stand_in.workspace.url,
-        "DATABRICKS_WAREHOUSE_ID": "w1",
+        "DATABRICKS_WAREHOUSE_ID": WAREHOUSE,
         "DATABRICKS_CLIENT_ID": "service",
         "DATABRICKS_CLIENT_SECRET": "service-secret",
         "MOORING_DATABASE_URL": lakehouse.runtime,

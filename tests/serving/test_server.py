@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
+from tests.chaos.watching import until
 from tests.serving.served import asked, events_in, said, token
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def test_the_client_of_openai_cancels(patient: Served, session: str) -> None:
     with openai_client(patient) as client:
         custom = {"custom_inputs": {"thread_id": session}}
         begun = client.responses.create(model="m", input="wait 30", background=True, extra_body=custom)
+        until(lambda: patient.get("alice", f"/sessions/{session}/messages").status_code == 200)
         cancelled = client.responses.cancel(begun.id, timeout=10)
         assert cancelled.status == "cancelled"
         # The session is free at once, and goes on.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from tests.chaos.watching import until
 from tests.serving.served import asked, conversation, failure, said
 
 if TYPE_CHECKING:
@@ -114,6 +115,16 @@ def test_a_message_with_an_id_is_stored_once_and_its_answer_comes_again(patient:
     assert failure(patient.post("alice", named("unreachable", "m3"))) == (502, "upstream")
     assert failure(patient.post("alice", named("unreachable", "m3"))) == (502, "upstream")
     assert texts(patient, session)[:4] == ["wait 1", both[0], "more", "Answer 2 to 'more'"]
+
+
+def test_a_question_whose_turn_is_running_is_not_asked_again(patient: Served, session: str) -> None:
+    first = answered(patient, asked("hello", session))
+    request = conversation("hello", first, "wait 2", session=session)
+    begun = patient.post("alice", request | {"background": True}).json()
+    until(lambda: len(texts(patient, session)) == 3)
+    assert answered(patient, request) == "Answer 2 to 'wait 2'"
+    assert patient.get("alice", f"/responses/{begun['id']}").json()["status"] == "completed"
+    assert texts(patient, session)[2:] == ["wait 2", "Answer 2 to 'wait 2'"]
 
 
 def test_a_session_is_named_by_the_request_or_new(server: Served, session: str) -> None:
