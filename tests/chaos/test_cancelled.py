@@ -13,7 +13,14 @@ import pytest
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import BaseModel
 
-from checkpointer import BlockedTypeError, GovernedPostgresSaver, Principal, ThreadExistsError, acting_as
+from checkpointer import (
+    BlockedTypeError,
+    GovernedPostgresSaver,
+    Principal,
+    ThreadExistsError,
+    UnstorableTextError,
+    acting_as,
+)
 from tests.chaos.operations import CALLS, FIRST, THREAD, async_call, checkpoint, holds, sync_call, undisturbed
 from tests.chaos.watching import count, locked, until
 
@@ -200,9 +207,9 @@ def test_an_operation_that_fails_leaves_the_pool_clean(
     odd: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": "a\x00b"}}
     with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=1, timeout=2) as saver:
         failures: list[tuple[type[Exception], Any]] = [
-            (psycopg.DataError, lambda: saver.get_tuple(odd)),
-            (psycopg.DataError, lambda: list(saver.list(odd))),
-            (psycopg.DataError, lambda: saver.put(odd, checkpoint("1", {}, 1), {}, {})),
+            (UnstorableTextError, lambda: saver.get_tuple(odd)),
+            (UnstorableTextError, lambda: list(saver.list(odd))),
+            (UnstorableTextError, lambda: saver.put(odd, checkpoint("1", {}, 1), {}, {})),
             (BlockedTypeError, lambda: saver.put(THREAD, checkpoint("1", {"a": Unlisted(secret="s")}, 1), {}, {})),
             (BlockedTypeError, lambda: saver.put_writes(FIRST, [("a", Unlisted(secret="s"))], "task")),
             (ThreadExistsError, lambda: saver.copy_thread("t", "t")),
