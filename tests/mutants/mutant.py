@@ -37,6 +37,7 @@ SEEN = "tests/security/test_transcript_views.py"
 CONTRACT = "tests/differential/test_contract.py"
 TOGETHER = "tests/integration/test_stored_together.py"
 BEHIND = "tests/security/test_behind_views.py"
+CROSSING = "tests/security/test_crossing.py"
 REVOKED = "tests/security/test_revocation.py"
 
 
