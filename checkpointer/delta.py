@@ -16,7 +16,7 @@ from langgraph.checkpoint.base import DeltaChannelHistory, PendingWrite, writes_
 
 from checkpointer.encoding import DICT, ITEM, LIST, SNAPSHOT, Closed, Decoder, Item, Node, Piece
 from checkpointer.labels import withholding
-from checkpointer.operations import COUNTERS, Context, Operation, Statement
+from checkpointer.operations import COUNTERS, Context, Operation, Statement, readable_counters
 from checkpointer.serializer import load
 
 if TYPE_CHECKING:
@@ -25,12 +25,19 @@ if TYPE_CHECKING:
     from checkpointer.addresses import Address
 
 
+# More ancestors than any checkpoint has.
+_ALL = 2**31 - 1
+
+
 def steps_since_snapshot(metadata: Mapping[str, Any]) -> int:
-    """Return how many checkpoints back the oldest snapshot lies that a checkpoint is rebuilt from; 0 for none."""
-    counters = metadata.get(COUNTERS)
-    if not isinstance(counters, Mapping):
+    """Return how many checkpoints back the oldest snapshot lies that a checkpoint is rebuilt from; 0 for none.
+
+    Where the counters cannot be read, that is as far as there may be any. `steps_back` of `queries.sql` reads alike.
+    """
+    if COUNTERS not in metadata:
         return 0
-    return max((steps for _, steps in counters.values()), default=0)
+    counters = readable_counters(metadata[COUNTERS])
+    return _ALL if counters is None else max((steps for _, steps in counters.values()), default=0)
 
 
 def history(ctx: Context, where: Address, channels: Sequence[str]) -> Operation[dict[str, DeltaChannelHistory]]:

@@ -47,6 +47,7 @@ T = TypeVar("T")
 
 # Where LangGraph counts, by DeltaChannel, the updates and the steps since its last snapshot.
 COUNTERS = "counters_since_delta_snapshot"
+_MOST_STEPS = 10**9
 Row = tuple[Any, ...]
 
 
@@ -169,6 +170,20 @@ def copy_thread(owner: str, source: str, target: str) -> Operation[None]:
 def policy_of(retention: Retention | None) -> dict[str, Any]:
     """Return the parameters of what makes a read a use of its thread, where a policy says so."""
     return {"refresh_on_read": retention.refresh_on_read, "ttl": retention.ttl} if retention else {}
+
+
+def readable_counters(counters: object) -> dict[str, tuple[int, int]] | None:
+    """Return, by DeltaChannel, what metadata counts; None for anything else: whoever writes it is free to."""
+    if not isinstance(counters, Mapping):
+        return None
+    found: dict[str, tuple[int, int]] = {}
+    for channel, counted in counters.items():
+        if not isinstance(counted, list | tuple) or [type(n) for n in counted] != [int, int]:
+            return None
+        if not all(0 <= n < _MOST_STEPS for n in counted):
+            return None
+        found[channel] = (counted[0], counted[1])
+    return found
 
 
 def filter_text(wanted: Mapping[str, Any] | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from checkpointer.delta import steps_since_snapshot
@@ -52,8 +53,9 @@ def _heads(serde: SerializerProtocol, heads: Sequence[tuple[Any, ...]]) -> dict[
     kept: dict[str, list[Any]] = {"threads": [], "namespaces": [], "checkpoint_ids": [], "depths": [], "roots": []}
     for thread, ns, checkpoint_id, text, opaque in heads:
         metadata = json.loads(text) if text is not None else load(serde, opaque)
-        root = (metadata.get("parents") or {}).get("") if ":" in ns else None
-        row = (thread, ns, checkpoint_id, steps_since_snapshot(metadata), root)
+        parents = metadata.get("parents")
+        root = parents.get("") if ":" in ns and isinstance(parents, Mapping) else None
+        row = (thread, ns, checkpoint_id, steps_since_snapshot(metadata), root if isinstance(root, str) else None)
         for column, value in zip(kept.values(), row, strict=True):
             column.append(value)
     return kept

@@ -29,7 +29,7 @@ def queries(schema: str) -> dict[str, bytes]:
 
 
 def _spliced(text: str, texts: dict[str, str]) -> str:
-    return _INCLUDE.sub(lambda include: texts[include[1]], text)
+    return _INCLUDE.sub(lambda include: _spliced(texts[include[1]], texts), text)
 
 
 def _fill(text: str, variables: dict[str, str]) -> str:

@@ -25,7 +25,7 @@ from psycopg import DatabaseError
 from checkpointer.arrays import Blobs, Texts
 from checkpointer.errors import ClearRowError, EncryptionError, SealBrokenError
 from checkpointer.messages import MESSAGE_KINDS, plain_to_json
-from checkpointer.operations import COUNTERS, Operation, Row, Statement
+from checkpointer.operations import COUNTERS, Operation, Row, Statement, readable_counters
 from checkpointer.serializer import MARK_BYTES, is_marked, load
 
 if TYPE_CHECKING:
@@ -172,13 +172,10 @@ def open_metadata(with_: Opener, stored: bytes | None, ns: str, checkpoint_id: s
 def structure_of(metadata: Mapping[str, Any]) -> str:
     """Return, as JSON, what pruning reads of metadata: how far back DeltaChannels go, and the root's checkpoint."""
     kept: dict[str, Any] = {}
-    counters, parents = metadata.get(COUNTERS), metadata.get("parents")
-    if isinstance(counters, Mapping):
-        kept[COUNTERS] = {
-            channel: list(counted)
-            for channel, counted in counters.items()
-            if isinstance(counted, list | tuple) and all(type(n) is int for n in counted)
-        }
+    parents = metadata.get("parents")
+    if COUNTERS in metadata:
+        counters = readable_counters(metadata[COUNTERS])  # null tells that there were some
+        kept[COUNTERS] = counters and {channel: list(counted) for channel, counted in counters.items()}
     if isinstance(parents, Mapping) and isinstance(root := parents.get(""), str) and _ID.fullmatch(root):
         kept["parents"] = {"": root}
     return plain_to_json(kept)

@@ -355,7 +355,8 @@ def _metadata(serde: SerializerProtocol, metadata: dict[str, Any]) -> tuple[str 
     counters = metadata.get(COUNTERS)
     if isinstance(counters, dict):
         # Tuples; as lists, which LangGraph takes as well, the database can read how far a DeltaChannel goes back.
-        metadata = {**metadata, COUNTERS: {channel: list(counted) for channel, counted in counters.items()}}
+        lists = {channel: list(counted) if type(counted) is tuple else counted for channel, counted in counters.items()}
+        metadata = {**metadata, COUNTERS: lists}
     if is_plain(metadata):
         text = plain_to_json(metadata)
         if "\\u0000" not in text and "\\ud" not in text:

@@ -137,19 +137,34 @@ with
 -- include: latest
 select thread, ns, checkpoint_id, metadata, metadata_value from latest where not plain
 
+-- name: counted_steps
+-- The second number of a DeltaChannel's counter, null for anything else: whoever writes metadata is free to.
+case when counter::text ~ '^\[[0-9]{1,9}, [0-9]{1,9}\]$' then (counter ->> 1)::int end
+
+-- name: steps_back
+-- How many ancestors a checkpoint is built on, as its `metadata` counts by DeltaChannel (the most counts): all that there
+-- may be, where that cannot be read. It reads anything, so that nobody's metadata keeps others' threads from being pruned.
+select case
+  when read.m is null or jsonb_typeof(read.m -> 'counters_since_delta_snapshot') <> 'object' then 2147483647
+  else coalesce(max(case when each.counter is null then 0 else coalesce(
+-- include: counted_steps
+  , 2147483647) end), 0)
+end
+from (select :"schema".readable_json(metadata) as m offset 0) read left join lateral jsonb_each(
+  case when jsonb_typeof(read.m -> 'counters_since_delta_snapshot') = 'object' then read.m -> 'counters_since_delta_snapshot' end
+) each (channel, counter) on true
+group by read.m
+
 -- name: prune_plain
--- A head's ancestors that it is built on are counted in its metadata, by DeltaChannel (the most counts), and a call of a
--- subgraph names the checkpoint of the root graph there.
+-- A call of a subgraph names the checkpoint of the root graph in its metadata.
 with recursive
 -- include: latest
 ,
 heads as materialized (
-  select thread, ns, checkpoint_id, coalesce((
-    select max((counted ->> 1)::int)
-    from jsonb_each(case when jsonb_typeof(m -> %(counters)s) = 'object' then m -> %(counters)s else '{}' end) e (channel, counted)
-  ), 0) as depth, case when ns like '%%:%%' then m -> 'parents' ->> '' end as root
-  from latest, lateral (select metadata::jsonb as m) read
-  where plain
+  select thread, ns, checkpoint_id, (
+-- include: steps_back
+  ) as depth, case when ns like '%%:%%' then :"schema".readable_json(metadata) -> 'parents' ->> '' end as root
+  from latest where plain
 ),
 -- include: pruned
 
@@ -166,8 +181,8 @@ with recursive heads as materialized (
 -- include: pruned
 
 -- name: pruned
--- Keep of each namespace the latest checkpoint and `depth` of its ancestors. Pending writes go with their checkpoints;
--- others may be early for theirs.
+-- Keep of each namespace the latest checkpoint and `depth` of its ancestors, never more than there are checkpoints: parents
+-- may go round in a circle. Pending writes go with their checkpoints; others may be early for theirs.
 ended as materialized (
   select h.thread, h.ns from heads h
   where exists (
@@ -175,7 +190,9 @@ ended as materialized (
   ) and not exists (select from heads r where r.thread = h.thread and r.ns = '' and r.checkpoint_id = h.root)
 ),
 kept as (
-  select c.thread, c.ns, c.checkpoint_id, c.parent_id, h.depth
+  select c.thread, c.ns, c.checkpoint_id, c.parent_id, least(h.depth, (
+    select count(*) from :"schema".checkpoints n where n.thread = h.thread and n.ns = h.ns
+  )) as depth
   from heads h join :"schema".checkpoints c on (c.thread, c.ns, c.checkpoint_id) = (h.thread, h.ns, h.checkpoint_id)
   where (h.thread, h.ns) not in (select thread, ns from ended)
   union all
@@ -434,7 +451,10 @@ with recursive bound as materialized (
   select t.id, t.epoch, t.next_seq, t.places, c.checkpoint_id, case when %(bounded)s and c.metadata is not null then (
     select case when bool_and(steps is not null) then max(steps) end
     from (
-      select (c.metadata::jsonb -> %(counters)s -> channel ->> 1)::int from unnest(%(channels)s::text[]) channel
+      select
+-- include: counted_steps
+      from unnest(%(channels)s::text[]) channel,
+        lateral (select :"schema".readable_json(c.metadata) -> %(counters)s -> channel as counter offset 0) each
     ) counted (steps)
   ) end as steps
   from :"schema".threads t join :"schema".checkpoints c on c.thread = t.id
@@ -449,7 +469,7 @@ chain as (
   select chain.depth + 1, c.checkpoint_id, c.parent_id, c.refs, c.state
   from chain cross join bound b
   join :"schema".checkpoints c on c.thread = b.id and c.ns = %(ns)s and c.checkpoint_id = chain.parent_id
-  where chain.depth < coalesce(b.steps, b.next_seq)
+  where chain.depth < least(b.steps, b.next_seq)
 )
 select b.epoch, chain.checkpoint_id, chain.depth = b.steps and chain.parent_id is not null as cut, chain.refs, chain.state, b.places
 from chain cross join bound b order by chain.depth
@@ -642,20 +662,22 @@ select owner, thread_id from (
 -- cannot be read), and of the namespace of one call of a subgraph nothing when the checkpoint that made the call goes.
 ranked as materialized (
   select c.thread, c.ns, c.checkpoint_id, c.parent_id, due.whole, due.keep,
-    row_number() over (partition by c.thread, c.ns order by c.seq desc) as age
+    row_number() over (partition by c.thread, c.ns order by c.seq desc) as age,
+    count(*) over (partition by c.thread, c.ns) as size
   from due join :"schema".checkpoints c on c.thread = due.id
   where due.whole or due.keep is not null
 ),
 rebuilt as (
-  select r.thread, r.ns, r.checkpoint_id, r.parent_id, case
+  -- Parents may go round in a circle; no walk is longer than there are checkpoints.
+  select r.thread, r.ns, r.checkpoint_id, r.parent_id, least(r.size, case
     when c.metadata like '%%"counters_since_delta_snapshot"%%' then (
-      select coalesce(max((counted ->> 1)::int), 0)
-      from jsonb_each(c.metadata::jsonb -> 'counters_since_delta_snapshot') as counters (channel, counted)
+-- include: steps_back
     )
-    when position('counters_since_delta_snapshot'::bytea in c.metadata_value) > 0 or get_byte(c.metadata_value, 0) = 0
+    when position('counters_since_delta_snapshot'::bytea in c.metadata_value) > 0
+      or substr(c.metadata_value, 1, 1) in ('\x', '\x00')
     then 2147483647
     else 0
-  end as steps
+  end) as steps
   from ranked r join :"schema".checkpoints c
     on c.thread = r.thread and c.ns = r.ns and c.checkpoint_id = r.checkpoint_id
   where not r.whole and r.age <= r.keep
@@ -672,7 +694,7 @@ ended as materialized (
   from ranked r
   join :"schema".checkpoints c on c.thread = r.thread and c.ns = r.ns and c.checkpoint_id = r.checkpoint_id
   join ranked root on root.thread = r.thread and root.ns = ''
-    and root.checkpoint_id = c.metadata::jsonb -> 'parents' ->> ''
+    and root.checkpoint_id = :"schema".readable_json(c.metadata) -> 'parents' ->> ''
   left join kept on kept.thread = r.thread and kept.ns = '' and kept.checkpoint_id = root.checkpoint_id
   where r.age = 1 and not r.whole and r.ns like '%%:%%' and kept.thread is null
 ),
