@@ -521,6 +521,50 @@ select full_name, rank from campus.professors where rank = 'full';
 -- quin: how many half professors are there?
 -- refused
 
+-- # follow-ups that keep what was asked
+
+-- alice: how many transactions?
+-- then: in Germany
+-- then: in 2024
+-- then: average total price
+select avg(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany' and sold_at >= '2024-01-01' and sold_at < '2025-01-01';
+
+-- alice: how many transactions?
+-- then: in Germany
+-- then: in 2024
+-- then: average total price
+-- then: and the highest?
+select max(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany' and sold_at >= '2024-01-01' and sold_at < '2025-01-01';
+
+-- alice: how many transactions in Germany in 2024?
+-- then: highest total price
+select max(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany' and sold_at >= '2024-01-01' and sold_at < '2025-01-01';
+
+-- alice: how many transactions in Germany?
+-- then: revenue
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany';
+
+-- alice: how many transactions in Germany?
+-- then: average continent
+-- refused
+
+-- rosa: mwh by region
+-- then: for V112 turbines
+select region, sum(mwh) from wind.production join wind.turbines using (turbine_id) join wind.sites using (site_id)
+where model = 'V112' group by 1;
+
+-- rosa: total mwh
+-- then: for V112 turbines
+select sum(mwh) from wind.production join wind.turbines using (turbine_id) where model = 'V112';
+
+-- rosa: mwh by region
+-- then: with high priority work orders
+-- refused
+
 -- # columns called count
 
 -- quin: sum of count in lectures
