@@ -578,3 +578,32 @@ select room, avg(count) from campus.lectures group by 1;
 
 -- quin: count of lectures by room
 select room, count(*) from campus.lectures group by 1;
+
+-- # people of one name, and none at all
+
+-- quin: how many students per advisor?
+select prof_id, full_name, count(*) from campus.students left join campus.professors on prof_id = advisor_id group by 1, 2;
+
+-- quin: courses per professor
+select prof_id, full_name, count(*) from campus.courses join campus.professors on prof_id = professor_id group by 1, 2;
+
+-- quin: list the full professors
+select prof_id, full_name from campus.professors where rank = 'full';
+
+-- rosa: top 5 turbines by mwh
+select turbine_id, model, sum(mwh) from wind.production join wind.turbines using (turbine_id)
+group by 1, 2 order by 3 desc limit 5;
+
+-- rosa: list the V112 turbines
+select turbine_id, model from wind.turbines where model = 'V112';
+
+-- quin: number of students by department
+select name, count(*) from campus.students left join campus.departments using (department_id) group by 1;
+
+-- quin: departments with more than 80 students
+select name, count(*) from campus.students join campus.departments using (department_id)
+group by 1 having count(*) > 80;
+
+-- quin: which department has the most students?
+select name, count(*) from campus.students join campus.departments using (department_id)
+group by 1 order by 2 desc limit 1;
