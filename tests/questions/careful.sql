@@ -607,3 +607,11 @@ group by 1 having count(*) > 80;
 -- quin: which department has the most students?
 select name, count(*) from campus.students join campus.departments using (department_id)
 group by 1 order by 2 desc limit 1;
+
+-- # how many, beside a column
+
+-- alice: how many rating above 3 reviews are there?
+select count(*) from bakehouse.reviews where rating > 3;
+
+-- rosa: how many priority high or medium work orders are there?
+select count(*) from wind.work_orders where priority in ('high', 'medium');

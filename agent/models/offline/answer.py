@@ -100,7 +100,8 @@ def result_text(query: Query, schema: Schema, result: Mapping[str, Any]) -> str:
 
 def alike(query: Query, schema: Schema, result: Mapping[str, Any]) -> bool:
     """Tell whether rows are shown that cannot be told apart, though they have keys."""
-    if query.measures and not query.groups:
+    some = result["truncated"] or (query.limit is not None and not query.order)  # other ones the next time, perhaps
+    if not query.groups and (query.measures or some):
         return False
     known = [g.entity for g in query.groups if g.entity] if query.groups else [query.subject or query.base]
     keyed = any(schema.tables[table].key for table in known) or any(schema.named_by(g.column) for g in query.groups)

@@ -145,10 +145,10 @@ class Measures(Reading):
         return Measure("distinct", column)
 
     def _held(self, column: Column, target: Item) -> bool:
-        """Tell whether a value or a number of the column stands right before its name: "high priority"."""
+        """Tell whether a value or a number of the column stands right beside its name: "high priority"."""
         held = [c.item for c in self.draft.chosen if any(v.column == column for v in c.item.values)]
-        numbered = any(c.target is target and c.op in {"=", "in"} for c in self.draft.conditions)
-        return numbered or any(0 < target.start - item.end < 2 for item in held)
+        near = any(0 < max(target.start - i.end, i.start - target.end) < 2 for i in held)
+        return near or any(c.target is target for c in self.draft.conditions)
 
     def _bare(self) -> list[Measure]:
         """Take a column of numbers that was named without saying how to compute it: "revenue by country"."""
