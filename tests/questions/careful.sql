@@ -615,3 +615,8 @@ select count(*) from bakehouse.reviews where rating > 3;
 
 -- rosa: how many priority high or medium work orders are there?
 select count(*) from wind.work_orders where priority in ('high', 'medium');
+
+-- alice: franchises in Germany
+-- then: revenue
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany';

@@ -40,7 +40,7 @@ def _one(draft: Draft, schema: Schema, previous: Sequence[Query]) -> list[Query]
     if not previous and (draft.lean == "refer" or (draft.lean and not _has_head(draft) and not draft.mentioned)):
         raise NotUnderstoodError("I cannot tell which question this goes on from; ask it as a whole.")
     if _is_figure_alone(draft) and any(query.filters for query in previous):
-        draft = replace(_as_figure(draft), lean="weak")
+        draft = replace(_as_figure(draft), lean="weak" if all(q.measures for q in previous) else "refer")
         return [_Leaning(draft, schema, query).query() for query in previous]
     if not previous or not (_leans(draft) or any(_counts_again(draft, query) for query in previous)):
         try:
@@ -96,7 +96,7 @@ def _is_figure_alone(draft: Draft) -> bool:
         figures = [] if draft.wanted or draft.rank.limit or draft.rank.kind != "measure" else [draft.rank.target]
     measured = all(i is not None and any(c.measures for c in i.columns) for i in figures)
     named = 0 if draft.wanted or draft.rank else len(figures)
-    return bool(figures) and measured and not more and len(draft.mentioned) == named
+    return bool(figures) and measured and not (more or draft.lean) and len(draft.mentioned) == named
 
 
 def _as_figure(draft: Draft) -> Draft:
