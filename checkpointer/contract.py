@@ -21,7 +21,6 @@ from checkpointer import delta, operations, pruning
 from checkpointer.addresses import address, valid_thread_id
 from checkpointer.company import MOMENT, Waiting, goes_along, store_together
 from checkpointer.driven import Driven
-from checkpointer.leases import current_lease
 from checkpointer.listing import Listing
 from checkpointer.principal import Principal, current_principal
 from checkpointer.runner import AsyncRunner, SyncRunner
@@ -222,7 +221,7 @@ class Contract(Driven):
         where = address(config, who.name) if config is not None else None
         if config is not None and where is not None and before is not None and limit == 1:
             # So begins a subgraph of a run that goes back in time.
-            self._runs.started(config, who, current_lease(where.thread))
+            self._runs.started(config, who, self._lease(where))
         return who, Listing(self._context, who.name, where, wanted=wanted, before=before, limit=limit)
 
     def _pages(self, listing: Listing, who: Principal) -> Iterator[CheckpointTuple]:

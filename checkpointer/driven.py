@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from langchain_core.runnables import RunnableConfig
 
+    from checkpointer.addresses import Lease
     from checkpointer.company import Company
     from checkpointer.encryption import Keyring
     from checkpointer.labels import LabelsOf
@@ -57,11 +58,11 @@ class Driven(BaseCheckpointSaver[int]):
         Raises:
             SchemaError, UnsafeRoleError: With the command that mends it.
         """
-        self._run(migrations.verify(self._schema), None)
+        self._runner().place = self._run(migrations.verify(self._schema), None)
 
     async def asetup(self) -> None:
         """Async version of `setup`."""
-        await self._arun(migrations.verify(self._schema), None)
+        self._runner().place = await self._arun(migrations.verify(self._schema), None)
 
     def __enter__(self) -> Self:
         runner = SyncRunner(self._conninfo, self._schema, *self._pool)
@@ -117,8 +118,12 @@ class Driven(BaseCheckpointSaver[int]):
         if run is not None and run.principal.name != who.name:
             run = None  # somebody else's, which a node acts beside, or that had the same address
         where = address(config, who.name)
-        lease = current_lease(where.thread) or (run.lease if run else None)
+        lease = self._lease(where) or (run.lease if run else None)
         return who, where.within(lease, run.incarnation if run else None)
+
+    def _lease(self, where: Address) -> Lease | None:
+        """Return the lease that the calling context runs a thread of this database under."""
+        return current_lease((self._runner().place, *where.thread))
 
     @property
     def _context(self) -> Context:

@@ -27,7 +27,6 @@ from checkpointer.errors import (
     UnrebuildableError,
     UnserializableError,
 )
-from checkpointer.leases import current_lease
 from checkpointer.outline import outline
 from checkpointer.principal import Principal, acting_as
 from checkpointer.serializer import dump
@@ -235,7 +234,7 @@ class _Copy:
                 into["configurable"]["checkpoint_id"] = parent
             self.saver.put(into, found.checkpoint, found.metadata, found.checkpoint["channel_versions"])
         where = address(checkpoint_config(self.thread_id, ns, checkpoint_id), self.owner.name)
-        where = replace(where, lease=current_lease(where.thread))
+        where = replace(where, lease=self.saver._lease(where))
         for (path, task, _), batch in groupby(self._writes(place, found), key=_batch):
             envelopes, values = zip(*batch, strict=True)
             idxs = [envelope.idx for envelope in envelopes]

@@ -35,11 +35,16 @@ _FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
 # Seconds a lease may last: enough to renew it in, and few enough to wait for one that nobody gives back.
 _SHORTEST, _LONGEST = 0.1, 3600.0
 
-_bound: ContextVar[Mapping[tuple[str, str], Lease]] = ContextVar("mooring_leases", default={})  # noqa: B039 - never changed
+# By database, owner and thread id.
+_bound: ContextVar[Mapping[tuple[str, str, str], Lease]] = ContextVar("mooring_leases", default={})  # noqa: B039 - never changed
 
 
-def current_lease(thread: tuple[str, str]) -> Lease | None:
-    """Return the lease of a thread, by owner and thread id, that the calling context runs under."""
+# An event loop forgets tasks that nobody holds.
+_giving_back: set[asyncio.Future[None]] = set()
+
+
+def current_lease(thread: tuple[str, str, str]) -> Lease | None:
+    """Return the lease of a thread, by database, owner and thread id, that the calling context runs under."""
     return _bound.get().get(thread)
 
 
@@ -93,6 +98,7 @@ class Run:
         renewals: Renewals,
         who: Principal,
         where: Address,
+        place: str,
         *,
         on_busy: OnBusy,
         wait_seconds: float | None,
@@ -108,6 +114,7 @@ class Run:
         self._renewals = renewals
         self._who = who
         self._where = where
+        self._thread = (place, *where.thread)
         self._takes = on_busy == "take"
         self._patience = 0.0 if on_busy == "reject" else wait_seconds
         self._seconds = lease_seconds
@@ -145,10 +152,28 @@ class Run:
         for pause, dead in self._tries():
             if pause:
                 await asyncio.sleep(pause)
-            taken: Taken = await self._driver.adrive(take(self._where, self._seconds, dead), self._who)
+            taken = await self._atry(dead)
             self._tried(taken)
             if taken.lease is not None:
                 return
+
+    async def _atry(self, dead: int | None) -> Taken:
+        """Try to take the lease; one that comes after its taker was cancelled is given back."""
+        trying = asyncio.ensure_future(self._driver.adrive(take(self._where, self._seconds, dead), self._who))
+        try:
+            taken: Taken = await asyncio.shield(trying)
+        except asyncio.CancelledError:
+            giving = asyncio.ensure_future(self._give_back(trying))
+            _giving_back.add(giving)
+            giving.add_done_callback(_giving_back.discard)
+            raise
+        return taken
+
+    async def _give_back(self, trying: asyncio.Future[Taken]) -> None:
+        with suppress(CheckpointerError):
+            taken = await trying
+            if taken.lease is not None:
+                await self._driver.adrive(release(self._where.owner, taken.lease), self._who)
 
     def release(self) -> None:
         """Give the lease back. A database that cannot be reached lets it run out."""
@@ -197,11 +222,11 @@ class Run:
 
     def _bind(self) -> Any:
         assert self._lease is not None
-        return _bound.set({**_bound.get(), self._where.thread: self._lease})
+        return _bound.set({**_bound.get(), self._thread: self._lease})
 
     def _inherit(self) -> bool:
         """A run inside of a run on the same thread is the same run."""
-        self._lease = current_lease(self._where.thread)
+        self._lease = current_lease(self._thread)
         self._inherited = self._lease is not None
         return self._inherited
 

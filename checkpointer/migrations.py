@@ -141,8 +141,11 @@ def _chat(schema: str, chat_schema: str | None, runtime_role: str, login_role: s
     return [script("chat.sql", schema=schema, chat=chat_schema, reader=reader) for reader in readers]
 
 
-def verify(schema: str) -> Operation[None]:
+def verify(schema: str) -> Operation[str]:
     """Check that the schema is there and current, and that policies bind the connection's role.
+
+    Returns:
+        Which schema of which database it is; no other has the same.
 
     Raises:
         SchemaError: It is missing, out of reach or older than this code.
@@ -158,7 +161,7 @@ def verify(schema: str) -> Operation[None]:
             f"run `{COMMAND}` with this one."
         )
         raise SchemaError(msg)
-    [[(version,)], roles] = yield [
+    [[(version, place)], roles] = yield [
         Statement("check_version", {}),
         Statement("check_role", {"schema": schema}),
     ]
@@ -168,6 +171,7 @@ def verify(schema: str) -> Operation[None]:
         raise SchemaError(msg)
     if roles:
         raise UnsafeRoleError(_unsafe(role, *roles[0]))
+    return str(place)
 
 
 def _unsafe(role: str, culprit: str, is_super: bool, bypasses: bool, owns: list[str]) -> str:

@@ -65,6 +65,8 @@ _CONNECTION = {
 class _Runner:
     def __init__(self, schema: str, max_size: int, stall_timeout: float) -> None:
         self.queries = queries(schema)
+        # Which schema of which database it is, once that is verified.
+        self.place = ""
         self.stalls = StallWatch(stall_timeout)
         self.connecting = Attempts()
         # After a restart every pooled connection is dead, and each is found out by using it.

@@ -254,6 +254,7 @@ class GovernedPostgresSaver(Contract, Governance):
             self._renewals,
             who,
             where,
+            self._runner().place,
             on_busy=on_busy,
             wait_seconds=wait_seconds,
             lease_seconds=lease_seconds,

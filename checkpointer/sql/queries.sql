@@ -421,7 +421,13 @@ coalesce((
 ), false) as usable, session_user::text as role
 
 -- name: check_version
-select max(version) as version from :"schema".migrations
+-- And which schema of which database it is: their numbers, and when it was made.
+select max(version) as version,
+  concat_ws(
+    '/', (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database()),
+    min(tableoid::bigint), extract(epoch from min(applied_at))
+  ) as place
+from :"schema".migrations
 
 -- name: check_role
 -- Whatever the role is or may become, by inheritance or SET ROLE, that would read past the policies.

@@ -276,3 +276,43 @@ def started_elsewhere(saver: GovernedPostgresSaver, config: Any) -> None:
 
     with ThreadPoolExecutor(1) as other:
         other.submit(run).result()
+
+
+def test_a_lease_is_of_one_schema(lakehouse: Database, saver: GovernedPostgresSaver, config: Any) -> None:
+    schema = f"leases_{uuid4().hex[:8]}"
+    assert lakehouse.admin is not None
+    GovernedPostgresSaver.migrate(lakehouse.admin, runtime_role="mooring_service", schema=schema)
+    try:
+        with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, schema=schema) as beside:
+            graph = graph_of(beside, lambda _: {"said": ["hello"]})
+            with saver.run(config):
+                graph.invoke({"said": []}, config)
+                with beside.run(config), ThreadPoolExecutor(1) as pool:
+                    second = pool.submit(lambda: _entered(beside, config))
+                    with pytest.raises(ThreadBusyError):
+                        second.result()
+    finally:
+        with psycopg.connect(lakehouse.admin) as conn:
+            conn.execute(f"drop schema {schema} cascade".encode())
+
+
+def _entered(saver: GovernedPostgresSaver, config: Any) -> None:
+    with acting_as(ALICE), saver.run(config):
+        pass
+
+
+async def test_a_run_that_is_cancelled_while_it_begins_holds_nothing(lakehouse: Database, config: Any) -> None:
+    async def begin(saver: GovernedPostgresSaver) -> None:
+        async with saver.run(config):
+            await asyncio.sleep(60)
+
+    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime) as saver:
+        with acting_as(ALICE):
+            for milliseconds in range(20):
+                task = asyncio.create_task(begin(saver))
+                await asyncio.sleep(milliseconds / 1000)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+                async with asyncio.timeout(5), saver.run(config, on_busy="wait"):
+                    pass

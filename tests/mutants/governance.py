@@ -8,6 +8,7 @@ from tests.mutants.mutant import (
     BEHIND,
     CANCELLED,
     CHATS,
+    CROSSING,
     FUNCTIONS,
     INITIAL,
     ISOLATION,
@@ -109,9 +110,33 @@ def _shares() -> list[Mutant]:
     ]
 
 
+def _crossing() -> list[Mutant]:
+    """What random steps have to find."""
+    wanted = 'label_set = any((select :"schema".readable_sets())::int[]) then i.message end as message'
+    parts = {
+        "labels are asked about": (LABELS, " where not wanted.labels && missing.labels;", ";"),
+        "a label is held as it was read": (LABELS, "and t.print = a.fingerprint", "and t.print is not null"),
+        "a share is asked about": (SHARING, "where (s.role = 'editor' or", "where true or (s.role = 'editor' or"),
+        "a policy has its text": (LABELS, "else ' and ' end || seen.text;", "else ' and ' end;"),
+        "a view has what stands behind it": (
+            LABELS,
+            "and d.refobjid <> relation and c.relkind in",
+            "and false and c.relkind in",
+        ),
+        "a login reads its own items": (
+            INITIAL,
+            'create policy own on :"schema".items using (owner = (select :"schema".principal()));',
+            'create policy own on :"schema".items using (true);',
+        ),
+        "a login reads by its labels": (TRANSCRIPTS, wanted, wanted.replace("then", "or true then")),
+    }
+    return [Mutant(f"by random steps: {name}", *change, (CROSSING,)) for name, change in parts.items()]
+
+
 GOVERNANCE = [
     *_tables(),
     *_fingerprints(),
+    *_crossing(),
     # --- what was read from tables --------------------------------------------------------------------------------
     Mutant(
         "what may not be read any more is not shown in a state",

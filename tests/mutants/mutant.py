@@ -39,6 +39,7 @@ TOGETHER = "tests/integration/test_stored_together.py"
 BEHIND = "tests/security/test_behind_views.py"
 SEALED = "tests/security/test_encryption.py"
 KEYS = "tests/unit/test_keyring.py"
+CROSSING = "tests/security/test_crossing.py"
 REVOKED = "tests/security/test_revocation.py"
 
 

@@ -282,3 +282,14 @@ def test_holds_are_listed_and_a_wrong_name_is_told(lakehouse: Database, held: He
             administrator.hold("bob", held.name, reason=REASON)
         with pytest.raises(ThreadNotHeldError, match="mooring db holds"):
             administrator.release("bob", held.name)
+
+
+@pytest.mark.parametrize("table", ["threads", "checkpoints", "items", "writes"])
+def test_the_schemas_owner_does_not_truncate_what_is_held(
+    lakehouse: Database, admin: psycopg.Connection[Any], held: Held, table: str
+) -> None:
+    before = contents(admin, held)
+    assert lakehouse.admin is not None
+    with psycopg.connect(lakehouse.admin) as conn, pytest.raises(psycopg.errors.RestrictViolation):
+        conn.execute(f"truncate mooring.{table} cascade".encode())
+    assert contents(admin, held) == before

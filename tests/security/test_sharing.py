@@ -137,7 +137,7 @@ def writes_of(saver: GovernedPostgresSaver, plans: Plans) -> dict[str, Callable[
     same: Any = {**state("x"), "id": latest["configurable"]["checkpoint_id"]}
 
     def forged() -> None:
-        token = _bound.set({("alice", plans.name): Lease(plans.thread, 0)})
+        token = _bound.set({(saver._runner().place, "alice", plans.name): Lease(plans.thread, 0)})
         try:
             saver.put(latest, state("forged"), {}, {"messages": 2})
         finally:
@@ -476,7 +476,7 @@ class TestEditor:
 
     def test_a_lease_of_theirs_is_no_good_elsewhere(self, saver: GovernedPostgresSaver, plans: Plans) -> None:
         with acting_as(BOB):
-            token = _bound.set({("alice", plans.name): Lease(plans.thread, 12345)})
+            token = _bound.set({(saver._runner().place, "alice", plans.name): Lease(plans.thread, 12345)})
             try:
                 with pytest.raises(StaleLeaseError):
                     saver.put(plans.config, state("forged"), {}, {"messages": 2})

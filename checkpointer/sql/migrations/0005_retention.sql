@@ -93,6 +93,22 @@ create trigger keep_held after delete on :"schema".checkpoints
 create trigger keep_held after delete on :"schema".writes
   referencing old table as gone for each statement execute function :"schema".keep_held_rows();
 
+-- TRUNCATE asks no row, so while anything is held it is refused, for the schema's owner as well.
+create function :"schema".keep_held_tables() returns trigger
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform :"schema".refuse_held(h.thread) from :"schema".holds h;
+  return null;
+end $$;
+create trigger keep_held_tables before truncate on :"schema".threads
+  for each statement execute function :"schema".keep_held_tables();
+create trigger keep_held_tables before truncate on :"schema".items
+  for each statement execute function :"schema".keep_held_tables();
+create trigger keep_held_tables before truncate on :"schema".checkpoints
+  for each statement execute function :"schema".keep_held_tables();
+create trigger keep_held_tables before truncate on :"schema".writes
+  for each statement execute function :"schema".keep_held_tables();
+
 -- A held conversation may go on. What it stored stays as it is, but for LangGraph's own notes of a task that is not
 -- done (errors, interrupts, resumes: negative numbers), which a later note of that task replaces.
 create trigger keep_held_content before update on :"schema".items
@@ -148,6 +164,6 @@ grant execute on function :"schema".touch(text, text, boolean, interval),
   :"schema".use_parts(text, text[], int[], text, text, text, text, bigint, int4multirange, boolean, interval) to :"runtime_role";
 
 revoke all on function :"schema".administers(), :"schema".held(bigint), :"schema".refuse_held(bigint), :"schema".keep_held_thread(),
-  :"schema".keep_held_row(), :"schema".keep_held_rows() from public;
+  :"schema".keep_held_row(), :"schema".keep_held_rows(), :"schema".keep_held_tables() from public;
 -- `contents` looks at policies as its owner, and calls what they call as its reader.
 grant execute on function :"schema".administers(), :"schema".held(bigint) to :"runtime_role";
