@@ -449,3 +449,161 @@ select count(*) from bakehouse.reviews join bakehouse.franchises using (franchis
 -- then: excluding Japan
 -- then: and France
 -- refused
+
+-- # values beside their column
+
+-- alice: how many rating 5 reviews are there?
+select count(*) from bakehouse.reviews where rating = 5;
+
+-- alice: how many quantity 3 transactions?
+select count(*) from bakehouse.transactions where quantity = 3;
+
+-- alice: how many small size franchises are there?
+select count(*) from bakehouse.franchises where size = 'small';
+
+-- alice: how many Europe continent suppliers
+select count(*) from bakehouse.suppliers where continent = 'Europe';
+
+-- alice: how many cash payment method transactions in 2024
+select count(*) from bakehouse.transactions
+where payment_method = 'cash' and sold_at >= '2024-01-01' and sold_at < '2025-01-01';
+
+-- rosa: how many high priority work orders are due in March 2025?
+select count(*) from wind.work_orders
+where priority = 'high' and due_on >= '2025-03-01' and due_on < '2025-04-01';
+
+-- rosa: how many high priority work orders are due in March 2025?
+-- then: and low?
+select count(*) from wind.work_orders
+where priority = 'low' and due_on >= '2025-03-01' and due_on < '2025-04-01';
+
+-- rosa: how many high or medium priority work orders are there?
+select count(*) from wind.work_orders where priority in ('high', 'medium');
+
+-- rosa: how many are high priority?
+select count(*) from wind.work_orders where priority = 'high';
+
+-- rosa: how many North region turbines are there?
+select count(*) from wind.turbines join wind.sites using (site_id) where region = 'North';
+
+-- rosa: how many support kind visits
+select count(*) from wind.visits where kind = 'support';
+
+-- rosa: list the high priority work orders due in March 2025
+select due_on, cost from wind.work_orders
+where priority = 'high' and due_on >= '2025-03-01' and due_on < '2025-04-01';
+
+-- rosa: how many purple priority work orders are there?
+-- refused
+
+-- quin: how many credits 4 courses are there?
+select count(*) from campus.courses where credits = 4;
+
+-- quin: how many undergraduate level credits 4 courses are there?
+select count(*) from campus.courses where credits = 4 and level = 'undergraduate';
+
+-- quin: how many credits 4 undergraduate level courses are there?
+select count(*) from campus.courses where credits = 4 and level = 'undergraduate';
+
+-- quin: how many last name Kim students
+select count(*) from campus.students where last_name = 'Kim';
+
+-- quin: how many full professors are there?
+select count(*) from campus.professors where rank = 'full';
+
+-- quin: how many full rank professors are in Botany?
+select count(*) from campus.professors join campus.departments using (department_id)
+where rank = 'full' and name = 'Botany';
+
+-- quin: list the full professors
+select full_name, rank from campus.professors where rank = 'full';
+
+-- quin: how many half professors are there?
+-- refused
+
+-- # follow-ups that keep what was asked
+
+-- alice: how many transactions?
+-- then: in Germany
+-- then: in 2024
+-- then: average total price
+select avg(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany' and sold_at >= '2024-01-01' and sold_at < '2025-01-01';
+
+-- alice: how many transactions?
+-- then: in Germany
+-- then: in 2024
+-- then: average total price
+-- then: and the highest?
+select max(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany' and sold_at >= '2024-01-01' and sold_at < '2025-01-01';
+
+-- alice: how many transactions in Germany in 2024?
+-- then: highest total price
+select max(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany' and sold_at >= '2024-01-01' and sold_at < '2025-01-01';
+
+-- alice: how many transactions in Germany?
+-- then: revenue
+select sum(total_price) from bakehouse.transactions join bakehouse.franchises using (franchise_id)
+where country = 'Germany';
+
+-- alice: how many transactions in Germany?
+-- then: average continent
+-- refused
+
+-- rosa: mwh by region
+-- then: for V112 turbines
+select region, sum(mwh) from wind.production join wind.turbines using (turbine_id) join wind.sites using (site_id)
+where model = 'V112' group by 1;
+
+-- rosa: total mwh
+-- then: for V112 turbines
+select sum(mwh) from wind.production join wind.turbines using (turbine_id) where model = 'V112';
+
+-- rosa: mwh by region
+-- then: with high priority work orders
+-- refused
+
+-- # columns called count
+
+-- quin: sum of count in lectures
+select sum(count) from campus.lectures;
+
+-- quin: sum of the count of lectures in room A1
+select sum(count) from campus.lectures where room = 'A1';
+
+-- quin: average count by room
+select room, avg(count) from campus.lectures group by 1;
+
+-- quin: count of lectures by room
+select room, count(*) from campus.lectures group by 1;
+
+-- # people of one name, and none at all
+
+-- quin: how many students per advisor?
+select prof_id, full_name, count(*) from campus.students left join campus.professors on prof_id = advisor_id group by 1, 2;
+
+-- quin: courses per professor
+select prof_id, full_name, count(*) from campus.courses join campus.professors on prof_id = professor_id group by 1, 2;
+
+-- quin: list the full professors
+select prof_id, full_name from campus.professors where rank = 'full';
+
+-- rosa: top 5 turbines by mwh
+select turbine_id, model, sum(mwh) from wind.production join wind.turbines using (turbine_id)
+group by 1, 2 order by 3 desc limit 5;
+
+-- rosa: list the V112 turbines
+select turbine_id, model from wind.turbines where model = 'V112';
+
+-- quin: number of students by department
+select name, count(*) from campus.students left join campus.departments using (department_id) group by 1;
+
+-- quin: departments with more than 80 students
+select name, count(*) from campus.students join campus.departments using (department_id)
+group by 1 having count(*) > 80;
+
+-- quin: which department has the most students?
+select name, count(*) from campus.students join campus.departments using (department_id)
+group by 1 order by 2 desc limit 1;

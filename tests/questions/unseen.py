@@ -36,6 +36,8 @@ READERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "nils": ("fleet", ("fleet",)),
     "olga": ("hospital", ("ward",)),
     "pia": ("airline", ("airline",)),
+    "quin": ("campus", ("campus",)),
+    "rosa": ("wind", ("wind",)),
 }
 
 _FOLDER = Path(__file__).with_name("schemas")

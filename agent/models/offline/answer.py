@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.models.offline.query import Filter, Group, Measure, Query
 from agent.models.offline.schema import Column, Schema, plain
-from agent.models.offline.sql import labels, listed
+from agent.models.offline.sql import listed, named
 
 NO_TABLES = "This login may read no tables. Ask the owner of the data for SELECT on the tables that you need."
 TOO_LONG = "I cannot read a question as long as this one; please ask it in fewer words."
@@ -98,6 +98,16 @@ def result_text(query: Query, schema: Schema, result: Mapping[str, Any]) -> str:
     return f"{about[:1].upper()}{about[1:]}:\n\n{_table(heads, shown)}{more}"
 
 
+def alike(query: Query, schema: Schema, result: Mapping[str, Any]) -> bool:
+    """Tell whether rows are shown that cannot be told apart, though they have keys."""
+    if query.measures and not query.groups:
+        return False
+    known = [g.entity for g in query.groups if g.entity] if query.groups else [query.subject or query.base]
+    keyed = any(schema.tables[table].key for table in known) or any(schema.named_by(g.column) for g in query.groups)
+    shown = [str(row[: len(row) - len(query.measures)]) for row in result["rows"]]
+    return keyed and len({*shown}) < len(shown)
+
+
 def _folded(query: Query, schema: Schema) -> str:
     [group] = query.groups
     table = group.entity or (group.column.table if group.column else query.base)
@@ -162,9 +172,12 @@ def _columns(query: Query, schema: Schema) -> tuple[list[str], list[bool]]:
     heads: list[str] = []
     formats: list[bool] = []
     for group in query.groups:
-        names = labels(schema.tables[group.entity]) if group.entity else schema.named_by(group.column)
+        names = named(query, schema.tables[group.entity]) if group.entity else schema.named_by(group.column)
+        if names and not group.entity and group.column and query.keyed:
+            names = (*names, group.column)
         if names:
-            heads += [_group(group, schema)] if len(names) == 1 else _heads(names)
+            first = _group(group, schema) if len(names) == 1 or (query.keyed and len(names) == 2) else ""
+            heads += [first, *_heads(names)[1:]] if first else _heads(names)
             formats += [False] * len(names)
         else:
             assert group.column is not None

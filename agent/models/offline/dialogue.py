@@ -146,10 +146,17 @@ class Turn:
             )
         self.queries = yield from self._understand()
         schema = self.schema
-        calls = [Call("query", {"sql": sql_of(query, schema)}) for query in self.queries]
-        results = yield from self._call(*calls)
-        texts = [answer.result_text(q, schema, r) for q, r in zip(self.queries, results, strict=True)]
+        queries = list(self.queries)
+        results = yield from self._run(queries)
+        for at, (query, result) in enumerate(zip(self.queries, results, strict=True)):
+            if answer.alike(query, schema, result):
+                queries[at] = replace(query, keyed=True)
+                [results[at]] = yield from self._run([queries[at]])
+        texts = [answer.result_text(q, schema, r) for q, r in zip(queries, results, strict=True)]
         return "\n\n".join(texts)
+
+    def _run(self, queries: Sequence[Query]) -> Generator[list[Call], list[Result], list[Mapping[str, Any]]]:
+        return (yield from self._call(*(Call("query", {"sql": sql_of(query, self.schema)}) for query in queries)))
 
     def _settle(self) -> None:
         """Ask the question before again where this only says which table was meant: "of visits"."""
@@ -226,6 +233,9 @@ class Turn:
         """Whether more of the schema cannot change it: no view that was not named, no number that may be a key."""
         tables = self.schema.tables
         named = {table for item in self._items() for table in item.tables} | {q.base for q in self.previous}
+        put_together = [t for q in queries for t in (q.subject, *(g.entity for g in q.groups)) if t]
+        if not all(tables[t].described for t in put_together):
+            return False  # by a key that is not told yet
         views = [q for q in queries if tables[q.base].is_view and q.base not in named]
         told = [c for q in queries for c in q.columns if c.kind == "number" and not tables[c.table].described]
         return not views and not any(spells(c.words, t.words) for c in told for t in tables.values())

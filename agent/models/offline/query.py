@@ -94,6 +94,8 @@ class Query:
     """desc or asc: by the first measure, or by `ordered`."""
     ordered: Column | None = None
     limit: int | None = None
+    keyed: bool = False
+    """Whether rows are shown with their keys, as they cannot be told apart without."""
     folded: str = ""
     """What is computed from the figures of the groups: count (how many groups there are), avg, or nothing."""
 

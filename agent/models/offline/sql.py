@@ -47,6 +47,11 @@ def literal(text: str) -> str:
     return "'" + text.replace("\0", "").replace("'", "''") + "'"
 
 
+def named(query: Query, table: Table) -> tuple[Column, ...]:
+    """Return the columns by which a query shows the rows of a table, with their key where they need it."""
+    return tuple(dict.fromkeys((*labels(table), *([table.key] if query.keyed and table.key else []))))
+
+
 def labels(table: Table) -> tuple[Column, ...]:
     """Return the columns that stand for a row of a table."""
     return table.labels or table.columns[:1]
@@ -91,12 +96,12 @@ def listed(query: Query, schema: Schema) -> tuple[Column, ...]:
     if query.shown:
         own = [c for c in labels(table) if c.table not in {s.table for s in query.shown} or c in labels(table)]
         looked_at = [f.column for f in query.filters if f.op not in {"=", "true", "false"} and not query.subject]
-        return tuple(dict.fromkeys((*own, *query.shown, *looked_at)))
+        return tuple(dict.fromkeys((*own, *query.shown, *looked_at, *(named(query, table) if query.keyed else ()))))
     if query.subject:
-        return labels(table)
-    named = [c for c in labels(table) if not c.is_key or (c == table.key and query.ranked)]
+        return named(query, table)
+    first = [c for c in named(query, table) if not c.is_key or (c == table.key and (query.ranked or query.keyed))]
     others = [c for c in table.columns if not c.is_key]
-    found = tuple(dict.fromkeys((*named, *others)))[:_MOST_COLUMNS]
+    found = tuple(dict.fromkeys((*first, *others)))[:_MOST_COLUMNS]
     joined = [c for c in query.columns if c not in found]
     return tuple(dict.fromkeys((*(found or table.columns), *joined)))
 
@@ -173,13 +178,13 @@ class _Writer:
     def _group(self, group: Group) -> tuple[list[str], list[str]]:
         if group.entity:
             table = self.schema.tables[group.entity]
-            columns = [self._column(c) for c in labels(table)]
-            return columns, [*([self._column(table.key)] if table.key else []), *columns]
+            columns = [self._column(c) for c in named(self.query, table)]
+            return columns, list(dict.fromkeys([*([self._column(table.key)] if table.key else []), *columns]))
         assert group.column is not None
         text = self._column(group.column)
         if names := self.schema.named_by(group.column):
             columns = self._named(group.column, text, names)
-            return columns, [text, *columns]
+            return columns, list(dict.fromkeys([text, *columns]))
         if group.unit == "year":
             text = f"extract(year from {text})::int"
         elif group.unit:
@@ -194,7 +199,7 @@ class _Writer:
         if self.query.ranked or self.query.having:
             self.present.append(f"{text} is not null")
         self.joins.append(f"left join {table} as {alias} on {alias}.{target} = {text}")
-        return [f"{alias}.{c.name}" for c in names]
+        return [*(f"{alias}.{c.name}" for c in names), *([text] if self.query.keyed else [])]
 
     def _measure(self, measure: Measure) -> str:
         if measure.column is None:
@@ -256,8 +261,22 @@ class _Writer:
             if target not in self.aliases:
                 alias = self._new(target)
                 on = f"{alias}.{edge.target.name} = {source}.{edge.source.name}"
-                self.joins.append(f"join {target} as {alias} on {on}")
+                left = "left " if self._may_be_none(edge.source) else ""
+                self.joins.append(f"{left}join {target} as {alias} on {on}")
         return self.aliases[table] if table in self.aliases else self._new(table)
+
+    def _may_be_none(self, key: Column) -> bool:
+        """Tell whether rows with no such key are told of as well, in a group of their own or listed."""
+        query = self.query
+        chosen = query.ranked or query.having or query.folded or query.counts_none or query.subject
+        if chosen or bool(query.groups) != bool(query.measures) or any(f.op in {"null", "none"} for f in query.filters):
+            return False
+        tables = {g.entity or (g.column.table if g.column else "") for g in query.groups}
+        tables = (tables | {c.table for c in query.shown}) - {query.base, ""}
+        before = self.schema.path(query.base, key.table) or []
+        steps = [e.source for t in tables for e in self.schema.path(query.base, t) or []]
+        optional = [e.source for e in before if e.source in steps] + [key]
+        return key in steps and any(c.nullable and self.schema.tables[c.table].described for c in optional)
 
     def _new(self, name: str, table: str = "") -> str:
         letter = next((c for c in parts_of(table or name)[-1].casefold() if "a" <= c <= "z"), "t")

@@ -82,6 +82,8 @@ class Draft:
     """Whether it leans on the question before: weak, strong, by referring to its rows, or not."""
     total: bool = False
     """Whether it asks for all together."""
+    part: bool = False
+    """Whether it begins as a part of a sentence does: "for small shops"."""
     months: list[tuple[Item, str]] = field(default_factory=list)
     """Months without a year; "before", "after", "since", "until" or nothing."""
     either: bool = False

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 from agent.models.offline.language.scope import Scope, any_one
 
+_PREPOSITIONS = {(word,) for word in ("for", "in", "at", "of", "with", "on", "from")}
+
 
 def clauses(items: Sequence[Item]) -> list[list[Item]]:
     """Split the items where a second thing to compute begins: "how many A, and the average B"."""
@@ -53,6 +55,7 @@ class Speech(Scope):
 
     def read(self) -> Draft:
         self.draft.single = any(map(any_one, self.items))
+        self.draft.part = bool(self.items) and self.items[0].gap[:1] in _PREPOSITIONS
         while self.at < len(self.items):
             item = self.items[self.at]
             self.at += 1

@@ -26,7 +26,8 @@ def follow(
     Raises:
         NotUnderstoodError: It cannot be answered; the message says why.
     """
-    if unanswered and drafts and _leans(drafts[0]):
+    alone = drafts and _is_figure_alone(drafts[0]) and any(query.filters for query in previous)
+    if unanswered and drafts and (alone or _leans(drafts[0])):
         raise NotUnderstoodError("I did not answer the question before, so ask this one as a whole.")
     found: list[Query] = []
     for draft in _share([*drafts]):
@@ -38,6 +39,9 @@ def follow(
 def _one(draft: Draft, schema: Schema, previous: Sequence[Query]) -> list[Query]:
     if not previous and (draft.lean == "refer" or (draft.lean and not _has_head(draft) and not draft.mentioned)):
         raise NotUnderstoodError("I cannot tell which question this goes on from; ask it as a whole.")
+    if _is_figure_alone(draft) and any(query.filters for query in previous):
+        draft = replace(_as_figure(draft), lean="weak")
+        return [_Leaning(draft, schema, query).query() for query in previous]
     if not previous or not (_leans(draft) or any(_counts_again(draft, query) for query in previous)):
         try:
             return resolve(draft, schema)
@@ -75,10 +79,32 @@ def _has_head(draft: Draft) -> bool:
 def _leans(draft: Draft) -> bool:
     if draft.lean in {"strong", "refer"} or draft.months or (draft.figured and not draft.subject):
         return True
+    if draft.part and not (draft.wanted or draft.asks or draft.subject or draft.groups or draft.rank):
+        return not draft.figures
     if not _has_head(draft):
         return not draft.figures or bool(draft.lean)
     counting = any(w.agg == "count" and w.target and w.target.tables for w in draft.wanted)
     return bool(draft.lean) and not counting and not (draft.asks == "list" and draft.subject)
+
+
+def _is_figure_alone(draft: Draft) -> bool:
+    """Whether it names a figure and nothing else, which is of the rows before: "average price" after "in 2024"."""
+    rows = draft.subject or draft.chosen or draft.dates or draft.conditions or draft.months or draft.absent
+    more = rows or draft.groups or draft.asks or draft.total or draft.hints or draft.lost or draft.order
+    figures = [w.target for w in draft.wanted] if draft.wanted else draft.figures
+    if draft.rank:
+        figures = [] if draft.wanted or draft.rank.limit or draft.rank.kind != "measure" else [draft.rank.target]
+    measured = all(i is not None and any(c.measures for c in i.columns) for i in figures)
+    named = 0 if draft.wanted or draft.rank else len(figures)
+    return bool(figures) and measured and not more and len(draft.mentioned) == named
+
+
+def _as_figure(draft: Draft) -> Draft:
+    """Read "highest price" as the highest price there is."""
+    rank = draft.rank
+    if rank is None or rank.word not in EXTREMES:
+        return draft
+    return replace(draft, rank=None, wanted=[Wanted(EXTREMES[rank.word], rank.target)])
 
 
 def _counts_again(draft: Draft, before: Query) -> bool:
@@ -160,7 +186,7 @@ class _Leaning(Resolver):
         items = [i for i in (self.draft.subject, *self.draft.mentioned) if i and i.tables and not i.columns]
         if len(items) != 1 or self.draft.wanted or self.draft.groups or items[0].tables[0] in self.before.tables:
             return None
-        if self.before.groups and not self.before.limit:
+        if (self.before.groups and not self.before.limit) or (self.draft.part and self.before.measures):
             return None
         counting = self.before.measures == (Measure("count"),) and not self.before.groups
         wanted = [Wanted("count", items[0])] if counting else []

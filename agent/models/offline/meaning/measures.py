@@ -130,6 +130,10 @@ class Measures(Reading):
             return Measure("distinct", key, counted=table)
         columns = [c for c in target.columns if c.table == self.base] or list(target.columns)
         column = self.places.column(columns, target.text)
+        if not distinct and self._held(column, target):
+            if column.table != self.base:
+                raise NotUnderstoodError(f"I cannot tell what to count by their {plain(column.name)}; name it.")
+            return Measure("count")  # "how many are high priority": the rows
         if column.measures and not distinct:
             if column.table != self.base:
                 raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
@@ -139,6 +143,12 @@ class Measures(Reading):
         if not distinct and column.table == self.base and (pieces := self._pieces(done=True)):
             return pieces  # "how many products were sold" are pieces, and not kinds of them
         return Measure("distinct", column)
+
+    def _held(self, column: Column, target: Item) -> bool:
+        """Tell whether a value or a number of the column stands right before its name: "high priority"."""
+        held = [c.item for c in self.draft.chosen if any(v.column == column for v in c.item.values)]
+        numbered = any(c.target is target and c.op in {"=", "in"} for c in self.draft.conditions)
+        return numbered or any(0 < target.start - item.end < 2 for item in held)
 
     def _bare(self) -> list[Measure]:
         """Take a column of numbers that was named without saying how to compute it: "revenue by country"."""
