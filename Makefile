@@ -19,7 +19,7 @@ chat: .venv/.chat  ## Chat with the sample lakehouse; nothing else is needed
 dev: .venv/.dev  ## Set up everything that tests and checks need
 
 test: .venv/.dev  ## Run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 bench: .venv/.dev  ## Compare with LangGraph's own savers; fails when a target is missed (ARGS="--json FILE --only A")
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

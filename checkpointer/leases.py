@@ -32,6 +32,8 @@ OnBusy = Literal["reject", "wait", "take"]
 
 # Between looks at a thread that is held by another run.
 _FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
+# Seconds a lease may last: enough to renew it in, and few enough to wait for one that nobody gives back.
+_SHORTEST, _LONGEST = 0.1, 3600.0
 
 # By database, owner and thread id.
 _bound: ContextVar[Mapping[tuple[str, str, str], Lease]] = ContextVar("mooring_leases", default={})  # noqa: B039 - never changed
@@ -104,6 +106,9 @@ class Run:
     ) -> None:
         if on_busy not in ("reject", "wait", "take"):
             msg = f"on_busy is 'reject', 'wait' or 'take', not {on_busy!r}."
+            raise ValueError(msg)
+        if type(lease_seconds) not in (int, float) or not _SHORTEST <= lease_seconds <= _LONGEST:  # no NaN is
+            msg = f"lease_seconds is a number from {_SHORTEST} to {_LONGEST:.0f}, not {lease_seconds!r:.80}."
             raise ValueError(msg)
         self._driver = driver
         self._renewals = renewals

@@ -241,10 +241,12 @@ class GovernedPostgresSaver(Contract, Governance):
             on_busy: Whether a thread that another run holds raises ThreadBusyError, is waited for, or taken from it:
                 that run stores nothing more then.
             wait_seconds: How long to wait for it; None for as long as it takes.
-            lease_seconds: How long the lease lasts when the process dies. It is renewed three times as often.
+            lease_seconds: How long the lease lasts when the process dies, 0.1 to 3600. It is renewed three times as
+                often.
 
         Raises:
             ThreadBusyError, StaleLeaseError: As `Run` says.
+            ValueError: `on_busy` or `lease_seconds` is none of these.
         """
         who, where = self._where(config)
         return Run(

@@ -1,7 +1,6 @@
-"""One embedded server with the sample lakehouse for the whole run, shared by all xdist workers.
+"""One embedded server with the sample lakehouse for the whole run, or for each xdist worker.
 
-The workers share it as chats on a laptop do: the first starts it, the last stops it. The run's own process makes the
-folder and removes it, and stops what a crashed worker left behind.
+The run's own process makes the folders and removes them, and stops what a crashed worker left behind.
 """
 
 from __future__ import annotations
@@ -50,18 +49,21 @@ def pytest_configure(config: pytest.Config) -> None:
     given: dict[str, str] | None = getattr(config, "workerinput", None)  # set by xdist in its workers
     if given is None:
         config.stash[HOME] = Path(tempfile.mkdtemp(prefix="mooring-tests-"))
+        # The account that runs Postgres passes through to the workers' homes.
+        config.stash[HOME].chmod(0o711)
     # In the environment for the programs that tests start.
     os.environ["MOORING_HOME"] = given["mooring_home"] if given else str(config.stash[HOME])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    node.workerinput["mooring_home"] = str(node.config.stash[HOME])
+    node.workerinput["mooring_home"] = str(node.config.stash[HOME] / node.gateway.id)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if HOME in config.stash:
-        local.stop(config.stash[HOME])
+        for home in (config.stash[HOME], *config.stash[HOME].glob("gw*")):
+            local.stop(home)
         shutil.rmtree(config.stash[HOME])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -22,7 +23,9 @@ def report(error: Exception) -> int:
         return _usage(error)
     if os.environ.get("MOORING_DEBUG"):
         traceback.print_exception(error)
-    if isinstance(error, MooringError | CheckpointerError):
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        line = "The output, or a file, cannot be written: the disk is full. Make room, and run it again."
+    elif isinstance(error, MooringError | CheckpointerError):
         line = " ".join((told(error) if isinstance(error, CheckpointerError) else str(error)).split())
     else:
         line = (

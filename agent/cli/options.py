@@ -43,6 +43,18 @@ def age(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def time_to_live(text: str) -> timedelta:
+    """Read an age that a policy of retention may have."""
+    from checkpointer import Retention
+
+    ttl = age(text)
+    try:
+        Retention(ttl=ttl)
+    except ValueError:
+        raise typer.BadParameter("at most 100 years") from None
+    return ttl
+
+
 def session_name(text: str) -> str:
     """Read the name of a session that may begin with it."""
     if text != text.strip() or not text.isprintable() or not text:
@@ -93,11 +105,11 @@ To = Annotated[str, typer.Option("--to", metavar="NAME", parser=session_name, he
 Role = Annotated[ShareRole, typer.Option(help="viewer reads, editor goes on with it.")]
 OlderThan = Annotated[
     timedelta | None,
-    typer.Option(metavar="AGE", parser=age, help="Delete sessions not used for so long: 12h, 30d, 8w."),
+    typer.Option(metavar="AGE", parser=time_to_live, help="Delete sessions not used for so long: 12h, 30d, 8w."),
 ]
 Since = Annotated[timedelta | None, typer.Option(metavar="AGE", parser=age, help="Only so far back: 12h, 7d, 8w.")]
 KeepLast = Annotated[
     int | None,
-    typer.Option(metavar="N", min=1, help="Of the others keep the last N checkpoints."),
+    typer.Option(metavar="N", min=1, max=2**31 - 1, help="Of the others keep the last N checkpoints."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]

@@ -72,6 +72,8 @@ class Home:
 def locate(path: Path) -> Home:
     """Say where things are, touching nothing."""
     path = path.expanduser().absolute()
+    if path.exists() and not path.is_dir():
+        raise HomeError(f"MOORING_HOME={path} is a file", "set it to a folder of your own")
     if path.exists() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise HomeError(f"MOORING_HOME={path} is somebody else's or read-only", "set it to a folder of your own")
     return Home(path, account_for(path / "cluster"))

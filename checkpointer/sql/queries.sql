@@ -628,8 +628,9 @@ where owner = %(owner)s and thread_id = %(thread_id)s returning id
 select keep_last, ttl, refresh_on_read from :"schema".threads where owner = %(owner)s and thread_id = %(thread_id)s
 
 -- name: is_due
--- A thread without any checkpoint is what a run left that was killed, or deleted, at its very first write.
-coalesce(greatest(t.updated_at, t.read_at) < now() - case
+-- A thread without any checkpoint is what a run left that was killed, or deleted, at its very first write. The difference
+-- of two times cannot overflow, as the time before now would for a long `ttl`.
+coalesce(now() - greatest(t.updated_at, t.read_at) > case
   when t.next_seq = 0 then interval '1 day' when t.refresh_on_read is null then %(ttl)s::interval else t.ttl
 end, false)
 

@@ -109,6 +109,8 @@ def test_an_administrator_holds_and_prunes() -> None:
     [
         (("sessions", "prune", "--older-than", "30"), "12h, 30d, 8w"),
         (("sessions", "prune", "--older-than", "0d"), "12h, 30d, 8w"),
+        (("db", "prune", "--older-than", "999999w"), "at most 100 years"),
+        (("db", "prune", "--keep-last", str(2**31)), "2147483647"),
         (("sessions", "prune", "--keep-last", "0"), "--keep-last"),
         (("db", "hold", "alice", "new"), "--reason"),
         (("db", "hold", "carol", "new", "--reason", "x"), "'carol' has no thread 'new'"),

@@ -175,6 +175,18 @@ def test_a_lease_is_renewed_while_the_run_works(
     assert lease_until(admin, config) == (1, None)
 
 
+@pytest.mark.parametrize(
+    "seconds", [0, -1, 0.09, 3600.5, float("nan"), float("inf"), -float("inf"), True, "10", None], ids=repr
+)
+def test_a_lease_that_cannot_be_kept_is_refused(
+    saver: GovernedPostgresSaver, admin: psycopg.Connection[Any], config: Any, seconds: Any
+) -> None:
+    with pytest.raises(ValueError, match=r"lease_seconds is a number from 0\.1 to 3600, not"):
+        saver.run(config, lease_seconds=seconds)
+    with saver.run(config, lease_seconds=3600) as run:
+        assert lease_until(admin, config) == (run.number, True)
+
+
 HOLD = """
 import sys, time
 from checkpointer import GovernedPostgresSaver, Principal, acting_as

@@ -322,6 +322,57 @@ class TestPolicies:
         with pytest.raises(ValueError, match="not"):
             Retention(**wrong)
 
+    @pytest.mark.parametrize("keep_last", [-1, 2**31, True, 1.0, float("nan"), "1"], ids=repr)
+    def test_so_is_a_number_that_is_no_count(self, keep_last: Any) -> None:
+        with pytest.raises(ValueError, match="keep_last is an int from 1 to"):
+            Retention(keep_last=keep_last)
+
+    @pytest.mark.parametrize("ttl", [timedelta.max, 3_000_000 * DAY, 36_526 * DAY, timedelta.min, 30, "30d"], ids=repr)
+    def test_so_is_a_time_that_nothing_is_kept_for(self, ttl: Any) -> None:
+        with pytest.raises(ValueError, match="ttl is a positive timedelta of at most 36,525 days"):
+            Retention(ttl=ttl)
+
+    def test_the_largest_are_kept_to(self, saver: GovernedPostgresSaver, admin: psycopg.Connection[Any]) -> None:
+        largest = Retention(keep_last=2**31 - 1, ttl=36_525 * DAY, refresh_on_read=False)
+        config, other = talk(saver), talk(saver)
+        saver.set_retention(name_of(config), largest)
+        last_used(admin, config, 2 * DAY)
+        last_used(admin, other, 2 * DAY)
+
+        assert saver.get_retention(name_of(config)) == largest
+        assert saver.expire(retention=largest) == []
+        assert went(saver.expire(retention=Retention(ttl=DAY))) == {name_of(other): (True, 9, None)}
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "ttl = interval '3000000 days'",
+            "ttl = interval '100000 years'",
+            "ttl = -interval '1 day'",
+            "keep_last = 0",
+            "updated_at = 'infinity'",
+            "read_at = '20000-01-01'",
+            "updated_at = '-infinity'",
+        ],
+    )
+    def test_the_database_refuses_what_would_stop_a_pass(
+        self, saver: GovernedPostgresSaver, admin: psycopg.Connection[Any], value: str
+    ) -> None:
+        config = talk(saver)
+        with pytest.raises(psycopg.errors.CheckViolation):
+            admin.execute(f"update mooring.threads set {value} where thread_id = %s".encode(), [name_of(config)])
+
+    def test_months_against_days_end_no_pass(
+        self, saver: GovernedPostgresSaver, admin: psycopg.Connection[Any]
+    ) -> None:
+        """They are a time of one day by comparison, and one that cannot be taken from now."""
+        config, other = talk(saver), talk(saver)
+        mixed = "update mooring.threads set refresh_on_read = false, ttl = '-12000000 months 360000001 days'"
+        admin.execute(f"{mixed} where thread_id = %s".encode(), [name_of(config)])
+        last_used(admin, other, 2 * DAY)
+
+        assert went(saver.expire(retention=Retention(ttl=DAY))) == {name_of(other): (True, 9, None)}
+
 
 def test_what_is_held_or_running_stays_and_is_named(
     saver: GovernedPostgresSaver, lakehouse: Database, person: Principal, admin: psycopg.Connection[Any]

@@ -11,9 +11,11 @@ from uuid import uuid4
 import pytest
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from checkpointer import ClearRowError, EncryptedRowError, GovernedPostgresSaver, Keyring, Principal, administration
 from checkpointer.operations import COUNTERS
+from tests.integration.test_transcripts import Backwards
 from tests.security.encrypted import dump, found_in, store
 from tests.security.test_encryption import NEW, OLD, OTHER, at, everything
 
@@ -62,7 +64,7 @@ def test_threads_in_the_clear_and_under_an_older_key_are_encrypted_under_the_new
     old.copy_thread("old", "copy")
     store(opened(Keyring({"new": NEW})), "new")
     before = {"clear": everything(clear, "clear")} | {name: everything(old, name) for name in ("old", "copy")}
-    ring = Keyring(BOTH)
+    ring, digests = Keyring(BOTH), digests_of(admin, person)
 
     told = done(owner, person, ring, dry_run=True)
     with pytest.raises(ClearRowError):
@@ -72,11 +74,19 @@ def test_threads_in_the_clear_and_under_an_older_key_are_encrypted_under_the_new
     assert all(rows > 10 and blocked is None for rows, blocked in told.values())
 
     assert found_in(dump(admin, person.name)) == []
+    changed = {(thread, digest) for thread, digest in digests_of(admin, person) - digests}
+    assert {thread for thread, _ in changed} == told.keys()
+    assert {thread for thread, _ in digests & digests_of(admin, person)} == {"new"}
     only_new = opened(Keyring({"new": NEW}))
     assert {name: everything(only_new, name) for name in before} == before
     assert done(owner, person, ring) == {}
     with pytest.raises(EncryptedRowError):
         everything(opened(Keyring({"old": OLD})), "old")
+
+
+def digests_of(admin: psycopg.Connection[Any], person: Principal) -> set[tuple[str, bytes]]:
+    found = "select t.thread_id, i.digest from mooring.items i join mooring.threads t on t.id = i.thread"
+    return set(admin.execute(f"{found} where t.owner = %s".encode(), [person.name]).fetchall())
 
 
 def test_what_another_process_remembers_is_as_good_as_before(
@@ -198,6 +208,25 @@ def test_a_thread_whose_key_is_missing_is_named_and_the_others_are_encrypted(
     assert told["b"][1] is None
     assert everything(opened(Keyring({"lost": OTHER})), "a")
     assert everything(opened(Keyring(BOTH)), "b")
+
+
+def test_of_metadata_that_only_another_serializer_reads_nothing_is_guessed(
+    lakehouse: Database, opened: Any, owner: Administrator, person: Principal
+) -> None:
+    serde = EncryptedSerializer(Backwards())
+    metadata: Any = {"note": {1, 2}, COUNTERS: {"messages": (1, 2)}}
+    config = at("t")
+    with GovernedPostgresSaver(lakehouse.runtime, principal=person, serde=serde) as saver:
+        for _ in range(5):
+            checkpoint: Any = {**empty_checkpoint(), "channel_values": {"a": "b"}, "channel_versions": {"a": 1}}
+            config = saver.put(config, checkpoint, metadata, {"a": 1})
+        expected = saver.get_tuple(at("t"))
+    done(owner, person, Keyring(BOTH))
+
+    with GovernedPostgresSaver(lakehouse.runtime, principal=person, serde=serde, encryption=Keyring(BOTH)) as saver:
+        assert saver.get_tuple(at("t")) == expected
+        saver.prune(["t"])
+        assert len(list(saver.list(at("t")))) == 5
 
 
 @pytest.mark.parametrize("note", ["", "\ud800", {1, 2}], ids=["as JSON", "not as JSON", "a type of Python's"])

@@ -225,6 +225,8 @@ def test_an_unencrypted_saver_moves_nothing_that_is_encrypted(opened: Any) -> No
 CLEAR_ROWS = {
     "an item": "update mooring.items i set value = c.value, message = c.message from mooring.items c {pair}"
     " and i.position = c.position",
+    "a message": "update mooring.items i set value = c.value, message = c.message from mooring.items c {pair}"
+    " and i.position = c.position and c.message is not null",
     "a state": "update mooring.checkpoints i set state = c.state from mooring.checkpoints c {pair}",
     "metadata": "update mooring.checkpoints i set metadata = c.metadata, metadata_value = c.metadata_value"
     " from mooring.checkpoints c {pair}",
@@ -344,7 +346,7 @@ def test_a_forged_voucher_is_refused(opened: Any, admin: psycopg.Connection[Any]
 
 def test_every_statement_that_a_saver_sends_is_known_to_encryption() -> None:
     included = {"parts", "latest", "pruned", "orphan_items", "copied", "is_due", "keep", "is_free", "is_named"}
-    included |= {"threads_page", "due_checkpoints"}
+    included |= {"threads_page", "due_checkpoints", "counted_steps", "steps_back"}
     administrators = {"administer", "check_administrator", "hold", "release", "holds", "held_of", "lock_threads_of"}
     included |= {"stale_item", "stale_checkpoint", "stale_write", "is_stale"}
     administrators |= {"stale_threads", "lock_stale_thread", "stale_items", "stale_checkpoints", "stale_writes"}

@@ -2,12 +2,14 @@
 -- Variables (psql's): schema, runtime_role.
 
 -- A thread's own policy; where `refresh_on_read` is null it has none, and that of whoever prunes holds. A thread was
--- last used at the later of `updated_at` and `read_at`, which moves only where reads count as use.
+-- last used at the later of `updated_at` and `read_at`, which moves only where reads count as use. The bounds are those of
+-- `Retention`, and of what Python and a subtraction can hold: one thread's values must not stop everybody's pruning.
 alter table :"schema".threads
   add column read_at timestamptz,
   add column keep_last int check (keep_last > 0),
-  add column ttl interval check (ttl > interval '0'),
-  add column refresh_on_read boolean;
+  add column ttl interval check (ttl > interval '0' and ttl <= interval '36525 days'),
+  add column refresh_on_read boolean,
+  add check (greatest(updated_at, read_at) between timestamptz '1970-01-01 00:00Z' and timestamptz '9999-01-01 00:00Z');
 grant update (read_at, keep_last, ttl, refresh_on_read) on :"schema".threads to :"runtime_role";
 
 -- Legal holds. Only the schema's owner places and lifts them: no other role has a privilege on this table, and what
@@ -132,8 +134,8 @@ begin
   if pg_catalog.has_column_privilege(pg_catalog.format('%I.threads', :'schema'), 'read_at', 'update') then
     update :"schema".threads t set read_at = pg_catalog.now()
     where t.owner = p_owner and t.thread_id = p_thread_id and coalesce(t.refresh_on_read, p_refresh)
-      and greatest(t.updated_at, t.read_at) < pg_catalog.now()
-        - least(interval '1 minute', case when t.refresh_on_read is null then p_ttl else t.ttl end / 10);
+      and pg_catalog.now() - greatest(t.updated_at, t.read_at)
+        > least(interval '1 minute', case when t.refresh_on_read is null then p_ttl else t.ttl end / 10);
   end if;
 end
 $$;
