@@ -148,7 +148,8 @@ class Measures(Reading):
         """Tell whether a value or a number of the column stands right beside its name: "high priority"."""
         held = [c.item for c in self.draft.chosen if any(v.column == column for v in c.item.values)]
         near = any(0 < max(target.start - i.end, i.start - target.end) < 2 for i in held)
-        return near or any(c.target is target for c in self.draft.conditions)
+        of_it = [c for c in self.draft.conditions if c.target is target and c.after is None]
+        return near or (column.kind == "number" and bool(of_it))
 
     def _bare(self) -> list[Measure]:
         """Take a column of numbers that was named without saying how to compute it: "revenue by country"."""
