@@ -34,7 +34,8 @@ PEOPLE = 64
 CONNECTIONS = 3
 # Each person's queries need a login of theirs, and the embedded server has a hundred.
 LOGINS = 24
-FIGURE = re.compile(r"7\d{4}519")
+# Not a part of a random id.
+FIGURE = re.compile(r"(?<![\w-])7\d{4}519(?![\w-])")
 
 
 @dataclass(frozen=True)
