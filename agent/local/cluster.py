@@ -37,7 +37,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     # Modest, for laptops.
-    "max_connections": "100",
+    "max_connections": "300",
     "shared_buffers": "64MB",
     "max_wal_size": "256MB",
     "wal_level": "minimal",

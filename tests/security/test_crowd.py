@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PEOPLE = 64
 CONNECTIONS = 3
-# Each person's queries need a login of theirs, and the embedded server has a hundred.
+# Each person's queries need a login of theirs, which takes its time.
 LOGINS = 24
 # Not a part of a random id.
 FIGURE = re.compile(r"(?<![\w-])7\d{4}519(?![\w-])")

@@ -1,4 +1,4 @@
-"""Two replicas over the sample lakehouse, shared by all tests: one answers at once, one takes its time."""
+"""Two replicas over the sample lakehouse for the tests of a file: one answers at once, one takes its time."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from tests.serving.served import Served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(lakehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Answers at once, with the offline model."""
     with served(tmp_path_factory.mktemp("server")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def patient(lakehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Another replica on the same database, whose model takes the time that the question names."""
     with served(tmp_path_factory.mktemp("patient"), **PATIENT) as running:
