@@ -18,7 +18,7 @@ from agent.database import open_database
 from agent.errors import MooringError
 from agent.graph import build_graph
 from agent.identity import Caller
-from agent.memory import saver_of
+from agent.memory import options_of, saver_of
 from agent.models import load_model
 from agent.tracing import tracer_of
 from checkpointer import GovernedPostgresSaver, acting_as
@@ -162,7 +162,7 @@ def open_host(settings: Settings, **options: Any) -> Iterator[Host]:
             saver = stack.enter_context(saver_of(settings, database, **options))
             yield Host(settings, database, saver, None)
             return
-        options["schema"] = settings.sessions_schema
+        options |= options_of(settings)
         if settings.lakebase_identity == "login":
             from checkpointer.logins import LakebaseLogins
 

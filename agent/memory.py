@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 def saver_of(settings: Settings, database: Database, **options: Any) -> GovernedPostgresSaver:
     """Return the saver, to be entered with `with` or `async with`; options as for the class."""
-    return GovernedPostgresSaver.from_conn_string(database.runtime, **_common(settings), **options)
+    return GovernedPostgresSaver.from_conn_string(database.runtime, **options_of(settings), **options)
 
 
 def saver_of_workspace(settings: Settings, caller: WorkspaceCaller, stack: ExitStack) -> GovernedPostgresSaver:
     """Return the caller's own login to Lakebase where one is named, else the runtime role's database."""
     if not settings.lakebase:
         return saver_of(settings, stack.enter_context(open_database(settings)))
-    return GovernedPostgresSaver.from_lakebase(identity="login", workspace_client=caller.client, **_common(settings))
+    return GovernedPostgresSaver.from_lakebase(identity="login", workspace_client=caller.client, **options_of(settings))
 
 
 def keyring_of(settings: Settings) -> Keyring | None:
@@ -44,5 +44,6 @@ def keyring_of(settings: Settings) -> Keyring | None:
         raise MooringError(problem, remedy) from error
 
 
-def _common(settings: Settings) -> dict[str, Any]:
+def options_of(settings: Settings) -> dict[str, Any]:
+    """Return what every saver of an installation is opened with, wherever its database is."""
     return {"schema": settings.sessions_schema, "encryption": keyring_of(settings)}
