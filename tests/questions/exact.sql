@@ -1,5 +1,5 @@
--- Every word of a question is accounted for by the answer, or the answer says that it cannot. All are about a trading
--- house.
+-- Every word of a question is accounted for by the answer, or the answer says that it cannot. Most are about a trading
+-- house and a coach company.
 
 -- # words that usually say nothing
 
@@ -100,3 +100,58 @@ select sum(cost_eur) from trade.repairs;
 
 -- bob: total salary in USD
 -- refused
+
+-- # keys that are none
+
+-- sven: how many article sales of Lamp
+select count(*) from trade.article_sales where article_id = 1;
+
+-- sven: total pieces of wood article sales
+select sum(pieces) from trade.article_sales where article_id in (2, 3);
+
+-- sven: total pieces by article id
+select article_id, sum(pieces) from trade.article_sales group by 1;
+
+-- sven: total pieces by category
+-- refused
+
+-- sven: top 2 articles by pieces
+-- refused
+
+-- sven: how many article sales were not of Lamp
+-- refused
+
+-- sven: how many wood Lamp article sales
+-- refused
+
+-- sven: how many article sales of Lamp
+-- then: and of Desk or Rug?
+select count(*) from trade.article_sales where article_id in (2, 4);
+
+-- sven: total outlay of purchases in Graz
+select sum(outlay_eur) from trade.purchases where office_code = 'A';
+
+-- sven: total outlay of purchases by town
+-- refused
+
+-- sven: total kilos of parcels by crate kind
+select crate_kind, sum(kilos) from trade.parcels join trade.crates using (crate_code) group by 1;
+
+-- # nobody there
+
+-- tess: total toll by hub
+select hub_name, sum(toll) from tours.trips join tours.drivers using (driver_id) left join tours.hubs using (hub_id)
+group by 1;
+
+-- tess: how many trips by hub
+select hub_name, count(*) from tours.trips join tours.drivers using (driver_id) left join tours.hubs using (hub_id)
+group by 1;
+
+-- tess: how many hubs by driver
+select driver_name, count(hub_id) from tours.drivers group by 1;
+-- or
+-- refused
+
+-- tess: which hub has the highest total toll?
+select hub_name, sum(toll) from tours.trips join tours.drivers using (driver_id) join tours.hubs using (hub_id)
+group by 1 order by 2 desc limit 1;

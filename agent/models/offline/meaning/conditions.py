@@ -34,7 +34,7 @@ class Conditions(Measures):
                 if not key[1]:
                     self._refuse_together(each.column)
                 values = tuple(dict.fromkeys(together[key].values + each.values))
-                together[key] = Filter(each.column, "not in" if key[1] else "in", values)
+                together[key] = replace(each, op="not in" if key[1] else "in", values=values)
             elif (each.column, not key[1]) in together and each.op in _EQUAL and self._of_owners(each.column):
                 # No row needs both, but who has such rows may: "sold in France but not in Japan".
                 name = plain(each.column.name)
@@ -45,7 +45,11 @@ class Conditions(Measures):
                 together[(each.column, not key[1])] = each
             else:
                 together[key] = each
-        self._set(filters=tuple(together.values()))
+        found = tuple(together.values())
+        through = [f for f in found if f.through]
+        if len(through) > 1:  # there may be a row for each, and none for both
+            raise self.places.no_way([through[0].column.table], plain(through[0].column.name))
+        self._set(filters=found)
 
     def _of_owners(self, column: Column) -> bool:
         """Whether not rows are asked for but what has such rows: "products sold in France but not in Japan"."""
@@ -72,7 +76,10 @@ class Conditions(Measures):
                 if doers and value.column.table not in doers:
                     raise NotUnderstoodError(f"I do not know of “{chosen.item.text}” in {plain(doers[0])}.")
                 self.denied.update([value.column] if chosen.denied else ())
-                yield self._equals(value.column, value.texts, chosen.negated)
+                through = self.places.through(value.column)
+                if through and chosen.negated:
+                    raise self.places.no_way([value.column.table], chosen.item.text)
+                yield replace(self._equals(value.column, value.texts, chosen.negated), through=through)
                 self._consume_hint(chosen, value.column)
             else:
                 flags = [c for c in chosen.item.columns if c.kind == "bool"]
