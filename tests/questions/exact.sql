@@ -155,3 +155,48 @@ select driver_name, count(hub_id) from tours.drivers group by 1;
 -- tess: which hub has the highest total toll?
 select hub_name, sum(toll) from tours.trips join tours.drivers using (driver_id) join tours.hubs using (hub_id)
 group by 1 order by 2 desc limit 1;
+
+-- # of the thing itself
+
+-- tess: most expensive pass
+select label, monthly_fee from tours.passes order by monthly_fee desc limit 1;
+
+-- tess: what is the cheapest pass?
+select label from tours.passes order by monthly_fee limit 1;
+
+-- tess: oldest singer
+select full_name, age from tours.singers order by age desc limit 1;
+
+-- tess: who is the youngest singer of Crew 2?
+select full_name from tours.singers where crew_id = 2 order by age limit 1;
+
+-- tess: oldest holder
+-- refused
+
+-- tess: how many star holders
+select count(*) from tours.star_holders;
+
+-- # records and logs
+
+-- tess: how many rides were there?
+select count(*) from tours.ride_records;
+
+-- tess: how many rides by ride type
+select ride_type, count(*) from tours.ride_records group by 1;
+
+-- tess: how many rides were cut short?
+select count(*) from tours.ride_records where cut_short;
+
+-- tess: how many rides with a cost above 10
+select count(*) from tours.ride_records where cost > 10;
+
+-- tess: how many glove sizes
+-- refused
+
+-- tess: how many fines
+-- refused
+
+-- tess: how many stars do the holders have?
+select sum(stars) from tours.holders;
+-- or
+-- refused

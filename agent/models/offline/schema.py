@@ -17,6 +17,8 @@ _OTHERS = ("json", "bytea", "interval", "time ", "xml", "tsvector", "point", "bi
 _NO_MEASURES = {"year", "month", "day", "code", "no", "nr", "zip", "postcode", "port", "status", "version"}
 _BIRTH = {"birth", "birthday", "birthdate", "born", "dob"}
 _DEATH = {"death", "died", "deceased"}
+# What tables are called that keep something.
+_KEEPING = {"log", "logs", "record", "records", "hdr", "header", "headers", "history", "register", "data", "list"}
 # Comments of columns that people know a row by.
 _NAMING = re.compile(r"(the |full |short |first and last )?(name|title|description)\b", re.IGNORECASE)
 _PARTS = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
@@ -109,6 +111,12 @@ class Table:
     def words(self) -> tuple[str, ...]:
         """The words of its name, without the schema."""
         return words_of(self.short)
+
+    @cached_property
+    def kernel(self) -> tuple[str, ...]:
+        """What its rows are, where its name says that they are kept: calls in call_records, flights in flight_log."""
+        kept = len(self.words) > 1 and self.words[-1] in _KEEPING
+        return self.words[:-1] if kept else ()
 
     @cached_property
     def key(self) -> Column | None:

@@ -56,7 +56,7 @@ class Places:
             raise UnclearError(name, (c.table for c in best))
         if len(best) > 1:
             names = " or ".join(dict.fromkeys(f"{plain(c.table)}.{plain(c.name)}" for c in best))
-            raise NotUnderstoodError(f"“{name}” could be {names}: please say which.")
+            raise AlmostError(f"“{name}” could be {names}: please say which.")
         self.cost += self._distance(ranked[0])
         return best[0]
 
