@@ -200,3 +200,42 @@ select count(*) from tours.ride_records where cost > 10;
 select sum(stars) from tours.holders;
 -- or
 -- refused
+
+-- # persons, not their dates
+
+-- tess: singers who joined in 2022
+select full_name from tours.singers where joined >= '2022-01-01' and joined < '2023-01-01';
+
+-- tess: how many singers who joined in 2021
+select count(*) from tours.singers where joined >= '2021-01-01' and joined < '2022-01-01';
+
+-- tess: who joined first?
+select full_name from tours.singers order by joined limit 1;
+
+-- tess: what is the latest joined
+select max(joined) from tours.singers;
+
+-- tess: singers with chief Singer 1
+select full_name from tours.singers where chief_id = 1;
+
+-- tess: average age of singers whose chief is Singer 2
+select avg(age) from tours.singers where chief_id = 2;
+
+-- tess: singers without chief Singer 1
+-- refused
+
+-- tess: top 2 towns by number of holders
+select town, count(*) from tours.holders where town is not null group by 1 order by 2 desc, 1 limit 2;
+
+-- tess: which town has the most rides?
+select town, count(*) from tours.ride_records join tours.holders using (holder_id) where town is not null
+group by 1 order by 2 desc limit 1;
+
+-- sven: depots with high rent
+-- refused
+
+-- sven: crates of high kind
+-- refused
+
+-- sven: high priority crates
+-- refused

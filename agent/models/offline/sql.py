@@ -175,6 +175,8 @@ class _Writer:
             return shown, group
         for each in query.groups:
             columns, keys = self._group(each)
+            if (query.ranked or query.having) and each.column and each.column.nullable:
+                self.present.append(f"{self._column(each.column)} is not null")  # nobody is not among the first
             select += columns
             group += [key for key in keys if key not in group]
         select += [self._measure(m) + (f" as {alias_of(m)}" if m.column else "") for m in query.measures]
@@ -201,8 +203,6 @@ class _Writer:
         assert key.references is not None
         table, target = key.references
         alias = self._new(f"{key.table}.{key.name}", table)
-        if self.query.ranked or self.query.having:
-            self.present.append(f"{text} is not null")
         self.joins.append(f"left join {table} as {alias} on {alias}.{target} = {text}")
         return [*(f"{alias}.{c.name}" for c in names), *([text] if self.query.keyed else [])]
 

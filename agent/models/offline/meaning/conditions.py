@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from agent.models.offline.language.dates import month_of
 from agent.models.offline.language.draft import Chosen, Condition
-from agent.models.offline.language.grammar import CURRENCIES, PLACES
+from agent.models.offline.language.grammar import CURRENCIES, DEGREES, PLACES
 from agent.models.offline.language.lexicon import Item, Value
 from agent.models.offline.language.words import is_verb
 from agent.models.offline.meaning.measures import Measures, default_agg, is_revenue
-from agent.models.offline.meaning.places import NotUnderstoodError
+from agent.models.offline.meaning.places import AlmostError, NotUnderstoodError
 from agent.models.offline.query import Filter, Group, Having, Measure, Missing
 from agent.models.offline.schema import Column, plain
 
@@ -46,7 +46,7 @@ class Conditions(Measures):
             else:
                 together[key] = each
         found = tuple(together.values())
-        through = [f for f in found if f.through]
+        through = [f for f in found if f.through and f.through.target in self.schema.repeated]
         if len(through) > 1:  # there may be a row for each, and none for both
             raise self.places.no_way([through[0].column.table], plain(through[0].column.name))
         self._set(filters=found)
@@ -69,7 +69,14 @@ class Conditions(Measures):
         for chosen in self.draft.chosen:
             if self._says_currency(chosen.item):
                 continue
-            if chosen.item.values:
+            if pointed := self.places.pointed(chosen.hint, chosen.item.values):
+                if chosen.negated:
+                    raise NotUnderstoodError(f"I cannot leave out “{chosen.item.text}” here; ask for those with it.")
+                value, edge = pointed
+                self._consume_hint(chosen, edge.source)
+                yield replace(self._equals(value.column, value.texts, negated=False), through=edge)
+            elif chosen.item.values:
+                self._refuse_degree(chosen)
                 value = self._own_place(chosen) or self.places.value(chosen.item.values, chosen.item.text, chosen.hint)
                 self._refuse_far_place(chosen, value.column)
                 doers = self._doers(chosen.hint) if chosen.hint and chosen.hint.kind == "hint" else ()
@@ -94,6 +101,15 @@ class Conditions(Measures):
             self.draft = replace(self.draft, currency=word)
             return True
         return False
+
+    def _refuse_degree(self, chosen: Chosen) -> None:
+        """Refuse "high volume" where something else than the volume may be high."""
+        item = chosen.item
+        beside = [i for i in self.draft.items if 0 < i.start - item.end < 2 and not i.tables]
+        figures = [i for i in beside if any(c.measures for c in i.columns)]
+        if item.text.casefold() in DEGREES and figures and not {v.column for v in item.values} & {*figures[0].columns}:
+            name, figure = plain(item.values[0].column.name), figures[0].text
+            raise AlmostError(f"“{item.text}” is a {name}, and I cannot tell what a {item.text} {figure} is.")
 
     def _own_place(self, chosen: Chosen) -> Value | None:
         """Take a place as one of the rows named beside it, though none of them is there: "suppliers in Bath"."""

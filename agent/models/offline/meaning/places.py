@@ -82,6 +82,18 @@ class Places:
             return None
         return next((e for e in self.schema.loose(self.base) if e.target.table == column.table), None)
 
+    def pointed(self, hint: Item | None, values: Sequence[Value]) -> tuple[Value, Edge] | None:
+        """Return the value by which a key beside it points to a row: "with manager Ann", "origin port Oslo"."""
+        for key in hint.columns if hint and not hint.tables else ():
+            names = self.schema.named_by(key) if key.table == self.base else ()
+            for value in values:
+                if value.column in names and key.references:
+                    target = next(
+                        c for c in self.schema.tables[value.column.table].columns if c.name == key.references[1]
+                    )
+                    return value, Edge(key, target)
+        return None
+
     def date_column(self, hints: Sequence[Item]) -> Column:
         """Choose the column that a period is about: one that a word of the question points to, else the base's own."""
         dated = [c for item in hints for c in item.columns if c.kind == "date" or c.is_year]

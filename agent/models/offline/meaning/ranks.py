@@ -63,6 +63,10 @@ class Ranks(Conditions):
         assert rank is not None
         asked = self.draft.subject
         if asked and not asked.tables and rank.limit is None and (own := self._own_dates(asked)):
+            if self.draft.asks == "who":  # "who was hired first"
+                self.used.add(id(asked))
+                self._set(order=rank.direction, ordered=own[0])
+                return
             # "The latest order date" is the date alone.
             self._set(measures=(Measure("max" if rank.direction == "desc" else "min", own[0]),), groups=())
             self.draft = replace(self.draft, rank=None)
