@@ -239,3 +239,51 @@ group by 1 order by 2 desc limit 1;
 
 -- sven: high priority crates
 -- refused
+
+-- # added to the question before
+
+-- tess: how many rides by ride type
+-- then: and by town too
+select ride_type, town, count(*) from tours.ride_records join tours.holders using (holder_id) group by 1, 2;
+
+-- tess: total cost by ride type
+-- then: also by cut short
+select ride_type, cut_short, sum(cost) from tours.ride_records group by 1, 2;
+
+-- tess: total cost by ride type
+-- then: and by cut short
+select cut_short, sum(cost) from tours.ride_records group by 1;
+
+-- tess: total cost by ride type
+-- then: count instead
+select ride_type, count(*) from tours.ride_records group by 1;
+
+-- tess: average cost by ride type
+-- then: and the total
+select ride_type, sum(cost) from tours.ride_records group by 1;
+
+-- tess: total cost by ride type
+-- then: and the total
+select sum(cost) from tours.ride_records;
+
+-- # what is left out is said
+
+-- tess: how many holders are not in Graz?
+-- told
+select count(*), 'neither Graz nor empty' from tours.holders where town <> 'Graz';
+
+-- tess: how many holders are in neither Graz nor Linz?
+-- refused
+
+-- tess: how many trips not at East Hub
+-- told
+select count(*), 'neither East Hub nor empty' from tours.trips
+join tours.drivers using (driver_id) join tours.hubs using (hub_id) where hub_name <> 'East Hub';
+
+-- sven: how many discs not by The Owls
+-- told
+select count(*), 'band is not The Owls' from trade.discs where band <> 'The Owls';
+
+-- tess: average pressure
+-- told
+select 'not a number';

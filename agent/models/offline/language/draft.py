@@ -80,6 +80,10 @@ class Draft:
     """list, which, who, when or nothing."""
     lean: str = ""
     """Whether it leans on the question before: weak, strong, by referring to its rows, or not."""
+    also: bool = False
+    """Whether it adds to the question before: "by channel too"."""
+    instead: bool = False
+    """Whether it replaces what was computed before."""
     total: bool = False
     """Whether it asks for all together."""
     part: bool = False

@@ -76,7 +76,7 @@ _LEARNT = (
     ("and", "and", "and|as well as|&|along with|together with|plus"),
     ("or", "or", "or"),
     ("when", "when", "when|since when|on which day|on what date|on which date|what date|which date|which day"),
-    ("lean", "weak", "only|just|now|also|instead|too|then|only for|again|ones"),
+    ("lean", "weak", "only|just|now|also|instead|too|as well|then|only for|again|ones"),
     ("lean", "strong", "what about|how about|same|same for|the same for|and what about|and how about|same question"),
     ("lean", "strong", "same thing for|same but|the same|the same thing|same thing|same again|the same again"),
     ("lean", "strong", "do the same for"),

@@ -17,29 +17,6 @@ from agent.models.offline.schema import parts_of
 _PREPOSITIONS = {(word,) for word in ("for", "in", "at", "of", "with", "on", "from")}
 
 
-def clauses(items: Sequence[Item]) -> list[list[Item]]:
-    """Split the items where a second thing to compute begins: "how many A, and the average B"."""
-    starts = [0]
-    heads = {"count", "agg"}
-    for i, item in enumerate(items[1:], 1):
-        before = items[i - 1]
-        opened = item.kind in heads or (item.kind in {"which", "list", "who", "when"} and i + 1 < len(items))
-        joined = before.kind == "and" or "," in item.gap
-        content = items[starts[-1] : i]
-        asked = any(x.kind in heads | {"which", "rank"} for x in content)
-        listed = any(x.kind == "list" for x in content) and any(x.tables for x in content)
-        whole = any(x.named for x in content) and (asked or listed)
-        if opened and joined and whole:
-            starts.append(i)
-    found = [list(items[a:b]) for a, b in zip(starts, [*starts[1:], len(items)], strict=True)]
-    return [_trimmed(part) for part in found]
-
-
-def _trimmed(items: list[Item]) -> list[Item]:
-    """End a clause where what joins it to the next begins."""
-    return [*items[:-1], replace(items[-1], kind="end")] if items and items[-1].kind == "and" else items
-
-
 def draft_of(items: Sequence[Item]) -> Draft:
     """Read one clause."""
     return Speech(list(items)).read()
@@ -119,6 +96,8 @@ class Speech(Scope):
         elif item.word != "weak" or not self.draft.lean:
             self.draft.lean = item.word
 
+        self.draft.also = self.draft.also or item.text.casefold() in {"also", "too", "as well"}
+        self.draft.instead = self.draft.instead or item.text.casefold() == "instead"
         only = {"only", "just"} & {*item.text.casefold().split()}
         self.draft.only = self.draft.only or bool(only and any(i.named for i in self.items[: self.at - 1]))
         if item.word == "strong" and "same" in item.text.casefold().split() and self._compares_same(item):
