@@ -287,3 +287,44 @@ select count(*), 'band is not The Owls' from trade.discs where band <> 'The Owls
 -- tess: average pressure
 -- told
 select 'not a number';
+
+-- # ages and large numbers
+
+-- tess: how many singers are older than 40?
+select count(*) from tours.singers where age > 40;
+
+-- tess: singers of Crew 3 younger than 30
+select full_name from tours.singers where crew_id = 3 and age < 30;
+
+-- tess: how many singers are at least 45 years old?
+select count(*) from tours.singers where age >= 45;
+
+-- tess: how many singers are not older than 30 years?
+select count(*) from tours.singers where age <= 30;
+
+-- tess: how old is Singer 5?
+select age from tours.singers where full_name = 'Singer 5';
+
+-- tess: how many singers are older than 300 days
+-- refused
+
+-- tess: holders older than 30
+-- refused
+
+-- tess: how many rides with a cost above .5
+select count(*) from tours.ride_records where cost > .5;
+
+-- sven: how many depots with a rent above 2k
+select count(*) from trade.depots where rent > 2000;
+
+-- sven: how many depots with a rent below 1 million
+select count(*) from trade.depots where rent < 1000000;
+
+-- sven: how many depots in ME or HI
+select count(*) from trade.depots where state in ('ME', 'HI');
+
+-- sven: how many depots in IT?
+-- refused
+
+-- sven: how many depots in OR?
+-- refused

@@ -120,6 +120,8 @@ _GRADED = (
     ("asc", "worst paid|lowest paid|least paid", "salary"),
     ("desc", "fullest", "stock"),
 )
+# Comparisons of ages, and what says that a number is one.
+AGED = {"older than": ">", "younger than": "<", "years old": "", "year old": "", "years of age": "", "how old": ""}
 GRADED: dict[str, tuple[str, str]] = {}
 NOUNS: dict[str, tuple[str, ...]] = {
     "price": ("price", "cost", "fee", "fare", "rate", "amount"),
