@@ -328,3 +328,25 @@ select count(*) from trade.depots where state in ('ME', 'HI');
 
 -- sven: how many depots in OR?
 -- refused
+
+-- # the date of the question before, and rows that rank
+
+-- ivo: how many members cancelled in 2024?
+-- then: and in 2025?
+select count(*) from gym.members where cancelled_on >= '2025-01-01' and cancelled_on < '2026-01-01';
+
+-- ivo: how many members cancelled in 2024?
+-- then: by month
+select to_char(cancelled_on, 'YYYY-MM') as month, count(*) from gym.members
+where cancelled_on >= '2024-01-01' and cancelled_on < '2025-01-01' group by 1 order by 1;
+
+-- tess: top 1 pass by holders
+select label, count(*) from tours.holders join tours.passes using (pass_code) group by 1 order by 2 desc limit 1;
+
+-- alice: top 3 countries by franchises
+select country, count(*) from bakehouse.franchises group by 1 order by 2 desc fetch first 3 rows with ties;
+-- or
+-- refused
+
+-- tess: top 2 singers by crews
+-- refused

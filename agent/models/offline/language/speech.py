@@ -268,6 +268,8 @@ class Speech(Scope):
                 self.draft.wanted.append(Wanted("", self._qualified(name) or name))
             elif ranked and (ranked.target is None or same) and first and self._measures(name) and name.kind != "unit":
                 ranked.target = self._qualified(name) or name
+            elif first and ranked and ranked.kind == "measure" and not ranked.target and self._are_rows(name):
+                ranked.target = name  # "top 3 books by loans"
             else:
                 self.draft.groups.append(self._qualified(name) or name)
             self.last = name
@@ -277,6 +279,9 @@ class Speech(Scope):
         if first:
             unknown = self._peek("unknown")
             self.draft.lost.append(unknown.text if unknown else item.text)
+
+    def _are_rows(self, name: Item) -> bool:
+        return bool(name.tables) and not name.columns and is_plural(name.text)
 
     def _by_figure(self) -> None:
         """Read "customers by number of orders": of each, the highest first."""

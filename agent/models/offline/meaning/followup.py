@@ -77,6 +77,8 @@ class _Leaning(Resolver):
         super().__init__(draft, schema, before.base)
         self.before = before
         self.query_ = before
+        dated = {f.column for f in before.filters if f.op == "period"}
+        self.places = replace(self.places, dated=dated.pop() if len(dated) == 1 else None)
 
     def query(self) -> Query:  # type: ignore[override]
         """Return the changed query."""
