@@ -350,3 +350,23 @@ select country, count(*) from bakehouse.franchises group by 1 order by 2 desc fe
 
 -- tess: top 2 singers by crews
 -- refused
+
+-- # done or not
+
+-- ivo: how many members have not cancelled?
+select count(*) from gym.members where cancelled_on is null;
+
+-- ivo: how many members cancelled by town
+select town, count(*) from gym.members where cancelled_on is not null group by 1;
+
+-- ivo: members who have not cancelled
+select name from gym.members where cancelled_on is null;
+
+-- ivo: how many members cancelled in 2024
+select count(*) from gym.members where cancelled_on >= '2024-01-01' and cancelled_on < '2025-01-01';
+
+-- ivo: how many members did not cancel in 2024
+-- refused
+
+-- ivo: how many members were cancelled by Yoga
+-- refused

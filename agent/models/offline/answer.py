@@ -288,6 +288,8 @@ def _condition(condition: Filter, query: Query, *, empty: bool = False) -> str:
         return f"{name} is {'yes' if condition.op == 'true' else 'no'}"
     if condition.op == "period":
         return f"{name} is {condition.period}"
+    if condition.op == "told":
+        return f"{name} is not empty"
     if condition.op in {"null", "none"}:
         return f"{name} is empty" if condition.op == "null" else f"{name} is empty or 0"
     if condition.op == "between":

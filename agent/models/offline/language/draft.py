@@ -105,6 +105,10 @@ class Draft:
     """Names after a no or without."""
     lost: list[str] = field(default_factory=list)
     """Words that have no place."""
+    undone: list[Item] = field(default_factory=list)
+    """Verbs that end what is said and are denied: "loans that were not returned"."""
+    done: Item | None = None
+    """The verb that ends what is said: "loans that were returned"."""
     denies: Item | None = None
     """The words that deny that somebody did something: "never", "did not"."""
     limit: int | None = None

@@ -280,9 +280,6 @@ class Speech(Scope):
             unknown = self._peek("unknown")
             self.draft.lost.append(unknown.text if unknown else item.text)
 
-    def _are_rows(self, name: Item) -> bool:
-        return bool(name.tables) and not name.columns and is_plural(name.text)
-
     def _by_figure(self) -> None:
         """Read "customers by number of orders": of each, the highest first."""
         named = [i for i in (self.draft.subject, *self.draft.mentioned) if i]
@@ -353,16 +350,24 @@ class Speech(Scope):
     def _hint(self, item: Item) -> None:
         done = done_by(item)
         done = () if self._peek("name") and all(does(words_of(parts_of(t)[-1])[-1], item.text) for t in done) else done
-        if self.negated and done:
+        ends = self._ends() and is_verb(item.text)
+        if self.negated and self.denied and ends and not done:
+            self.negated = False
+            self.draft.undone.append(item)
+        elif self.negated and done:
             # "Who never ordered" has no orders, wherever that is said to be.
             self.negated = False
             self.draft.absent.append(replace(item, tables=done, columns=()))
         else:
             self.draft.hints.append(item)
+            self.draft.done = item if ends else self.draft.done
 
     def _name(self, item: Item) -> None:
         if item.values and (self.draft.wanted or self.draft.subject or item.sure < PARTLY + 1) and self._as_value(item):
             self._value(item)
+            return
+        if self._happens(item):
+            self._hint(item)
             return
         item = self._qualified(item) or item
         self.last = item
