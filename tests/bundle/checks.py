@@ -21,6 +21,7 @@ import yaml
 from pydantic import AliasChoices
 
 from agent.cli.app import app
+from agent.offers import KINDS
 from agent.settings import LAKEBASE_VARIABLES, POSTGRES_VARIABLES, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -121,8 +122,13 @@ def commands(bundle: dict[str, Any]) -> Iterator[str]:
 
 
 def apps(bundle: dict[str, Any]) -> Iterator[str]:
-    """Every value that an app takes from a resource is of one that it has."""
+    """Every value that an app takes from a resource is of one that it has, and callers' tokens may do what tools do."""
+    scopes = {f"MOORING_{kind.setting.upper()}": kind.scope for kind in KINDS.values()}
     for name, each in bundle["resources"]["apps"].items():
+        for variable in each["config"]["env"]:
+            scope = scopes.get(variable["name"])
+            if scope is not None and scope not in each["user_api_scopes"]:
+                yield f"apps.{name}: {variable['name']} needs the scope {scope} among user_api_scopes."
         has = {resource["name"] for resource in each["resources"]}
         for variable in each["config"]["env"]:
             if variable.get("value_from", next(iter(has))) not in has:

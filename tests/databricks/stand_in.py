@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.config import Config
 
+from tests.databricks.functions import Functions
 from tests.databricks.serving import Serving
 from tests.databricks.unity import Unity
 from tests.databricks.warehouse import Warehouse
 from tests.databricks.workspace import Workspace
+from tools.workspace import seen_by
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,11 @@ class StandIn:
     warehouse: Warehouse
     unity: Unity
     serving: Serving
+    functions: Functions
+
+    def seen_by(self, user: str, source: str) -> str | None:
+        """How a user sees a source now."""
+        return seen_by(self.client(user), lambda: user, source)
 
     def client(self, user: str, scopes: set[str] | None = None) -> WorkspaceClient:
         """Make a client with a new token of a user, which has these scopes or all."""
@@ -28,3 +36,14 @@ class StandIn:
         return WorkspaceClient(
             config=Config(host=self.workspace.url, token=token, auth_type="pat", retry_timeout_seconds=10)
         )
+
+
+def stand_in_of(workspace: Workspace, login: Callable[[str], str]) -> StandIn:
+    """Add all parts to a workspace; `login` gives the connection string of a user."""
+    return StandIn(
+        workspace,
+        Warehouse(workspace, login),
+        Unity(workspace, login),
+        Serving(workspace),
+        Functions(workspace, login),
+    )

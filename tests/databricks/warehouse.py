@@ -14,6 +14,7 @@ from uuid import uuid4
 import psycopg
 import sqlglot
 from psycopg.types.string import TextLoader
+from sqlglot import exp
 
 from tests.databricks.workspace import RefusedError
 
@@ -131,15 +132,14 @@ class Warehouse:
         if text in self.answers:
             statement.columns, rows = self.answers[text]
         else:
-            postgres = sqlglot.transpile(
-                text, read="databricks", write="postgres", unsupported_level=sqlglot.ErrorLevel.RAISE
-            )
+            tree = sqlglot.parse_one(text, dialect="databricks").transform(_bound(statement.body.get("parameters", [])))
+            postgres = tree.sql("postgres", unsupported_level=sqlglot.ErrorLevel.RAISE)
             with psycopg.connect(self._login(statement.user)) as conn:
                 statement.conn = conn
                 for name in ("timestamptz", "date", "numeric", "interval"):
                     conn.adapters.register_loader(name, TextLoader)
                 conn.execute("set transaction read only")
-                cursor = conn.execute(postgres[0].encode())
+                cursor = conn.execute(postgres.encode())
                 statement.columns = [(c.name, *_type(conn, c.type_code)) for c in cursor.description or ()]
                 rows = [[_text(value) for value in row] for row in cursor.fetchmany(most + 1)]
         statement.truncated = len(rows) > most
@@ -199,6 +199,20 @@ class Warehouse:
                     return statement
             assert time.monotonic() < end
             time.sleep(0.005)
+
+
+def _bound(parameters: list[dict[str, str]]) -> Callable[[exp.Expr], exp.Expr]:
+    """Put the parameters of a statement where they are named; one without a value is null."""
+    given = {each["name"]: each for each in parameters}
+
+    def bind(node: exp.Expr) -> exp.Expr:
+        if not isinstance(node, exp.Placeholder):
+            return node
+        each = given[node.name]
+        value = exp.Literal.string(each["value"]) if "value" in each else exp.null()
+        return exp.cast(value, exp.DataType.build(each["type"], dialect="databricks"))
+
+    return bind
 
 
 def _type(conn: psycopg.Connection[Any], oid: int) -> tuple[str, str]:

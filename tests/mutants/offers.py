@@ -1,0 +1,44 @@
+"""What keeps a workspace's further tools their caller's own, and how each protection is taken away."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant
+
+SOURCES = "tools/workspace/sources.py"
+FUNCTIONS = "tests/databricks/test_functions.py"
+TALKS = "tests/databricks/test_offers.py"
+
+OFFERS = [
+    Mutant(
+        "functions: one that reads is its reader's own",
+        SOURCES,
+        "    if info.sql_data_access is FunctionInfoSqlDataAccess.READS_SQL_DATA:\n        return False\n",
+        "",
+        (FUNCTIONS,),
+    ),
+    Mutant("functions: dependencies are looked at", SOURCES, " or _tables_of(info):", ":", (FUNCTIONS,)),
+    Mutant(
+        "functions: one in another language is its reader's own",
+        SOURCES,
+        "info.routine_body is not FunctionInfoRoutineBody.SQL",
+        "False",
+        (FUNCTIONS,),
+    ),
+    Mutant(
+        "functions: bodies are read", SOURCES, "return not guard.check(", "return True or guard.check(", (FUNCTIONS,)
+    ),
+    Mutant(
+        "functions: the label is that of the definition called",
+        SOURCES,
+        "rules = [info.routine_definition, ",
+        "rules = [",
+        (FUNCTIONS, TALKS),
+    ),
+    Mutant(
+        "functions: asked again at each call",
+        "tools/workspace/functions.py",
+        "now = function_info(access.client, name)",
+        "now = info",
+        (FUNCTIONS,),
+    ),
+]
