@@ -27,11 +27,14 @@ class Kind:
     """A kind of thing that settings name."""
 
     setting: str
-    scope: str
+    scopes: tuple[str, ...]
     """What a caller's token has to be allowed for it."""
 
 
-KINDS = {"function": Kind("functions", "unity-catalog")}
+KINDS = {
+    "function": Kind("functions", ("sql", "unity-catalog")),
+    "index": Kind("vector_indexes", ("unity-catalog", "vectorsearch.vector-search-indexes")),
+}
 
 # So many are asked about at once, when a session is opened.
 _AT_ONCE = 8
@@ -52,10 +55,10 @@ def offered(settings: Settings, caller: WorkspaceCaller, catalog: UnityCatalog) 
     named = list(_named(settings))
     if not named:
         return []
-    from tools.workspace import Access, function_tools  # its packages are optional
+    from tools.workspace import Access, function_tools, index_tools  # its packages are optional
 
     access = Access(caller.client, caller.principal.name, catalog.statements)
-    makers: dict[str, Callable[[Access, str], list[BaseTool]]] = {"function": function_tools}
+    makers: dict[str, Callable[[Access, str], list[BaseTool]]] = {"function": function_tools, "index": index_tools}
 
     def ask(kind: str, name: str) -> Offer:
         try:
@@ -79,7 +82,7 @@ def missing_of(offers: list[Offer]) -> list[str]:
 
 def scopes_of(settings: Settings) -> list[str]:
     """Return what a caller's token has to be allowed for what the settings name."""
-    return sorted({KINDS[kind].scope for kind, _ in _named(settings)})
+    return sorted({scope for kind, _ in _named(settings) for scope in KINDS[kind].scopes})
 
 
 def _named(settings: Settings) -> Iterator[tuple[str, str]]:

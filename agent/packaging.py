@@ -122,7 +122,7 @@ def auth_policy_of(settings: Settings) -> AuthPolicy:
     if settings.model.startswith("databricks:"):
         scopes.append("model-serving")
     # Their own resources are not the service's: it is given nothing that it could read by itself.
-    scopes += scopes_of(settings)
+    scopes += [scope for scope in scopes_of(settings) if scope not in scopes]
     resources: list[Resource] = []
     instance = os.environ.get("LAKEBASE_INSTANCE_NAME")
     if settings.lakebase and settings.lakebase_identity == "login":

@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     """The catalogs of Unity Catalog whose tables are listed, with commas; all that the caller sees if none is named."""
     functions: str = ""
     """Functions of Unity Catalog that are tools, as `catalog.schema.function`, with commas."""
+    vector_indexes: str = ""
+    """Vector search indexes that are tools, as `catalog.schema.index`, with commas."""
     lakebase_identity: Literal["broker", "login"] = "broker"
     """Who connects to a Lakebase that keeps many people's sessions: the service, or each of them."""
     approve: Literal["never", "query", "all"] = "never"

@@ -123,12 +123,12 @@ def commands(bundle: dict[str, Any]) -> Iterator[str]:
 
 def apps(bundle: dict[str, Any]) -> Iterator[str]:
     """Every value that an app takes from a resource is of one that it has, and callers' tokens may do what tools do."""
-    scopes = {f"MOORING_{kind.setting.upper()}": kind.scope for kind in KINDS.values()}
+    scopes = {f"MOORING_{kind.setting.upper()}": kind.scopes for kind in KINDS.values()}
     for name, each in bundle["resources"]["apps"].items():
         for variable in each["config"]["env"]:
-            scope = scopes.get(variable["name"])
-            if scope is not None and scope not in each["user_api_scopes"]:
-                yield f"apps.{name}: {variable['name']} needs the scope {scope} among user_api_scopes."
+            for scope in scopes.get(variable["name"], ()):
+                if scope not in each["user_api_scopes"]:
+                    yield f"apps.{name}: {variable['name']} needs the scope {scope} among user_api_scopes."
         has = {resource["name"] for resource in each["resources"]}
         for variable in each["config"]["env"]:
             if variable.get("value_from", next(iter(has))) not in has:

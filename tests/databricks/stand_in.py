@@ -9,6 +9,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.config import Config
 
 from tests.databricks.functions import Functions
+from tests.databricks.indexes import Indexes
 from tests.databricks.serving import Serving
 from tests.databricks.unity import Unity
 from tests.databricks.warehouse import Warehouse
@@ -25,6 +26,7 @@ class StandIn:
     unity: Unity
     serving: Serving
     functions: Functions
+    indexes: Indexes
 
     def seen_by(self, user: str, source: str) -> str | None:
         """How a user sees a source now."""
@@ -46,4 +48,5 @@ def stand_in_of(workspace: Workspace, login: Callable[[str], str]) -> StandIn:
         Unity(workspace, login),
         Serving(workspace),
         Functions(workspace, login),
+        Indexes(workspace, login),
     )

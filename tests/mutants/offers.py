@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 SOURCES = "tools/workspace/sources.py"
+INDEXES = "tests/databricks/test_indexes.py"
 FUNCTIONS = "tests/databricks/test_functions.py"
 TALKS = "tests/databricks/test_offers.py"
 
@@ -40,5 +41,19 @@ OFFERS = [
         "now = function_info(access.client, name)",
         "now = info",
         (FUNCTIONS,),
+    ),
+    Mutant(
+        "indexes: the table behind is a label",
+        "tools/workspace/indexes.py",
+        "labels.add((table, seen))",
+        "pass",
+        (INDEXES,),
+    ),
+    Mutant(
+        "indexes: looked at again at each search",
+        "tools/workspace/indexes.py",
+        "        info = table_info(access.client, name)\n        sources",
+        "        sources",
+        (INDEXES,),
     ),
 ]
