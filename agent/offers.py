@@ -33,6 +33,7 @@ class Kind:
 
 KINDS = {
     "function": Kind("functions", ("sql", "unity-catalog")),
+    "Genie space": Kind("genie_spaces", ("dashboards.genie", "sql", "unity-catalog")),
     "index": Kind("vector_indexes", ("unity-catalog", "vectorsearch.vector-search-indexes")),
 }
 
@@ -55,10 +56,14 @@ def offered(settings: Settings, caller: WorkspaceCaller, catalog: UnityCatalog) 
     named = list(_named(settings))
     if not named:
         return []
-    from tools.workspace import Access, function_tools, index_tools  # its packages are optional
+    from tools.workspace import Access, function_tools, genie_tools, index_tools  # its packages are optional
 
     access = Access(caller.client, caller.principal.name, catalog.statements)
-    makers: dict[str, Callable[[Access, str], list[BaseTool]]] = {"function": function_tools, "index": index_tools}
+    makers: dict[str, Callable[[Access, str], list[BaseTool]]] = {
+        "function": function_tools,
+        "index": index_tools,
+        "Genie space": genie_tools,
+    }
 
     def ask(kind: str, name: str) -> Offer:
         try:

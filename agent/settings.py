@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     """Functions of Unity Catalog that are tools, as `catalog.schema.function`, with commas."""
     vector_indexes: str = ""
     """Vector search indexes that are tools, as `catalog.schema.index`, with commas."""
+    genie_spaces: str = ""
+    """Genie spaces that are tools, by their ids, with commas."""
     lakebase_identity: Literal["broker", "login"] = "broker"
     """Who connects to a Lakebase that keeps many people's sessions: the service, or each of them."""
     approve: Literal["never", "query", "all"] = "never"

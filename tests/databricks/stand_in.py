@@ -9,6 +9,7 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.config import Config
 
 from tests.databricks.functions import Functions
+from tests.databricks.genie import Genie
 from tests.databricks.indexes import Indexes
 from tests.databricks.serving import Serving
 from tests.databricks.unity import Unity
@@ -27,6 +28,7 @@ class StandIn:
     serving: Serving
     functions: Functions
     indexes: Indexes
+    genie: Genie
 
     def seen_by(self, user: str, source: str) -> str | None:
         """How a user sees a source now."""
@@ -42,11 +44,13 @@ class StandIn:
 
 def stand_in_of(workspace: Workspace, login: Callable[[str], str]) -> StandIn:
     """Add all parts to a workspace; `login` gives the connection string of a user."""
+    warehouse = Warehouse(workspace, login)
     return StandIn(
         workspace,
-        Warehouse(workspace, login),
+        warehouse,
         Unity(workspace, login),
         Serving(workspace),
         Functions(workspace, login),
         Indexes(workspace, login),
+        Genie(workspace, warehouse),
     )

@@ -83,7 +83,7 @@ class Warehouse:
         """Errors by the SQL that fails with them."""
         self._login = login
         workspace.route("POST", "/api/2.0/sql/statements", self._execute)
-        workspace.route("GET", "/api/2.0/sql/statements/{}", lambda call: self._shown(self._found(call)))
+        workspace.route("GET", "/api/2.0/sql/statements/{}", lambda call: self.shown(self._found(call)))
         workspace.route("GET", "/api/2.0/sql/statements/{}/result/chunks/{}", self._chunk)
         workspace.route("POST", "/api/2.0/sql/statements/{}/cancel", self._cancel)
 
@@ -91,13 +91,18 @@ class Warehouse:
         body = call.request.body
         if body["warehouse_id"] != WAREHOUSE:
             raise RefusedError(404, "RESOURCE_DOES_NOT_EXIST", f"SQL warehouse {body['warehouse_id']} does not exist.")
-        statement = Statement(str(uuid4()), call.user.name, body)
-        self.statements[statement.id] = statement
-        threading.Thread(target=self._run, args=[statement], daemon=True).start()
+        statement = self.begin(call.user.name, body)
         wait = float(body.get("wait_timeout", "10s").removesuffix("s"))
         assert wait == 0 or 5 <= wait <= 50
         statement.done.wait(wait)
-        return self._shown(statement)
+        return self.shown(statement)
+
+    def begin(self, user: str, body: dict[str, Any]) -> Statement:
+        """Begin a statement of a user's."""
+        statement = Statement(str(uuid4()), user, body)
+        self.statements[statement.id] = statement
+        threading.Thread(target=self._run, args=[statement], daemon=True).start()
+        return statement
 
     def _run(self, statement: Statement) -> None:
         self.started.wait(30)
@@ -151,7 +156,8 @@ class Warehouse:
             raise RefusedError(404, "NOT_FOUND", "The statement was not found.")
         return statement
 
-    def _shown(self, statement: Statement) -> Any:
+    def shown(self, statement: Statement) -> Any:
+        """What is told of a statement."""
         status: dict[str, Any] = {"state": statement.state}
         shown: dict[str, Any] = {"statement_id": statement.id, "status": status}
         if statement.error:

@@ -23,6 +23,7 @@ SCOPES = (
     ("/api/2.1/unity-catalog/", "unity-catalog"),
     ("/api/2.0/postgres/", "postgres"),
     ("/api/2.0/database/", "postgres"),
+    ("/api/2.0/genie/", "dashboards.genie"),
     ("/api/2.0/vector-search/", "vectorsearch.vector-search-indexes"),
     ("/serving-endpoints/", "model-serving"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant
 
 SOURCES = "tools/workspace/sources.py"
+GENIE = "tests/databricks/test_genie.py"
 INDEXES = "tests/databricks/test_indexes.py"
 FUNCTIONS = "tests/databricks/test_functions.py"
 TALKS = "tests/databricks/test_offers.py"
@@ -55,5 +56,26 @@ OFFERS = [
         "        info = table_info(access.client, name)\n        sources",
         "        sources",
         (INDEXES,),
+    ),
+    Mutant(
+        "Genie: what its text does not tell is the reader's own",
+        "tools/workspace/genie.py",
+        "        except CatalogError:\n            return None\n",
+        "        except CatalogError:\n            return Read()\n",
+        (GENIE,),
+    ),
+    Mutant(
+        "Genie: what was tried is a source",
+        "tools/workspace/genie.py",
+        "for each in queries for",
+        "for each in queries[-1:] for",
+        (GENIE,),
+    ),
+    Mutant(
+        "Genie: whoever sees it may ask the space",
+        "tools/workspace/genie.py",
+        "read.labels | {(space, shared(self._space))}",
+        "read.labels",
+        (GENIE,),
     ),
 ]

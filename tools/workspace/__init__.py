@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from tools.workspace.access import Access
 from tools.workspace.functions import function_tools
+from tools.workspace.genie import genie_tools
 from tools.workspace.indexes import index_tools
 from tools.workspace.sources import seen_by
 
-__all__ = ["Access", "function_tools", "index_tools", "seen_by"]
+__all__ = ["Access", "function_tools", "genie_tools", "index_tools", "seen_by"]

@@ -23,10 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service.dashboards import GenieSpace
 
     from tools.unity.guard import Name
 
 FUNCTION = "function"
+GENIE = "genie"
+"""A space whose query was run: whoever may ask it may see what it wrote."""
+GENIE_UNKNOWN = "genie-unknown"
+"""What a space answered from tables that cannot be told."""
 
 
 def source_of(kind: str, name: str) -> str:
@@ -53,6 +58,11 @@ def seen_by(client: WorkspaceClient, user: Callable[[], str], source: str) -> st
 def private(user: str, identity: str, *rules: Any) -> str:
     """Return a fingerprint that nobody shares with the user; its label runs out, as it ends with ~."""
     return f"uc:{identity}:{_digest(user, *rules)}~"
+
+
+def shared(identity: str, *rules: Any) -> str:
+    """Return a fingerprint that is everybody's who may use the thing."""
+    return f"uc:{identity}:{_digest(*rules)}" if rules else f"uc:{identity}"
 
 
 # --- functions --------------------------------------------------------------------------------------------------------
@@ -89,7 +99,7 @@ def function_fingerprint(info: FunctionInfo, user: str) -> str:
     parameters = [p.as_dict() for p in (info.input_params.parameters if info.input_params else None) or ()]
     rules = [info.routine_definition, info.external_language, info.full_data_type, parameters]
     if computes(info):
-        return f"uc:{info.function_id or ''}:{_digest(*rules)}"
+        return shared(info.function_id or "", *rules)
     return private(user, info.function_id or "", *rules)
 
 
@@ -123,8 +133,40 @@ def _function_seen(client: WorkspaceClient, user: Callable[[], str], name: str) 
     return function_fingerprint(function_info(client, (catalog, schema, function)), user())
 
 
+# --- Genie ------------------------------------------------------------------------------------------------------------
+
+
+def space_info(client: WorkspaceClient, space: str) -> GenieSpace:
+    """Return what a Genie space tells of itself to a caller who may ask it.
+
+    Raises:
+        TableNotFoundError, AccessDeniedError: There is none, or they may not.
+    """
+    label = f"Genie space {space}"
+    try:
+        return client.genie.get_space(quote(space, safe=""))
+    except NotFound:
+        raise TableNotFoundError(f"There is no {label}, or none that you may ask.") from None
+    except (DatabricksError, OSError) as error:
+        raise explain(error, label) from None
+
+
+def _genie_seen(client: WorkspaceClient, user: Callable[[], str], name: str) -> str | None:
+    space_info(client, name)
+    return shared(name)
+
+
+def _genie_unknown_seen(client: WorkspaceClient, user: Callable[[], str], name: str) -> str | None:
+    space_info(client, name)
+    return private(user(), name)
+
+
 def _digest(*rules: Any) -> str:
     return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:32]
 
 
-_LOOKS: dict[str, Callable[[WorkspaceClient, Callable[[], str], str], str | None]] = {FUNCTION: _function_seen}
+_LOOKS: dict[str, Callable[[WorkspaceClient, Callable[[], str], str], str | None]] = {
+    FUNCTION: _function_seen,
+    GENIE: _genie_seen,
+    GENIE_UNKNOWN: _genie_unknown_seen,
+}
