@@ -30,10 +30,23 @@ class Kind:
     scopes: tuple[str, ...]
     """What a caller's token has to be allowed for it."""
 
+    def scopes_for(self, name: str) -> tuple[str, ...]:
+        """Return what it has to be allowed for one of them."""
+        return self.scopes + _SERVERS.get(name.strip("/").partition("/")[0], ())
+
+
+# By the kind of MCP server: to use it, and to ask whether its caller still may.
+_SERVERS = {
+    "external": ("mcp.external", "catalog.connections"),
+    "functions": ("mcp.functions", "unity-catalog"),
+    "genie": ("mcp.genie", "dashboards.genie"),
+    "vector-search": ("mcp.vectorsearch", "unity-catalog"),
+}
 
 KINDS = {
     "function": Kind("functions", ("sql", "unity-catalog")),
     "Genie space": Kind("genie_spaces", ("dashboards.genie", "sql", "unity-catalog")),
+    "MCP server": Kind("mcp_servers", ()),
     "index": Kind("vector_indexes", ("unity-catalog", "vectorsearch.vector-search-indexes")),
 }
 
@@ -63,11 +76,14 @@ def offered(settings: Settings, caller: WorkspaceCaller, catalog: UnityCatalog) 
         "function": function_tools,
         "index": index_tools,
         "Genie space": genie_tools,
+        "MCP server": _server_tools,
     }
 
     def ask(kind: str, name: str) -> Offer:
         try:
             return Offer(kind, name, tuple(makers[kind](access, name)))
+        except ImportError:
+            return Offer(kind, name, missing="Its package is not installed: pip install 'mooring[databricks]'.")
         except CatalogError as error:
             return Offer(kind, name, missing=str(error))
 
@@ -87,13 +103,19 @@ def missing_of(offers: list[Offer]) -> list[str]:
 
 def scopes_of(settings: Settings) -> list[str]:
     """Return what a caller's token has to be allowed for what the settings name."""
-    return sorted({scope for kind, _ in _named(settings) for scope in KINDS[kind].scopes})
+    return sorted({scope for kind, name in _named(settings) for scope in KINDS[kind].scopes_for(name)})
 
 
 def _named(settings: Settings) -> Iterator[tuple[str, str]]:
     for kind, each in KINDS.items():
         names = getattr(settings, each.setting).split(",")
         yield from ((kind, name.strip()) for name in names if name.strip())
+
+
+def _server_tools(access: Access, server: str) -> list[BaseTool]:
+    from tools.workspace.servers import server_tools  # nothing else needs its package
+
+    return server_tools(access, server)
 
 
 def _distinct(offers: list[Offer]) -> list[Offer]:

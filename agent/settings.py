@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """Vector search indexes that are tools, as `catalog.schema.index`, with commas."""
     genie_spaces: str = ""
     """Genie spaces that are tools, by their ids, with commas."""
+    mcp_servers: str = ""
+    """Managed MCP servers whose tools are tools, by their paths, with commas: `functions/main/tools`."""
     lakebase_identity: Literal["broker", "login"] = "broker"
     """Who connects to a Lakebase that keeps many people's sessions: the service, or each of them."""
     approve: Literal["never", "query", "all"] = "never"

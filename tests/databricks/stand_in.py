@@ -11,6 +11,7 @@ from databricks.sdk.config import Config
 from tests.databricks.functions import Functions
 from tests.databricks.genie import Genie
 from tests.databricks.indexes import Indexes
+from tests.databricks.servers import Servers
 from tests.databricks.serving import Serving
 from tests.databricks.unity import Unity
 from tests.databricks.warehouse import Warehouse
@@ -29,6 +30,7 @@ class StandIn:
     functions: Functions
     indexes: Indexes
     genie: Genie
+    servers: Servers
 
     def seen_by(self, user: str, source: str) -> str | None:
         """How a user sees a source now."""
@@ -53,4 +55,5 @@ def stand_in_of(workspace: Workspace, login: Callable[[str], str]) -> StandIn:
         Functions(workspace, login),
         Indexes(workspace, login),
         Genie(workspace, warehouse),
+        Servers(workspace),
     )

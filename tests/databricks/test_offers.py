@@ -18,6 +18,8 @@ from agent.host import open_host
 from agent.settings import Settings
 from agent.workspace import apps_caller
 from tests.databricks.asking import ask, seen_by_model
+from tests.databricks.genie import SPACE
+from tests.databricks.servers import EXTERNAL
 from tests.databricks.serving import tool_call
 
 if TYPE_CHECKING:
@@ -134,6 +136,26 @@ def test_doctor_tells_what_is_offered(stand_in: StandIn, monkeypatch: pytest.Mon
     }
     assert not checks[f"function {HERS}"]["ok"]
     assert "does not have EXECUTE" in checks[f"function {HERS}"]["detail"]
+
+
+def test_each_kind_is_offered_and_has_its_line(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in.indexes.add("lakehouse.bakehouse.reviews", "review_id", "review", "lakehouse.bakehouse.reviews")
+    for kind, name in (
+        ("FUNCTIONS", MINE),
+        ("GENIE_SPACES", SPACE),
+        ("MCP_SERVERS", EXTERNAL),
+        ("VECTOR_INDEXES", "lakehouse.bakehouse.reviews"),
+    ):
+        monkeypatch.setenv(f"MOORING_{kind}", name)
+    assert ask("alice", "hello?")["told"] == ""
+    assert {TOOL, f"genie_{SPACE}", "search_lakehouse_bakehouse_reviews", "mcp_external_github_slow"} < offered(
+        stand_in
+    )
+    stand_in.genie.people.clear()
+    stand_in.servers.refused.add("alice")
+    kinds = [line.partition(":")[0] for line in ask("alice", "hello?")["told"].splitlines()]
+    assert kinds == [f"Without the Genie space {SPACE}", f"Without the MCP server {EXTERNAL}"]
+    assert stand_in.workspace.users() == {"alice"}
 
 
 def test_two_callers_at_once_never_swap(stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:

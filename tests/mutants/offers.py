@@ -6,6 +6,7 @@ from tests.mutants.mutant import Mutant
 
 SOURCES = "tools/workspace/sources.py"
 GENIE = "tests/databricks/test_genie.py"
+SERVERS = "tests/databricks/test_servers.py"
 INDEXES = "tests/databricks/test_indexes.py"
 FUNCTIONS = "tests/databricks/test_functions.py"
 TALKS = "tests/databricks/test_offers.py"
@@ -77,5 +78,19 @@ OFFERS = [
         "read.labels | {(space, shared(self._space))}",
         "read.labels",
         (GENIE,),
+    ),
+    Mutant(
+        "MCP: what it says is the reader's own",
+        "tools/workspace/servers.py",
+        "private(access.user, path)",
+        "f'uc:{path}~'",
+        (SERVERS,),
+    ),
+    Mutant(
+        "MCP: bodies are not logged",
+        "tools/workspace/servers.py",
+        'logging.getLogger("mcp")',
+        'logging.getLogger("x")',
+        (SERVERS,),
     ),
 ]

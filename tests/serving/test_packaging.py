@@ -109,6 +109,7 @@ def test_requirements_are_all_pins_of_the_lock() -> None:
         ({"DATABRICKS_WAREHOUSE_ID": "w", "MOORING_FUNCTIONS": "a.b.c, a.b.d"}, ["sql", "unity-catalog"], 0),
         ({"MOORING_VECTOR_INDEXES": "a.b.c"}, ["unity-catalog", "vectorsearch.vector-search-indexes"], 0),
         ({"MOORING_GENIE_SPACES": "01ef"}, ["dashboards.genie", "sql", "unity-catalog"], 0),
+        ({"MOORING_MCP_SERVERS": "external/github"}, ["catalog.connections", "mcp.external"], 0),
         ({"LAKEBASE_INSTANCE_NAME": "lake"}, [], 1),
         ({"LAKEBASE_INSTANCE_NAME": "lake", "MOORING_LAKEBASE_IDENTITY": "login"}, ["postgres"], 0),
     ],

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # What every provider of models takes for a tool's name.
 _LONGEST_NAME = 64
 _LONGEST_DESCRIPTION = 1000
+# What LangChain passes to every tool by these names.
+_TAKEN = {"callbacks", "config", "run_manager", "runtime"}
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -49,7 +51,12 @@ def workspace_tool(
     """Return a tool whose arguments are of a JSON schema, and whose result is what the work says.
 
     The work may raise CatalogError, which is told in its sentence.
+
+    Raises:
+        QueryRefusedError: It has a parameter that cannot be given.
     """
+    if taken := sorted(_TAKEN & set(schema.get("properties", {}))):
+        raise QueryRefusedError(f"{name} cannot be a tool: its parameter {taken[0]} is called as one of every tool's.")
 
     def call(runtime: ToolRuntime[Any, Any], **arguments: Any) -> ToolMessage:
         return message_of(name, runtime.tool_call_id, lambda: work(arguments))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -32,6 +33,9 @@ GENIE = "genie"
 """A space whose query was run: whoever may ask it may see what it wrote."""
 GENIE_UNKNOWN = "genie-unknown"
 """What a space answered from tables that cannot be told."""
+MCP = "mcp"
+"""A managed MCP server, by its path; what it reads is not told."""
+_SERVER = re.compile(r"(functions|vector-search|genie|external)((?:/[\w.-]+){1,3})")
 
 
 def source_of(kind: str, name: str) -> str:
@@ -161,6 +165,44 @@ def _genie_unknown_seen(client: WorkspaceClient, user: Callable[[], str], name: 
     return private(user(), name)
 
 
+# --- MCP --------------------------------------------------------------------------------------------------------------
+
+
+def server_path(server: str) -> str:
+    """Return the path of a managed MCP server below the workspace's.
+
+    Raises:
+        TableNotFoundError: There is no such kind of server.
+    """
+    path = server.strip("/")
+    if not _SERVER.fullmatch(path) or ".." in path:
+        raise TableNotFoundError(
+            f"{server!r} is not a managed MCP server, as functions/catalog/schema, vector-search/catalog/schema, "
+            "genie/space or external/connection."
+        )
+    return path
+
+
+def _server_seen(client: WorkspaceClient, user: Callable[[], str], name: str) -> str | None:
+    """Return the user's own fingerprint while they may use what stands behind the server."""
+    kind, *parts = server_path(name).split("/")
+    if kind == "genie":
+        space_info(client, parts[0])
+    elif len(parts) == 3:
+        catalog, schema, last = parts
+        look: Callable[[WorkspaceClient, Name], object] = function_info if kind == "functions" else tables.table_info
+        look(client, (catalog, schema, last))
+    else:
+        get: Callable[[str], object] = client.connections.get if kind == "external" else client.schemas.get
+        try:
+            get(quote(".".join(parts), safe="."))
+        except NotFound:
+            return None
+        except (DatabricksError, OSError) as error:
+            raise explain(error, f"MCP server {name}") from None
+    return private(user(), name)
+
+
 def _digest(*rules: Any) -> str:
     return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -169,4 +211,5 @@ _LOOKS: dict[str, Callable[[WorkspaceClient, Callable[[], str], str], str | None
     FUNCTION: _function_seen,
     GENIE: _genie_seen,
     GENIE_UNKNOWN: _genie_unknown_seen,
+    MCP: _server_seen,
 }
