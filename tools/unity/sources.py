@@ -35,6 +35,11 @@ _MOST = 100
 _IMPOSSIBLE = re.compile(r"[./ \x00-\x1f\x7f]")
 
 
+def is_possible(part: str) -> bool:
+    """Tell whether something in Unity Catalog can be called so; such a name may stand in a path."""
+    return bool(part) and not _IMPOSSIBLE.search(part)
+
+
 def table_info(client: WorkspaceClient, name: Name) -> TableInfo:
     """Return what Unity Catalog tells the caller about a table that they may read.
 
@@ -43,7 +48,7 @@ def table_info(client: WorkspaceClient, name: Name) -> TableInfo:
     """
     label = f"table {quoted(name)}"
     missing = TableNotFoundError(f"There is no {label}. list_tables shows the tables that you may read.")
-    if any(not part or _IMPOSSIBLE.search(part) for part in name):
+    if not all(map(is_possible, name)):
         raise missing
     try:
         # The SDK puts the name into the path as it is.
