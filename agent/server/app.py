@@ -25,6 +25,7 @@ from agent.models import load_model
 from agent.responses import Failure, failure_of
 from agent.server import responses, sessions
 from agent.server.callers import Callers
+from agent.server.readiness import ModelProbe
 from agent.server.running import Turns
 from agent.settings import Settings
 from agent.tracing import flush
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from fastapi import FastAPI
+
+
+_READY_SECONDS = 5
 
 
 class Server(AgentServer):
@@ -63,6 +67,7 @@ class Server(AgentServer):
             # From the signal on, and not from when the last client is gone.
             _when_told_to_end(lambda: turns.close_soon(self.settings.grace_seconds))
             await run_in_threadpool(_prepare, self.settings.model)
+            app.state.probe = ModelProbe(self.settings.model)
             app.state.host, app.state.turns, app.state.callers = host, turns, Callers(host)
             yield
 
@@ -71,15 +76,17 @@ class Server(AgentServer):
         return await responses.answer(request)
 
     async def _ready(self, request: Request) -> Response:
-        """Tell whether turns can be answered: the database is there, with a schema that this code knows."""
+        """Tell whether turns can be answered: database and model are there, with a schema that this code knows."""
+        probe: ModelProbe = request.app.state.probe
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(_READY_SECONDS):
                 # A database that does not answer is not waited for.
                 await to_thread.run_sync(request.app.state.host.check, abandon_on_cancel=True)
+            await run_in_threadpool(probe.check, _READY_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
             failure = failure_of(error)
             return JSONResponse({"status": "unavailable", "reason": failure.message}, 503)
-        return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "ready"} | ({} if probe.note is None else {"model": probe.note}))
 
 
 def create_app() -> FastAPI:
