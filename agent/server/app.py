@@ -10,12 +10,13 @@ import signal
 import threading
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from mlflow.genai.agent_server import AgentServer
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -37,6 +38,12 @@ if TYPE_CHECKING:
 
 
 _READY_SECONDS = 5
+_PAGE = Path(__file__).with_name("page.html").read_text("utf-8")
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 class Server(AgentServer):
@@ -50,6 +57,7 @@ class Server(AgentServer):
         self.app.include_router(responses.router)
         self.app.include_router(sessions.router)
         self.app.add_api_route("/ready", self._ready, methods=["GET"])
+        self.app.add_api_route("/", _page, methods=["GET", "HEAD"], include_in_schema=False)
         self.app.add_exception_handler(RequestValidationError, _misunderstood)
         self.app.add_exception_handler(HTTPException, _no_route)
         self.app.add_exception_handler(Exception, _failed)
@@ -114,6 +122,11 @@ def _when_told_to_end(act: Callable[[], None]) -> None:
                 others(number, frame)
 
         signal.signal(number, told)
+
+
+async def _page() -> Response:
+    """Explain the server to people: one page, which runs nothing and loads nothing."""
+    return HTMLResponse(_PAGE, headers=_PAGE_HEADERS)
 
 
 async def _misunderstood(_: Request, error: Exception) -> Response:
