@@ -23,7 +23,17 @@ from checkpointer.arrays import Ints, Texts, with_arrays
 from checkpointer.attempts import Attempts, unreachable
 from checkpointer.calls import Calls, Rows
 from checkpointer.errors import NotBelievedError, NotPermittedError, WrongThreadError
-from checkpointer.operations import A_VIEWER, IS_SEALED, NO_AUDITOR, NO_THREAD, STALE_LEASE, Operation, Row, Statement
+from checkpointer.operations import (
+    A_VIEWER,
+    IS_SEALED,
+    IS_WITHHELD,
+    NO_AUDITOR,
+    NO_THREAD,
+    STALE_LEASE,
+    Operation,
+    Row,
+    Statement,
+)
 from checkpointer.poolers import Preparing
 from checkpointer.queries import queries
 from checkpointer.stalls import StallWatch, Watched
@@ -41,7 +51,7 @@ Conninfo = str | Callable[[], str]
 
 # What the functions of the schema raise: a principal that is not believed, and labels that another catalog knows about.
 _NOT_BELIEVED, _UNANSWERED = "MRG01", "MRG06"
-_EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR, IS_SEALED)
+_EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR, IS_SEALED, IS_WITHHELD)
 # Times that a statement asks about labels; each time it learns of all that there are then.
 _QUESTIONS = 3
 # Rows and items that are decoded on the event loop; more of them would keep its other tasks waiting.
