@@ -47,6 +47,8 @@ _NOT_APPROVED = "This was not approved: another question was asked."
 _FAILED = "The model or a tool failed; this was not answered."
 NOTES = frozenset((_STOPPED, _ENDLESS, _NOT_APPROVED, _FAILED))
 """What stands in a session for an answer that there is none of."""
+ENDED = frozenset((_STOPPED, _NOT_APPROVED))
+"""Those of turns that somebody ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,11 @@ class Conversation:
         """Whether somebody has stopped a turn of it, instead of leaving it for later."""
         named = {"thread_id": session} if self.owner is None else {"thread_id": session, "thread_owner": self.owner}
         self._config: Any = {"configurable": named, "recursion_limit": 2 * _MOST_CALLS}
+
+    @property
+    def reader(self) -> str:
+        """The name of its caller."""
+        return self._caller.principal.name
 
     @property
     def trace_id(self) -> str | None:

@@ -75,6 +75,12 @@ def take(where: Address, seconds: float, dead: int | None) -> Operation[Taken]:
     return Taken(None, name or "", float(left or 0.0), fence)
 
 
+def is_running(where: Address) -> Operation[bool]:
+    """Tell whether a run holds the lease of a thread that the principal sees, as far as is known."""
+    [rows] = yield [Statement("look_at_lease", {"owner": where.owner, "thread_id": where.thread_id})]
+    return any((left or 0.0) > 0 and not is_dead(name or "") for name, left, _ in rows)
+
+
 def release(owner: str, lease: Lease) -> Operation[None]:
     """End a lease; a thread in which nothing was stored goes with it."""
     params = {"owner": owner, "id": lease.thread, "fence": lease.number}
