@@ -47,6 +47,7 @@ class StandIn:
 def stand_in_of(workspace: Workspace, login: Callable[[str], str]) -> StandIn:
     """Add all parts to a workspace; `login` gives the connection string of a user."""
     warehouse = Warehouse(workspace, login)
+    servers = Servers(workspace)
     return StandIn(
         workspace,
         warehouse,
@@ -55,5 +56,5 @@ def stand_in_of(workspace: Workspace, login: Callable[[str], str]) -> StandIn:
         Functions(workspace, login),
         Indexes(workspace, login),
         Genie(workspace, warehouse),
-        Servers(workspace),
+        servers,
     )

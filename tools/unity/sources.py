@@ -15,11 +15,12 @@ from urllib.parse import quote
 
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.errors.platform import NotFound
-from databricks.sdk.service.catalog import TableInfo, TableType
+from databricks.sdk.service.catalog import Privilege, TableInfo, TableType
 
 from tools.errors import AccessDeniedError, QueryRefusedError, TableNotFoundError
 from tools.unity.failures import explain
 from tools.unity.guard import quoted
+from tools.unity.rights import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -92,7 +93,10 @@ def seen_by(client: WorkspaceClient, user: Callable[[], str], source: str) -> st
     """
     parts = source.split(".")
     try:
-        return fingerprint(table_info(client, (parts[0], parts[1], ".".join(parts[2:]))), user)
+        name = (parts[0], parts[1], ".".join(parts[2:]))
+        info = table_info(client, name)
+        require(client, "table", name, info.owner, Privilege.SELECT)
+        return fingerprint(info, user)
     except (AccessDeniedError, IndexError, TableNotFoundError):
         return None
 

@@ -13,12 +13,18 @@ from urllib.parse import quote
 
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.errors.platform import NotFound
-from databricks.sdk.service.catalog import FunctionInfo, FunctionInfoRoutineBody, FunctionInfoSqlDataAccess
+from databricks.sdk.service.catalog import (
+    FunctionInfo,
+    FunctionInfoRoutineBody,
+    FunctionInfoSqlDataAccess,
+    Privilege,
+)
 
 from tools.errors import AccessDeniedError, QueryRefusedError, TableNotFoundError
 from tools.unity import guard
 from tools.unity import sources as tables
 from tools.unity.failures import explain
+from tools.unity.rights import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,7 +140,9 @@ def _tables_of(info: FunctionInfo) -> list[str]:
 
 def _function_seen(client: WorkspaceClient, user: Callable[[], str], name: str) -> str | None:
     catalog, schema, function = name.split(".")
-    return function_fingerprint(function_info(client, (catalog, schema, function)), user())
+    info = function_info(client, (catalog, schema, function))
+    require(client, FUNCTION, (catalog, schema, function), info.owner, Privilege.EXECUTE)
+    return function_fingerprint(info, user())
 
 
 # --- Genie ------------------------------------------------------------------------------------------------------------
