@@ -22,7 +22,7 @@ from agent.errors import CallerError, ScopeError
 from agent.local.ephemeral import ephemeral_surface
 from checkpointer import Principal
 from tools.unity.failures import missing_scopes
-from tools.unity.sources import seen_by
+from tools.workspace.sources import seen_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

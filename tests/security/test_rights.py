@@ -67,7 +67,7 @@ chat.messages r---- r----  r----  .----    -----   -----  .----    r----
 COLUMNS = {
     ("items", "select"): "owner thread position kind label_set envelope",
     ("threads", "insert"): "owner thread_id title",
-    ("threads", "update"): "title sealed_title updated_at epoch read_at keep_last ttl refresh_on_read",
+    ("threads", "update"): "title sealed_title epoch read_at keep_last ttl refresh_on_read",
 }
 # Who may call which function; any other is for the functions and policies of the schema's owner alone.
 CALLED = {
@@ -79,8 +79,8 @@ CALLED = {
         withheld
     """,
     "the runtime role": """
-        administers bind break_glass broken_session broken_threads closed_refs conversation_refs copy_content exported
-        get_parts groups held is_auditor keep_items label_sources missing_sources numbered opened principal rate
+        administers bind break_glass broken_session broken_threads conversation_refs copy_content exported
+        get_parts groups held is_auditor label_sources missing_sources numbered opened principal rate
         readable_json readable_sets release_lease renew_lease require_editor share shared store take_lease text_of touch
         transfer unshare use_parts uuid_of why withheld
     """,
