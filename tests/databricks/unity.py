@@ -60,7 +60,7 @@ class Unity:
         self.owners: dict[str, str] = {}
         """Who owns the metastore (by no name at all), the catalog, and schemas and tables by their full names."""
         self.grants: dict[str, dict[str, list[str]]] = {}
-        """What is granted on something, by its full name and by whom it is granted to; without it, the caller's SELECT."""
+        """What is granted on something, by its full name and to whom; without it, the caller's SELECT."""
         self.login = login
         self._catalog = catalog
         base = "/api/2.1/unity-catalog"
