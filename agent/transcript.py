@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
@@ -64,8 +65,13 @@ def transcript_of(
         created_at=found[0].created_at,
         updated_at=found[0].updated_at,
         unfinished=_unfinished(messages),
-        messages=[_message(message, messages, waiting) for message in messages],
+        messages=messages_of(messages, waiting),
     )
+
+
+def messages_of(messages: list[AnyMessage], waiting: Collection[str] = ()) -> list[Message]:
+    """Return messages as a transcript shows them; `waiting` are the ids of calls that wait for approval."""
+    return [_message(message, messages, set(waiting)) for message in messages]
 
 
 def info_of(session: Session) -> SessionInfo:
