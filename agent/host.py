@@ -20,6 +20,7 @@ from agent.graph import build_graph
 from agent.identity import Caller
 from agent.memory import options_of, saver_of
 from agent.models import load_model
+from agent.offers import missing_of, offered, tools_of
 from agent.tracing import tracer_of
 from checkpointer import GovernedPostgresSaver, acting_as
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from agent.workspace import WorkspaceCaller
     from checkpointer.logins import LakebaseLogins
     from tools import Catalog
+    from tools.unity import UnityCatalog
 
 
 class Host:
@@ -140,9 +142,25 @@ def converse(
             asked = unity_catalog_of(settings, caller, session, progress, lambda: tracer.trace_id if tracer else None)
             catalog = stack.enter_context(asked)
             graph = build_graph(
-                load_model(name, caller.client), saver, dialect=DATABRICKS_SQL, approve=settings.approve
+                load_model(name, caller.client),
+                saver,
+                dialect=DATABRICKS_SQL,
+                approve=settings.approve,
+                **_offered_to(settings, caller, asked, progress),
             )
         yield Conversation(graph, saver, caller, catalog, session, owner, seconds, tracer)
+
+
+def _offered_to(
+    settings: Settings, caller: WorkspaceCaller, catalog: UnityCatalog, progress: Callable[[str], None] | None
+) -> dict[str, Any]:
+    """Return what the workspace offers the caller beyond tables, for `build_graph`."""
+    offers = offered(settings, caller, catalog)
+    missing = missing_of(offers)
+    if progress is not None:
+        for line in missing:
+            progress(line)
+    return {"more_tools": tools_of(offers), "missing": missing}
 
 
 @contextmanager

@@ -104,7 +104,17 @@ class AuditEntry(Schema):
     at: datetime
     actor: str
     act: Literal[
-        "opened", "wrote", "read", "withheld", "shared", "unshared", "transferred", "exported", "deleted", "break glass"
+        "opened",
+        "wrote",
+        "read",
+        "withheld",
+        "shared",
+        "unshared",
+        "transferred",
+        "exported",
+        "deleted",
+        "break glass",
+        "rated",
     ]
     session: str
     owner: str
@@ -149,6 +159,22 @@ class HoldInfo(Schema):
     placed_by: str = Field(description="The administrator's role.")
 
 
+class Opinion(Schema):
+    """What somebody thinks of a message."""
+
+    rating: Literal["up", "down"]
+    comment: str | None = Field(default=None, max_length=2000)
+
+
+class Feedback(Opinion):
+    """The same, as it is stored."""
+
+    session: str
+    owner: str | None = Field(default=None, description="Whose session it is, if not one's own.")
+    message: str = Field(description="The message's id.")
+    rated_at: datetime
+
+
 class Message(Schema):
     """One message of a session."""
 
@@ -160,6 +186,7 @@ class Message(Schema):
     tool_calls: list[ToolUse] = []
     tool_call_id: str | None = None
     sources: list[str] = []
+    feedback: Opinion | None = Field(default=None, description="What the reader said that they think of it.")
 
 
 class Transcript(Schema):

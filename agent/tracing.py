@@ -245,11 +245,15 @@ def traced(tracer: Tracer | None, given: Any) -> Iterator[TurnTrace | None]:
                 trace.end(failed)
 
 
+def keeps_traces(settings: Settings) -> bool:
+    """Tell whether somebody keeps traces, and they are wanted."""
+    wanted = settings.traces != "off" and any(map(os.environ.get, _BACKENDS))
+    return wanted and find_spec("mlflow") is not None
+
+
 def tracer_of(settings: Settings, session: str, user: str) -> Tracer | None:
     """Return what traces the turns of a conversation; None where nobody keeps traces, or they are not wanted."""
-    if settings.traces == "off" or not settings.trace_sampling or not any(map(os.environ.get, _BACKENDS)):
-        return None
-    if find_spec("mlflow") is None:
+    if not settings.trace_sampling or not keeps_traces(settings):
         return None
     return Tracer(session, user, full=settings.traces == "full", sampling=settings.trace_sampling)
 

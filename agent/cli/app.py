@@ -9,7 +9,20 @@ import typer
 
 from agent.cli.db import db
 from agent.cli.lakebase import lakebase
-from agent.cli.options import As, Continue, Decision, Format, Model, Name, Output, Owner, Profile, SessionName, Since
+from agent.cli.options import (
+    As,
+    Continue,
+    Decision,
+    Format,
+    Model,
+    Name,
+    Output,
+    Owner,
+    Profile,
+    Rating,
+    SessionName,
+    Since,
+)
 from agent.cli.sessions import sessions
 
 app = typer.Typer(
@@ -108,6 +121,23 @@ def doctor(as_: As = None, profile: Profile = None, model: Model = None, output:
     from agent.cli.doctor import run_doctor
 
     run_doctor(as_, profile, model, output)
+
+
+@app.command()
+def feedback(
+    session: Name,
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="Its id, as `sessions show -o json` has it.")],
+    rating: Annotated[Rating, typer.Argument(help="What you think of it.")],
+    comment: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, in at most 2,000 characters.")] = None,
+    as_: As = None,
+    profile: Profile = None,
+    owner: Owner = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Say what you think of an answer; again, to change it."""
+    from agent.cli.feedback import run_feedback
+
+    run_feedback(session, message, rating.value, comment, as_, profile, owner, output)
 
 
 @app.command()

@@ -21,6 +21,7 @@ import yaml
 from pydantic import AliasChoices
 
 from agent.cli.app import app
+from agent.offers import KINDS
 from agent.settings import LAKEBASE_VARIABLES, POSTGRES_VARIABLES, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -121,8 +122,14 @@ def commands(bundle: dict[str, Any]) -> Iterator[str]:
 
 
 def apps(bundle: dict[str, Any]) -> Iterator[str]:
-    """Every value that an app takes from a resource is of one that it has."""
+    """Every value that an app takes from a resource is of one that it has, and callers' tokens may do what tools do."""
+    kinds = {f"MOORING_{kind.setting.upper()}": kind for kind in KINDS.values()}
     for name, each in bundle["resources"]["apps"].items():
+        for variable in each["config"]["env"]:
+            kind = kinds.get(variable["name"])
+            for named in variable.get("value", "").split(",") if kind is not None else ():
+                for scope in sorted({*kind.scopes_for(named.strip())} - {*each["user_api_scopes"]}) if kind else ():
+                    yield f"apps.{name}: {variable['name']} needs the scope {scope} among user_api_scopes."
         has = {resource["name"] for resource in each["resources"]}
         for variable in each["config"]["env"]:
             if variable.get("value_from", next(iter(has))) not in has:

@@ -13,18 +13,15 @@ from pathlib import Path
 from agent.database import open_database
 from agent.settings import Settings
 from tests.databricks.lakebase import ENDPOINT, Lakebase
-from tests.databricks.serving import Serving
-from tests.databricks.unity import Unity
-from tests.databricks.warehouse import WAREHOUSE, Warehouse
+from tests.databricks.stand_in import stand_in_of
+from tests.databricks.warehouse import WAREHOUSE
 from tests.databricks.workspace import Workspace
 
 
 def main() -> None:
     workspace = Workspace()
     with tempfile.TemporaryDirectory() as folder, open_database(Settings()) as database, workspace.running():
-        Warehouse(workspace, database.login)
-        Unity(workspace, database.login)
-        Serving(workspace)
+        stand_in_of(workspace, database.login)
         with Lakebase(workspace, database.login, Path(folder)).running() as lakebase:
             profiles = Path(folder) / "databrickscfg"
             entries = [

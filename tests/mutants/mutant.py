@@ -15,6 +15,7 @@ LABELS = "checkpointer/sql/migrations/0003_labels.sql"
 SHARING = "checkpointer/sql/migrations/0006_sharing.sql"
 AUDIT = "checkpointer/sql/migrations/0007_audit.sql"
 TRANSCRIPTS = "checkpointer/sql/migrations/0008_transcripts.sql"
+FEEDBACK = "checkpointer/sql/migrations/0009_feedback.sql"
 QUERIES = "checkpointer/sql/queries.sql"
 
 ISOLATION = "tests/security/test_isolation.py"
@@ -42,6 +43,7 @@ RESEALED = "tests/security/test_encrypting_what_is_there.py"
 KEYS = "tests/unit/test_keyring.py"
 CROSSING = "tests/security/test_crossing.py"
 REVOKED = "tests/security/test_revocation.py"
+RATED = "tests/security/test_feedback.py"
 
 
 @dataclass(frozen=True)

@@ -315,8 +315,9 @@ class TestViewer:
             "insert into mooring.writes (owner, thread, ns, checkpoint_id, task_id, idx, channel, task_path, refs,"
             " value) values ('alice', %(thread)s, '', 'c', 't', 0, 'x', '', '{}', '')",
             "select mooring.copy_content('alice', %(name)s, 'copied', 'me')",
-            "select mooring.keep_items('alice', %(name)s, null, null, 0, 0, null, null, 1,"
-            " '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null, null, '{}', '{}')",
+            "select mooring.store('bob', '{}', 'alice', %(name)s, null, null, 0, 0, null, null,"
+            " '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '', null,"
+            " '{}', '{}', '{}', '{}', '{}', '{}', false, false, 'forged', null, '{}', null, '')",
             "select mooring.take_lease('alice', %(name)s, 10, 'me', null)",
         ],
     )
