@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from agent.database import Database
     from agent.settings import Settings
+    from agent.tracing import Tracer
     from agent.workspace import WorkspaceCaller
     from checkpointer.logins import LakebaseLogins
     from tools import Catalog
@@ -84,6 +85,7 @@ class Host:
         *,
         model: str | None = None,
         progress: Callable[[str], None] | None = None,
+        tracer: Tracer | None = None,
     ) -> Iterator[Conversation]:
         """Open one of a caller's sessions, new or not, or one that an owner shares with them.
 
@@ -93,6 +95,7 @@ class Host:
             owner: Whose it is, if somebody else's.
             model: Name of the chat model, instead of the configured one.
             progress: Is told what is waited for.
+            tracer: Traces the turns, instead of what is configured.
 
         Raises:
             ModelError: There is no such model, or it cannot be set up.
@@ -109,6 +112,7 @@ class Host:
                 model=model,
                 progress=progress,
                 seconds=self.settings.turn_seconds,
+                tracer=tracer,
             ) as conversation,
         ):
             yield conversation
@@ -125,10 +129,11 @@ def converse(
     model: str | None = None,
     progress: Callable[[str], None] | None = None,
     seconds: float | None = None,
+    tracer: Tracer | None = None,
 ) -> Iterator[Conversation]:
     """Open a session in a saver, with the catalog and the model that its caller's credentials open."""
     name = settings.model if model is None else model
-    tracer = tracer_of(settings, session, caller.principal.name)
+    tracer = tracer or tracer_of(settings, session, caller.principal.name)
     with ExitStack() as stack:
         if isinstance(caller, Caller):
             catalog: Catalog = stack.enter_context(catalog_of(settings, caller))

@@ -122,12 +122,14 @@ class Governance(Driven):
             ThreadNotFoundError: The principal has no such session.
         """
         who = current_principal(self._principal)
-        self._run(sessions.rename(who.name, valid_thread_id(thread_id), title), who)
+        renaming = sessions.rename(who.name, valid_thread_id(thread_id), title)
+        self._run(self._fenced(renaming, who, [thread_id]), who)
 
     async def arename(self, thread_id: str, title: str | None) -> None:
         """Async version of `rename`."""
         who = current_principal(self._principal)
-        await self._arun(sessions.rename(who.name, valid_thread_id(thread_id), title), who)
+        renaming = sessions.rename(who.name, valid_thread_id(thread_id), title)
+        await self._arun(self._fenced(renaming, who, [thread_id]), who)
 
     def why(self, thread_id: str) -> Sequence[MessageReasons]:
         """Explain, for each message of a session, from which tables it was derived and whether it may be read now.

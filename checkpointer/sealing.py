@@ -47,13 +47,13 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # Statements that neither take nor give back anything that a user said; what they name is in docs/encryption.md.
 CLEAR = frozenset({
-    "delete_threads", "lock_threads", "prune_plain", "prune_checkpoints", "cut_parents", "lock_threads_of_runs",
-    "delete_runs", "delete_run_writes", "delete_items_of_runs", "delete_orphan_items", "present_items", "made_by",
-    "copy_checkpoints", "copy_writes", "why", "share", "unshare", "own_thread", "shares", "opened", "exported",
-    "break_glass", "audit", "take_lease", "look_at_lease", "renew_lease", "release_lease", "delete_unused_thread",
-    "check_schema", "check_version", "check_role", "outline_checkpoints", "outline_writes", "thread_of_checkpoint",
-    "epoch_of_thread", "touch", "set_retention", "get_retention", "expiring_page_end", "expiring", "lock_expiring",
-    "delete_expired", "prune_expired", "cut_expired_parents", "delete_expired_items",
+    "require_leases", "delete_threads", "lock_threads", "prune_plain", "prune_checkpoints", "cut_parents",
+    "lock_threads_of_runs", "delete_runs", "delete_run_writes", "delete_items_of_runs", "delete_orphan_items",
+    "present_items", "made_by", "copy_checkpoints", "copy_writes", "why", "share", "unshare", "own_thread", "shares",
+    "opened", "exported", "break_glass", "audit", "take_lease", "look_at_lease", "renew_lease", "release_lease",
+    "delete_unused_thread", "check_schema", "check_version", "check_role", "outline_checkpoints", "outline_writes",
+    "thread_of_checkpoint", "epoch_of_thread", "touch", "set_retention", "get_retention", "expiring_page_end",
+    "expiring", "lock_expiring", "delete_expired", "prune_expired", "cut_expired_parents", "delete_expired_items",
 })  # fmt: skip
 
 

@@ -141,6 +141,28 @@ def feedback(
 
 
 @app.command()
+def evaluate(
+    dataset: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="lakehouse, or a YAML file: docs/evaluation.md.")
+    ] = "lakehouse",
+    model: Model = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Compare with this run of MLflow's, or latest.")
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Have a model of MLflow's judge as well: openai:/gpt-4o.")
+    ] = None,
+    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="Keep it in this experiment.")] = None,
+    profile: Profile = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Ask a dataset's questions and judge the answers; exits with 1 where they are not good enough, or got worse."""
+    from agent.cli.evaluating import run_evaluate
+
+    run_evaluate(dataset, model, baseline, judge, experiment, profile, output)
+
+
+@app.command()
 def log_model(
     register: Annotated[
         str | None, typer.Option(metavar="NAME", help="Register it, in Unity Catalog as catalog.schema.name.")

@@ -116,6 +116,9 @@ select * from :"schema".store(
 -- name: delete_threads
 delete from :"schema".threads where owner = %(owner)s and thread_id = any(%(thread_ids)s)
 
+-- name: require_leases
+select :"schema".require_leases(%(owner)s, %(names)s::text[], %(ids)s::bigint[], %(fences)s::bigint[])
+
 -- name: lock_threads
 -- In one order everywhere, so that two prunes at once do not wait for each other.
 select id from :"schema".threads where owner = %(owner)s and thread_id = any(%(thread_ids)s) order by id

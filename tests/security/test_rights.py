@@ -81,8 +81,8 @@ CALLED = {
     "the runtime role": """
         administers bind break_glass broken_session broken_threads conversation_refs copy_content exported
         get_parts groups held is_auditor label_sources missing_sources numbered opened principal rate
-        readable_json readable_sets release_lease renew_lease require_editor share shared store take_lease text_of touch
-        transfer unshare use_parts uuid_of why withheld
+        readable_json readable_sets release_lease renew_lease require_editor require_leases share shared store
+        take_lease text_of touch transfer unshare use_parts uuid_of why withheld
     """,
 }
 # Whom a function that anybody could give something to is tried by, with the owner's thread.
