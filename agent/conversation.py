@@ -164,6 +164,10 @@ class Conversation:
         """Return the session's messages, oldest first."""
         return messages_in(self._state())
 
+    def unfinished(self) -> bool:
+        """Tell whether the last turn was interrupted."""
+        return bool(self._state().tasks)
+
     def waiting(self) -> list[ToolUse]:
         """Return the tool calls that wait for approval."""
         return waiting_at(self._state())
