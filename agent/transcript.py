@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
@@ -66,10 +68,22 @@ def transcript_of(
         created_at=found[0].created_at,
         updated_at=found[0].updated_at,
         unfinished=_unfinished(messages),
-        messages=[
-            _message(message, messages, waiting, opinions.get(number)) for number, message in enumerate(messages)
-        ],
+        messages=messages_of(messages, waiting, opinions),
     )
+
+
+def messages_of(
+    messages: list[AnyMessage], waiting: Collection[str] = (), opinions: Mapping[int, Opinion] = MappingProxyType({})
+) -> list[Message]:
+    """Return messages as a transcript shows them.
+
+    Args:
+        messages: All of them, as tool calls have their results in others.
+        waiting: The ids of calls that wait for approval.
+        opinions: What the reader thinks of messages, by their number.
+    """
+    asked = set(waiting)
+    return [_message(message, messages, asked, opinions.get(number)) for number, message in enumerate(messages)]
 
 
 def info_of(session: Session) -> SessionInfo:
