@@ -149,6 +149,7 @@ class TestSessions:
             "tool_calls": [],
             "tool_call_id": None,
             "sources": [],
+            "feedback": None,
         }
         assert "> how many suppliers are there?" in mooring("sessions", "show", name).stdout
         assert mooring("sessions", "delete", name).returncode == 0

@@ -32,6 +32,12 @@ def test_careful(question: Question, asker: Asker) -> None:
     check(question, asker)
 
 
+@pytest.mark.parametrize("question", read("exact"), ids=str)
+def test_exact(question: Question, asker: Asker) -> None:
+    """Questions of which every word counts."""
+    check(question, asker)
+
+
 def test_further(asker: Asker) -> None:
     """Words that it may not know: it is right, or says that it cannot, and the first nine times out of ten."""
     questions = read("further")

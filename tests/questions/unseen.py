@@ -38,6 +38,7 @@ READERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "pia": ("airline", ("airline",)),
     "quin": ("campus", ("campus",)),
     "rosa": ("wind", ("wind",)),
+    "sven": ("trade", ("trade",)),
 }
 
 _FOLDER = Path(__file__).with_name("schemas")

@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any
 
 from agent.models.offline import answer
-from agent.models.offline.language.grammar import NOUNS_OF_NOTHING
+from agent.models.offline.language.grammar import CURRENCIES, NOUNS_OF_NOTHING
 from agent.models.offline.language.lexicon import COMMENTED, SPELLED, Item, Lexicon, Value, items_of, phrases
 from agent.models.offline.language.neighbours import together
 from agent.models.offline.language.speech import clauses, draft_of
@@ -218,7 +218,7 @@ class Turn:
 
     def _plain(self) -> tuple[Query, ...]:
         """Understand a question that spells the columns of one table: the list of tables says enough."""
-        if any(not NOUNS_OF_NOTHING.isdisjoint(i.gap) for i in self._items()):
+        if any(not {*NOUNS_OF_NOTHING, *CURRENCIES}.isdisjoint(i.gap) for i in self._items()):
             return ()  # "the value of the orders": a comment may say what that is
         if any(i.kind in {"unknown", "hint"} or (i.named and i.sure < SPELLED) for i in self._items()):
             return ()

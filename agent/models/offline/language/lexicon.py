@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from agent.models.offline.language.dates import Period, periods
+from agent.models.offline.language.fillers import told
 from agent.models.offline.language.grammar import (
     CURRENCIES,
     GRADED,
@@ -25,7 +26,6 @@ from agent.models.offline.language.words import (
     counted_by,
     forms,
     head_of,
-    is_place,
     is_plural,
     is_verb,
     places,
@@ -106,8 +106,8 @@ def items_of(question: str, lexicon: Lexicon) -> list[Item]:
 def _read(question: str, lexicon: Lexicon) -> Iterator[Item]:
     dates = list(periods(question, lexicon.today))
     tokens = [t for t in tokens_of(question) if not any(d.start <= t.start < d.end for d in dates)]
-    pairs = zip(tokens, [None, *tokens], strict=False)
-    tokens = [replace(t, kind="place") if is_place(t, before, question) else t for t, before in pairs]
+    schemas = frozenset(parts_of(name)[0].casefold() for name in lexicon.schema.tables)
+    tokens = told(tokens, question, schemas, lambda token: _names((token,), lexicon.schema).named)
     by_start = {d.start: d for d in dates}
     at, before = 0, None
     for start in sorted([*by_start, *(t.start for t in tokens)]):
@@ -147,7 +147,7 @@ def _item(part: tuple[Token, ...], lexicon: Lexicon, before: Item | None) -> Ite
     """Read the tokens as one item, or None; `before` is the item before."""
     text = " ".join(t.text for t in part)
     phrase = text.strip("\"“”'").casefold().replace("\u2019", "'")
-    quoted = part[0].kind == "quoted"
+    quoted = part[0].kind == "quoted" or any(t.kind == "told" for t in part)
     kind, word = ("", "") if quoted else GRAMMAR.get(phrase, ("", ""))
     if not quoted and phrase in GRADED:
         direction, noun = GRADED[phrase]
@@ -157,15 +157,9 @@ def _item(part: tuple[Token, ...], lexicon: Lexicon, before: Item | None) -> Ite
     names = _names(part, lexicon.schema) if len(part) <= LONGEST else Item("", 0, 0, "")
     meant = phrase in NOUNS_OF_NOTHING and names.sure >= COMMENTED
     meant = meant or (phrase in VERBS_OF_NOTHING and names.sure == SPELLED and not _may_be_verb(phrase, before))
-    place = len(part) == 1 and (part[0].kind == "place" or not _is_told(phrase, lexicon.schema))
-    if (
-        not kind
-        and not quoted
-        and not place
-        and (phrase in SKIP or phrase in SKIP_PHRASES)
-        and not values
-        and not meant
-    ):
+    if phrase in SKIP and not quoted and (phrase not in CURRENCIES or part[0].kind == "beside"):
+        values = ()  # it says nothing here, though it may elsewhere
+    if not kind and not quoted and (phrase in SKIP or phrase in SKIP_PHRASES) and not values and not meant:
         return _made(part, "skip")
     if kind == "month" and (not part[0].text[0].isupper() and phrase in {"may", "march"}):
         kind = ""
@@ -184,21 +178,6 @@ def _item(part: tuple[Token, ...], lexicon: Lexicon, before: Item | None) -> Ite
             values=values,
         )
     return None
-
-
-def _is_told(word: str, schema: Schema) -> bool:
-    """Tell whether a currency may be the one that the data are in, or whether the word is none."""
-    if word not in CURRENCIES:
-        return True
-    tables = [t for t in schema.tables.values() if t.described]
-    words = {
-        w.casefold()
-        for t in tables
-        for c in t.columns
-        for w in (*c.words, *(each.low for each in tokens_of(c.comment or "")))
-    }
-    told = {CURRENCIES[w] for w in words if w in CURRENCIES}
-    return bool(tables) and (not told or CURRENCIES[word] in told)
 
 
 def _may_be_verb(word: str, before: Item | None) -> bool:
@@ -225,7 +204,8 @@ def _names(part: tuple[Token, ...], schema: Schema) -> Item:
     spoken = tuple(word for t in part for word in t.low.strip("\"“”'").split())
     words = tuple(word for each in spoken for word in each.split("_") if word)
     tables, columns = tuple(schema.tables.values()), tuple(c for t in schema.tables.values() for c in t.columns)
-    phrase = ".".join(spoken)
+    joined = len(part) == 1 or any(t.kind == "quoted" for t in part)
+    phrase = ".".join(spoken) if joined else ""  # "public plans" names no schema
     named = [
         t.name for t in tables if phrase in {t.name.casefold(), plain(t.name).casefold()} or spells(words, t.words)
     ]
@@ -335,6 +315,9 @@ def _hint(token: Token, lexicon: Lexicon) -> Item | None:
 def phrases(question: str, items: Sequence[Item], wanted: Sequence[Item]) -> list[str]:
     """Return the texts, in lower case, that the wanted items may be values of, alone and with their neighbours."""
     found: dict[str, None] = {}
+    for token in tokens_of(question):
+        if token.low in CURRENCIES:
+            found.update(dict.fromkeys((token.low, CURRENCIES[token.low])))
     soft = {"unknown", "hint", "value", "and", "name", "number", "edge"}
     for item in wanted:
         at = items.index(item)
@@ -354,4 +337,5 @@ def _spellings(text: str) -> list[str]:
     words = [t.text.strip("\"'“”").casefold() for t in tokens_of(text)]
     phrase = " ".join(words)
     spelled = {phrase, *(" ".join([*words[:-1], form]) for form in forms(words[-1]))} if words else set()
+    spelled |= {CURRENCIES[phrase]} if phrase in CURRENCIES else set()
     return sorted({*spelled, *places(phrase)})

@@ -26,8 +26,8 @@ class Numbers(Cursor):
             self._done_times(item.word, (times.word,), times)
             return
         if number is None:
-            if item.word == ">" and item.text.casefold() == "over":
-                return
+            if item.text.casefold() == "over" and not self._peek("name"):
+                return  # "revenue over time"
             self.draft.lost.append(item.text)
             return
         numbers = [number.number or ""]

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from agent.models.offline.language.cursor import done_by, is_flag
 from agent.models.offline.language.draft import Chosen, Draft, Wanted
+from agent.models.offline.language.fillers import dangling
 from agent.models.offline.language.grammar import CURRENCIES, DENY_A_VERB, LEAVE_OUT
 from agent.models.offline.language.lexicon import PARTLY, Item
+from agent.models.offline.language.scope import Scope, any_one
 from agent.models.offline.language.words import does, is_plural, is_verb, stem, words_of
 from agent.models.offline.schema import parts_of
-
-if TYPE_CHECKING:
-    pass
-
-
-from agent.models.offline.language.scope import Scope, any_one
 
 _PREPOSITIONS = {(word,) for word in ("for", "in", "at", "of", "with", "on", "from")}
 
@@ -55,6 +50,7 @@ class Speech(Scope):
 
     def read(self) -> Draft:
         self.draft.single = any(map(any_one, self.items))
+        self.draft.currency = next((w for item in self.items for w in item.gap if w in CURRENCIES), "")
         self.draft.part = bool(self.items) and self.items[0].gap[:1] in _PREPOSITIONS
         while self.at < len(self.items):
             item = self.items[self.at]
@@ -68,7 +64,6 @@ class Speech(Scope):
                 and not is_plural(item.text)
             ):
                 self.draft.lean = "refer"  # "how many reviews does that shop have?"
-            self.draft.currency = next((w for w in item.gap if w in CURRENCIES), self.draft.currency)
             if self._is_state(item):
                 self.draft.lost.append(f"{item.gap[-1]} {item.text}")
             if "there" in item.gap and self.draft.wanted and item.kind in {"end", "and"}:
@@ -89,7 +84,10 @@ class Speech(Scope):
         return draft
 
     def _end(self, item: Item) -> None:
-        """Words after the last item select nothing."""
+        """Words after the last item select nothing, unless they promise that something follows."""
+        asked = self.draft.asks in {"which", "who", "when"} or bool(self.draft.lean)
+        if last := dangling([each.gap for each in self.items], asked):
+            self.draft.lost.append(last)
 
     def _which(self, item: Item) -> None:
         if item.text.casefold() != "whose" or self.last is None:  # "artists whose birth year is above 1950"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from agent.models.offline.language.dates import month_of
 from agent.models.offline.language.draft import Chosen, Condition
-from agent.models.offline.language.grammar import PLACES
+from agent.models.offline.language.grammar import CURRENCIES, PLACES
 from agent.models.offline.language.lexicon import Item, Value
 from agent.models.offline.language.words import is_verb
 from agent.models.offline.meaning.measures import Measures, default_agg, is_revenue
@@ -63,6 +63,8 @@ class Conditions(Measures):
 
     def _chosen(self) -> Iterator[Filter]:
         for chosen in self.draft.chosen:
+            if self._says_currency(chosen.item):
+                continue
             if chosen.item.values:
                 value = self._own_place(chosen) or self.places.value(chosen.item.values, chosen.item.text, chosen.hint)
                 self._refuse_far_place(chosen, value.column)
@@ -76,6 +78,15 @@ class Conditions(Measures):
                 flags = [c for c in chosen.item.columns if c.kind == "bool"]
                 column = self.places.column(flags, chosen.item.text)
                 yield Filter(column, "false" if chosen.negated else "true")
+
+    def _says_currency(self, item: Item) -> bool:
+        """Take a currency that is a value elsewhere only as that of the figures."""
+        word = item.text.casefold()
+        far = all(self.places.steps(v.column.table) is None for v in item.values)
+        if word in CURRENCIES and item.values and far:
+            self.draft = replace(self.draft, currency=word)
+            return True
+        return False
 
     def _own_place(self, chosen: Chosen) -> Value | None:
         """Take a place as one of the rows named beside it, though none of them is there: "suppliers in Bath"."""

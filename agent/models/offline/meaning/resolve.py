@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from agent.models.offline.language.draft import Draft, Wanted
+from agent.models.offline.language.grammar import CURRENCIES
 from agent.models.offline.language.lexicon import SPELLED, Item
-from agent.models.offline.language.words import is_verb, stem
+from agent.models.offline.language.words import is_verb, stem, tokens_of
 from agent.models.offline.meaning.denied import Denials
 from agent.models.offline.meaning.groups import NO_PEOPLE
 from agent.models.offline.meaning.places import AlmostError, NotUnderstoodError, UnclearError
@@ -187,12 +188,25 @@ class Resolver(Denials):
             raise NotUnderstoodError(NO_PEOPLE if self.draft.asks == "who" else first_only)
         if query.ordered is not None and query.measures and not query.groups:
             raise NotUnderstoodError("There is only one figure, so nothing to order.")
-        counting = query.measures and all(m.column is None or m.agg == "distinct" for m in query.measures)
-        if self.draft.currency and counting and not self.draft.conditions:
-            raise NotUnderstoodError(f"I cannot count in {self.draft.currency}; ask for the total of a column.")
+        if self.draft.currency:
+            self._refuse_currency(self.draft.currency)
         together = query.groups or query.subject
         if query.ordered is not None and together and query.ordered not in grouped(query, self.schema):
             raise NotUnderstoodError(f"I cannot order by {plain(query.ordered.name)} here; ask for rows.")
+
+    def _refuse_currency(self, said: str) -> None:
+        """Refuse a currency that the figures are not in, or not known to be in."""
+        query = self.query_
+        held = [c.numbers for c in self.draft.conditions]
+        figures = [m.column for m in query.measures if m.agg not in {"count", "distinct"}]
+        figures += [f.column for f in query.filters if f.values in held] + [query.ordered]
+        columns = [c for c in figures if c is not None and c.kind == "number"]
+        if not columns:
+            raise NotUnderstoodError(f"I cannot count in {said}; ask for the total of a column.")
+        for column in columns:
+            comment = [token.low for token in tokens_of(column.comment or "")]
+            if CURRENCIES[said] not in {CURRENCIES.get(word) for word in (*column.words, *comment)}:
+                raise NotUnderstoodError(f"Nothing tells me that {plain(column.name)} is in {said}.")
 
     def _rest(self) -> None:
         """Find a place for every name that was mentioned and not used yet."""
