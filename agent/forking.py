@@ -35,7 +35,7 @@ def fork(saver: GovernedPostgresSaver, session: str, into: str, checkpoint_id: s
         place: Any = {"configurable": {"thread_id": session, "checkpoint_ns": "", "checkpoint_id": checkpoint_id}}
         if saver.get_tuple(place) is None:
             problem = f"The session {session!r} has no checkpoint {checkpoint_id!r}"
-            raise MooringError(problem, "take one that its history lists")
+            raise MooringError(problem, "take one that `mooring sessions history` lists")
     saver.copy_thread(session, into)
     if checkpoint_id is not None:
         there: Any = {"configurable": {"thread_id": into, "checkpoint_id": checkpoint_id}}

@@ -16,7 +16,7 @@ from agent.catalogs import DATABRICKS_SQL, catalog_of, unity_catalog_of
 from agent.conversation import Conversation
 from agent.database import open_database
 from agent.errors import MooringError
-from agent.graph import build_graph
+from agent.graph import SYSTEM_PROMPT, build_graph
 from agent.identity import Caller
 from agent.memory import options_of, saver_of
 from agent.models import load_model
@@ -130,6 +130,7 @@ def converse(
     progress: Callable[[str], None] | None = None,
     seconds: float | None = None,
     tracer: Tracer | None = None,
+    prompt: str = SYSTEM_PROMPT,
 ) -> Iterator[Conversation]:
     """Open a session in a saver, with the catalog and the model that its caller's credentials open."""
     name = settings.model if model is None else model
@@ -137,7 +138,7 @@ def converse(
     with ExitStack() as stack:
         if isinstance(caller, Caller):
             catalog: Catalog = stack.enter_context(catalog_of(settings, caller))
-            graph = build_graph(load_model(name), saver, approve=settings.approve)
+            graph = build_graph(load_model(name), saver, approve=settings.approve, prompt=prompt)
         else:
             asked = unity_catalog_of(settings, caller, session, progress, lambda: tracer.trace_id if tracer else None)
             catalog = stack.enter_context(asked)
@@ -147,6 +148,7 @@ def converse(
                 dialect=DATABRICKS_SQL,
                 approve=settings.approve,
                 **_offered_to(settings, caller, asked, progress),
+                prompt=prompt,
             )
         yield Conversation(graph, saver, caller, catalog, session, owner, seconds, tracer)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from agent.cli.dataset import dataset
 from agent.cli.db import db
 from agent.cli.lakebase import lakebase
 from agent.cli.options import (
@@ -35,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(sessions, name="sessions")
 app.add_typer(db, name="db")
+app.add_typer(dataset, name="dataset")
 app.add_typer(lakebase, name="lakebase")
 
 
@@ -153,13 +156,20 @@ def evaluate(
         str | None, typer.Option(metavar="MODEL", help="Have a model of MLflow's judge as well: openai:/gpt-4o.")
     ] = None,
     experiment: Annotated[str | None, typer.Option(metavar="NAME", help="Keep it in this experiment.")] = None,
+    warehouse: Annotated[
+        str | None, typer.Option(metavar="ID", help="Query this one in a workspace (DATABRICKS_WAREHOUSE_ID).")
+    ] = None,
+    lakebase: Annotated[
+        str | None, typer.Option(metavar="ENDPOINT", help="Keep the sessions there (LAKEBASE_ENDPOINT).")
+    ] = None,
     profile: Profile = None,
     output: Output = Format.TEXT,
 ) -> None:
     """Ask a dataset's questions and judge the answers; exits with 1 where they are not good enough, or got worse."""
     from agent.cli.evaluating import run_evaluate
 
-    run_evaluate(dataset, model, baseline, judge, experiment, profile, output)
+    given = {"warehouse_id": warehouse, "lakebase": lakebase}
+    run_evaluate(dataset, model, baseline, judge, experiment, profile, output, **given)
 
 
 @app.command()
@@ -180,6 +190,26 @@ def log_model(
     from agent.cli.serving import run_log_model
 
     run_log_model(register, alias, experiment, commit, model, warehouse, output)
+
+
+@app.command()
+def replay(
+    session: Name,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="CHECKPOINT", help="Begin there, with what was said until then.")
+    ] = None,
+    model: Model = None,
+    prompt: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Tell the model this, instead of its own instructions.")
+    ] = None,
+    as_: As = None,
+    profile: Profile = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Ask a session's questions again, in a session of its own, and show which answers differ."""
+    from agent.cli.replaying import run_replay
+
+    run_replay(session, from_, model, prompt, as_, profile, output)
 
 
 @app.command()

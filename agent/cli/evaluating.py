@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import typer
@@ -27,11 +28,17 @@ def run_evaluate(
     experiment: str | None,
     profile: str | None,
     output: Format,
+    warehouse_id: str | None = None,
+    lakebase: str | None = None,
 ) -> None:
     """Evaluate; exit with 1 where the gate stays closed."""
     from agent.evaluation import evaluate, load_dataset
     from agent.settings import Settings
 
+    # Serverless jobs have no environment variables of their own.
+    for name, value in (("LAKEBASE_ENDPOINT", lakebase), ("DATABRICKS_WAREHOUSE_ID", warehouse_id)):
+        if value is not None:
+            os.environ[name] = value
     settings = Settings()
     profile = profile or settings.profile
     report = evaluate(

@@ -59,6 +59,9 @@ class Question(_Strict):
     said: str | None = None
     """What was answered in the session that the question was taken from, for people to look at."""
 
+    personal: tuple[str, ...] = ()
+    """Kinds of personal data that it seems to have; nothing is judged by it."""
+
     @property
     def id(self) -> str:
         """What tells it from the others, and stays the same from one run to the next."""
@@ -69,6 +72,13 @@ class Question(_Strict):
     def inputs(self) -> dict[str, Any]:
         """What the agent is given."""
         return {"user": self.user, "turns": list(self.turns), "kill_after": self.kill_after}
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What MLflow keeps of it before anything is computed."""
+        expected = {"sql": list(self.sql), "said": self.said}
+        tags = {"category": self.category, "question": self.id, "personal": ", ".join(self.personal) or "none"}
+        return {"inputs": self.inputs, "expectations": expected, "tags": tags}
 
     @model_validator(mode="after")
     def _judgeable(self) -> Question:

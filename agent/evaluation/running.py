@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from contextlib import ExitStack, redirect_stdout
 from io import StringIO
@@ -14,7 +13,7 @@ from agent.errors import MooringError
 from agent.evaluation.bot import Bot
 from agent.evaluation.expectations import expectations_of
 from agent.evaluation.report import EvaluationReport, Judged, report_of
-from agent.evaluation.store import REPORT, tracking
+from agent.evaluation.store import QUESTION, REPORT, keep, tracking
 from agent.host import open_host
 from agent.identity import Caller
 from agent.models import load_model
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from tools.catalog import QueryResult
 
 LATEST = "latest"
-_DATASET, _QUESTION = "mooring.dataset", "question"
+_DATASET = "mooring.dataset"
 
 
 def evaluate(
@@ -58,6 +57,8 @@ def evaluate(
         MooringError: It could not be run; what it finds is in the report.
     """
     started = time.monotonic()
+    # Where a workspace proves who asks, they connect to Lakebase as themselves.
+    settings = settings.model_copy(update={"lakebase_identity": "login"})
     name = settings.model if model is None else model
     if profile is None:
         load_model(name)  # refused before anything is started; one of a workspace is called as whom it proves
@@ -113,34 +114,19 @@ def _run(
         return reply
 
     records = [
-        {"inputs": each.inputs, "expectations": wanted, "tags": {"category": each.category, _QUESTION: each.id}}
+        {"inputs": each.inputs, "expectations": wanted, "tags": {"category": each.category, QUESTION: each.id}}
         for each, wanted in zip(asked, expected, strict=True)
     ]
     with mlflow.start_run(run_name=f"{dataset.name} {bot.model}") as run:
         mlflow.set_tags({_DATASET: dataset.name, "mooring.dataset.digest": dataset.digest})
         mlflow.log_params({"dataset": dataset.name, "model": bot.model, "questions": len(asked)})
-        kept = _kept(dataset, records, experiment)
+        kept = keep(dataset, records, experiment)
         # It prints where to look, in colours.
         with redirect_stdout(StringIO()):
             found = mlflow.genai.evaluate(data=kept, scorers=[*scorers(), *_judges(judge)], predict_fn=predict)
         assert found.result_df is not None
         judged = {each.id: each for each in map(_judged, found.result_df.to_dict(orient="records"))}
     return str(run.info.run_id), [judged[each.id] for each in asked]
-
-
-def _kept(dataset: Dataset, records: list[dict[str, Any]], experiment: str) -> Any:
-    """Keep the questions as a dataset of MLflow's; in a workspace, which has them as tables, they are the run's."""
-    import mlflow
-    from mlflow.genai.datasets import create_dataset, search_datasets
-
-    if mlflow.get_tracking_uri().startswith("databricks"):
-        return records
-    # Its records are all asked, so that other questions are another dataset.
-    ids = "".join(record["tags"][_QUESTION] for record in records)
-    name = f"{dataset.name}-{hashlib.sha256((dataset.digest + ids).encode()).hexdigest()[:12]}"
-    found = search_datasets(experiment_ids=[experiment], filter_string=f"name = '{name}'", max_results=1)
-    kept = found[0] if found else create_dataset(name=name, experiment_id=experiment, tags={"questions": dataset.name})
-    return kept.merge_records(records)
 
 
 def _judges(model: str | None) -> list[Any]:
@@ -156,7 +142,7 @@ def _judged(row: dict[str, Any]) -> Judged:
     values = {name: each["feedback"].get("value") for name, each in found.items()}
     verdict = found.get("passed", {})
     return Judged(
-        id=row["tags"][_QUESTION],
+        id=row["tags"][QUESTION],
         category=row["tags"]["category"],
         passed=values.get("passed") is True,
         why="" if values.get("passed") is True else str(verdict.get("rationale") or "it was not judged"),

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sys
 import warnings
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.errors import MooringError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from agent.evaluation.dataset import Dataset
     from agent.settings import Settings
 
 EXPERIMENT = "mooring-evaluation"
 REPORT = "report.json"
 """The artefact of a run that holds the whole report."""
+
+QUESTION = "question"
+"""The tag that names a record's question."""
 
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -29,6 +34,27 @@ _DEFAULTS = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _CHOSEN = ("MLFLOW_TRACKING_URI", "DATABRICKS_RUNTIME_VERSION")
+
+
+def keep(dataset: Dataset, records: list[dict[str, Any]], experiment: str) -> Any:
+    """Keep questions as a dataset of MLflow's, and return it; in a workspace, which has them as tables, the records.
+
+    Args:
+        dataset: Where they are from.
+        records: Inputs, expectations and tags of each.
+        experiment: The id of the experiment that it belongs to.
+    """
+    import mlflow
+    from mlflow.genai.datasets import create_dataset, search_datasets
+
+    if mlflow.get_tracking_uri().startswith("databricks"):
+        return records
+    # Its records are all asked, so that other questions are another dataset.
+    ids = "".join(record["tags"][QUESTION] for record in records)
+    name = f"{dataset.name}-{hashlib.sha256((dataset.digest + ids).encode()).hexdigest()[:12]}"
+    found = search_datasets(experiment_ids=[experiment], filter_string=f"name = '{name}'", max_results=1)
+    kept = found[0] if found else create_dataset(name=name, experiment_id=experiment, tags={"questions": dataset.name})
+    return kept.merge_records(records)
 
 
 @contextmanager

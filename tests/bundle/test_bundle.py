@@ -38,6 +38,7 @@ def all_of(*broken: Callable[[Bundle], None]) -> Callable[[Bundle], None]:
 
 APP = ("resources", "apps", "mooring")
 ENTITY = ("resources", "model_serving_endpoints", "mooring", "config", "served_entities", 0)
+ENVIRONMENT = ("resources", "jobs", "log_model", "environments", 0, "spec")
 TASK = ("resources", "jobs", "log_model", "tasks", 0, "python_wheel_task")
 
 
@@ -60,6 +61,7 @@ TASK = ("resources", "jobs", "log_model", "tasks", 0, "python_wheel_task")
         (at(*APP, "colour", value="red"), "colour"),
         (at(*TASK, "entry_point", value="moor"), "no such entry point"),
         (at(*TASK, "parameters", value=["log-model", "--registre", "x"]), "no option --registre"),
+        (at(*ENVIRONMENT, "dependencies", value=["./dist/*.whl", "typer>=0.29"]), "sqlglot is not installed"),
         (at("resources", "postgres_roles", "app", "colour", value="red"), "there is no field colour"),
         (at(*ENTITY, "workload_sise", value="Small"), "workload_sise"),
     ],
