@@ -1,5 +1,5 @@
--- Every word of a question is accounted for by the answer, or the answer says that it cannot. All are about a trading
--- house.
+-- Every word of a question is accounted for by the answer, or the answer says that it cannot. Most are about a trading
+-- house and a coach company.
 
 -- # words that usually say nothing
 
@@ -99,4 +99,143 @@ select sum(cost_eur) from trade.repairs;
 -- refused
 
 -- bob: total salary in USD
+-- refused
+
+-- # keys that are none
+
+-- sven: how many article sales of Lamp
+select count(*) from trade.article_sales where article_id = 1;
+
+-- sven: total pieces of wood article sales
+select sum(pieces) from trade.article_sales where article_id in (2, 3);
+
+-- sven: total pieces by article id
+select article_id, sum(pieces) from trade.article_sales group by 1;
+
+-- sven: total pieces by category
+-- refused
+
+-- sven: top 2 articles by pieces
+-- refused
+
+-- sven: how many article sales were not of Lamp
+-- refused
+
+-- sven: how many wood Lamp article sales
+-- refused
+
+-- sven: how many article sales of Lamp
+-- then: and of Desk or Rug?
+select count(*) from trade.article_sales where article_id in (2, 4);
+
+-- sven: total outlay of purchases in Graz
+select sum(outlay_eur) from trade.purchases where office_code = 'A';
+
+-- sven: total outlay of purchases by town
+-- refused
+
+-- sven: total kilos of parcels by crate kind
+select crate_kind, sum(kilos) from trade.parcels join trade.crates using (crate_code) group by 1;
+
+-- # nobody there
+
+-- tess: total toll by hub
+select hub_name, sum(toll) from tours.trips join tours.drivers using (driver_id) left join tours.hubs using (hub_id)
+group by 1;
+
+-- tess: how many trips by hub
+select hub_name, count(*) from tours.trips join tours.drivers using (driver_id) left join tours.hubs using (hub_id)
+group by 1;
+
+-- tess: how many hubs by driver
+select driver_name, count(hub_id) from tours.drivers group by 1;
+-- or
+-- refused
+
+-- tess: which hub has the highest total toll?
+select hub_name, sum(toll) from tours.trips join tours.drivers using (driver_id) join tours.hubs using (hub_id)
+group by 1 order by 2 desc limit 1;
+
+-- # of the thing itself
+
+-- tess: most expensive pass
+select label, monthly_fee from tours.passes order by monthly_fee desc limit 1;
+
+-- tess: what is the cheapest pass?
+select label from tours.passes order by monthly_fee limit 1;
+
+-- tess: oldest singer
+select full_name, age from tours.singers order by age desc limit 1;
+
+-- tess: who is the youngest singer of Crew 2?
+select full_name from tours.singers where crew_id = 2 order by age limit 1;
+
+-- tess: oldest holder
+-- refused
+
+-- tess: how many star holders
+select count(*) from tours.star_holders;
+
+-- # records and logs
+
+-- tess: how many rides were there?
+select count(*) from tours.ride_records;
+
+-- tess: how many rides by ride type
+select ride_type, count(*) from tours.ride_records group by 1;
+
+-- tess: how many rides were cut short?
+select count(*) from tours.ride_records where cut_short;
+
+-- tess: how many rides with a cost above 10
+select count(*) from tours.ride_records where cost > 10;
+
+-- tess: how many glove sizes
+-- refused
+
+-- tess: how many fines
+-- refused
+
+-- tess: how many stars do the holders have?
+select sum(stars) from tours.holders;
+-- or
+-- refused
+
+-- # persons, not their dates
+
+-- tess: singers who joined in 2022
+select full_name from tours.singers where joined >= '2022-01-01' and joined < '2023-01-01';
+
+-- tess: how many singers who joined in 2021
+select count(*) from tours.singers where joined >= '2021-01-01' and joined < '2022-01-01';
+
+-- tess: who joined first?
+select full_name from tours.singers order by joined limit 1;
+
+-- tess: what is the latest joined
+select max(joined) from tours.singers;
+
+-- tess: singers with chief Singer 1
+select full_name from tours.singers where chief_id = 1;
+
+-- tess: average age of singers whose chief is Singer 2
+select avg(age) from tours.singers where chief_id = 2;
+
+-- tess: singers without chief Singer 1
+-- refused
+
+-- tess: top 2 towns by number of holders
+select town, count(*) from tours.holders where town is not null group by 1 order by 2 desc, 1 limit 2;
+
+-- tess: which town has the most rides?
+select town, count(*) from tours.ride_records join tours.holders using (holder_id) where town is not null
+group by 1 order by 2 desc limit 1;
+
+-- sven: depots with high rent
+-- refused
+
+-- sven: crates of high kind
+-- refused
+
+-- sven: high priority crates
 -- refused

@@ -39,6 +39,7 @@ READERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "quin": ("campus", ("campus",)),
     "rosa": ("wind", ("wind",)),
     "sven": ("trade", ("trade",)),
+    "tess": ("tours", ("tours",)),
 }
 
 _FOLDER = Path(__file__).with_name("schemas")

@@ -273,6 +273,8 @@ def _condition(condition: Filter, query: Query) -> str:
     name = plain(condition.column.name)
     if condition.column.table != (query.subject or _counted(query) or query.base):
         name = f"{_rows(condition.column.table)}.{name}"
+    if condition.through:
+        name = f"{name} of its {plain(condition.through.source.name)}"
     if condition.op in {"true", "false"}:
         return f"{name} is {'yes' if condition.op == 'true' else 'no'}"
     if condition.op == "period":

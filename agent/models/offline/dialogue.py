@@ -22,8 +22,8 @@ from agent.models.offline.language.words import spells, tokens_of
 from agent.models.offline.meaning.followup import follow
 from agent.models.offline.meaning.places import NotUnderstoodError, UnclearError
 from agent.models.offline.query import Query
-from agent.models.offline.schema import Schema, plain, schema_of
-from agent.models.offline.sql import lookup_sql, sql_of
+from agent.models.offline.schema import Column, Schema, plain, schema_of
+from agent.models.offline.sql import lookup_sql, repeated_sql, sql_of
 
 _QUALIFIED = re.compile(r'(?<![\w.])((?:[^\W\d]\w*|"[^"]+")\.(?:[^\W\d]\w*|"[^"]+"))(?![\w(])')
 _MOST_DESCRIBED = 12
@@ -84,6 +84,8 @@ class Turn:
         self._described: dict[str, Mapping[str, Any]] = {}
         self._values: dict[str, list[Value]] = {}
         self._looked: set[tuple[str, str]] = set()
+        self._repeated: dict[Column, bool] = {}
+        """Whether several rows hold the same, by column."""
 
     def steps(self) -> Steps:
         """Run the turn; it returns its Outcome."""
@@ -105,7 +107,9 @@ class Turn:
     @property
     def schema(self) -> Schema:
         """What is known of the schema."""
-        return schema_of(self._listed, self._described.values())
+        return schema_of(
+            self._listed, self._described.values(), [c for c, several in self._repeated.items() if several]
+        )
 
     def _lexicon(self) -> Lexicon:
         return Lexicon(self.schema, self.today, self._values)
@@ -145,6 +149,8 @@ class Turn:
                 else (answer.help_text(self.schema))
             )
         self.queries = yield from self._understand()
+        while (yield from self._prove(self.queries)):
+            self.queries = yield from self._understand()
         schema = self.schema
         queries = list(self.queries)
         results = yield from self._run(queries)
@@ -215,6 +221,17 @@ class Turn:
             return queries
         assert problem is not None
         raise problem
+
+    def _prove(self, queries: Sequence[Query]) -> Generator[list[Call], list[Result], bool]:
+        """Make sure that no row is counted once for each of several others; tell whether one would have been."""
+        steps = [c for q in queries for table in q.tables for c in self.schema.unproven(q.base, table)]
+        new = [column for column in dict.fromkeys(steps) if column not in self._repeated]
+        if not new:
+            return False
+        found = yield from self._call(*(Call("query", {"sql": repeated_sql(column)}) for column in new))
+        told = {column: bool(result["rows"]) for column, result in zip(new, found, strict=True)}
+        self._repeated.update(told)
+        return any(told.values())
 
     def _plain(self) -> tuple[Query, ...]:
         """Understand a question that spells the columns of one table: the list of tables says enough."""

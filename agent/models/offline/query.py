@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from agent.models.offline.language.dates import Period
-from agent.models.offline.schema import Column
+from agent.models.offline.schema import Column, Edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ class Filter:
     values: tuple[str, ...] = ()
     """Texts as they are stored, or numbers as SQL spells them."""
     period: Period | None = None
+    through: Edge | None = None
+    """The step over which it chooses rows, where several of the column's table belong to one of the base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ class Query:
     @property
     def columns(self) -> list[Column]:
         """Every column that it looks at."""
-        found = [m.column for m in self.measures] + [g.column for g in self.groups] + [f.column for f in self.filters]
+        filtered = [f.through.source if f.through else f.column for f in self.filters]
+        found = [m.column for m in self.measures] + [g.column for g in self.groups] + filtered
         return [c for c in (*found, *self.shown, self.ordered) if c is not None]
 
     @property

@@ -17,6 +17,8 @@ _OTHERS = ("json", "bytea", "interval", "time ", "xml", "tsvector", "point", "bi
 _NO_MEASURES = {"year", "month", "day", "code", "no", "nr", "zip", "postcode", "port", "status", "version"}
 _BIRTH = {"birth", "birthday", "birthdate", "born", "dob"}
 _DEATH = {"death", "died", "deceased"}
+# What tables are called that keep something.
+_KEEPING = {"log", "logs", "record", "records", "hdr", "header", "headers", "history", "register", "data", "list"}
 # Comments of columns that people know a row by.
 _NAMING = re.compile(r"(the |full |short |first and last )?(name|title|description)\b", re.IGNORECASE)
 _PARTS = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
@@ -111,6 +113,12 @@ class Table:
         return words_of(self.short)
 
     @cached_property
+    def kernel(self) -> tuple[str, ...]:
+        """What its rows are, where its name says that they are kept: calls in call_records, flights in flight_log."""
+        kept = len(self.words) > 1 and self.words[-1] in _KEEPING
+        return self.words[:-1] if kept else ()
+
+    @cached_property
     def key(self) -> Column | None:
         """The one column that identifies its rows, if told or clear from its name."""
         primary = [c for c in self.columns if c.primary]
@@ -151,9 +159,23 @@ class Schema:
     """The tables that are known, by name."""
 
     tables: Mapping[str, Table]
+    repeated: frozenset[Column] = frozenset()
+    """Columns that look like keys, and of which several rows hold the same."""
 
     def edges(self, table: str) -> list[Edge]:
         """Return the steps from this table to the one row that each of its rows points to."""
+        return [edge for edge in self._pointing(table) if edge.target not in self.repeated]
+
+    def loose(self, table: str) -> list[Edge]:
+        """Return the steps from this table to several rows for each of its own: no row may be counted over them."""
+        return [edge for edge in self._pointing(table) if edge.target in self.repeated]
+
+    def unproven(self, start: str, end: str) -> list[Column]:
+        """Return the columns on the way whose names alone tell that each row of their table has another."""
+        targets = [e.target for e in self.path(start, end) or [] if not e.source.references]
+        return [t for t in targets if [c.name for c in self.tables[t.table].columns if c.primary] != [t.name]]
+
+    def _pointing(self, table: str) -> list[Edge]:
         pairs = [(column, self._target(column)) for column in self.tables[table].columns]
         return [Edge(source, target) for source, target in pairs if target and target.table != table]
 
@@ -216,14 +238,19 @@ class Schema:
         return None
 
 
-def schema_of(listed: Mapping[str, Any], described: Iterable[Mapping[str, Any]] = ()) -> Schema:
-    """Put together what list_tables and describe_table returned."""
+def schema_of(
+    listed: Mapping[str, Any],
+    described: Iterable[Mapping[str, Any]] = (),
+    repeated: Iterable[Column] = (),
+) -> Schema:
+    """Put together what list_tables and describe_table returned, and which columns are known to be no keys."""
     tables = {told["table"]: _listed(told) for told in listed["tables"]}
     tables.update((told["table"], _described(told)) for told in described)
     keys: dict[tuple[str, str], set[tuple[str, str] | None]] = {}
     for column in (c for t in tables.values() if not t.is_view and t.described for c in t.columns):
         keys.setdefault((column.name, column.type), set()).add(column.references)
-    return Schema({name: _with_keys(table, keys) if table.is_view else table for name, table in tables.items()})
+    found = {name: _with_keys(table, keys) if table.is_view else table for name, table in tables.items()}
+    return Schema(found, frozenset(repeated))
 
 
 def _with_keys(view: Table, keys: Mapping[tuple[str, str], set[tuple[str, str] | None]]) -> Table:

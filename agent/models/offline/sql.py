@@ -42,6 +42,11 @@ def lookup_sql(table: Table, texts: list[str]) -> str | None:
     )
 
 
+def repeated_sql(column: Column) -> str:
+    """Return the SQL that has a row if several rows of a table hold the same in a column."""
+    return f"select 1 from {column.table} as t group by t.{column.name} having count(t.{column.name}) > 1 limit 1"  # noqa: S608 - names from the catalog
+
+
 def literal(text: str) -> str:
     """Return a text as SQL spells it; backslashes are plain with standard_conforming_strings."""
     return "'" + text.replace("\0", "").replace("'", "''") + "'"
@@ -170,6 +175,8 @@ class _Writer:
             return shown, group
         for each in query.groups:
             columns, keys = self._group(each)
+            if (query.ranked or query.having) and each.column and each.column.nullable:
+                self.present.append(f"{self._column(each.column)} is not null")  # nobody is not among the first
             select += columns
             group += [key for key in keys if key not in group]
         select += [self._measure(m) + (f" as {alias_of(m)}" if m.column else "") for m in query.measures]
@@ -196,8 +203,6 @@ class _Writer:
         assert key.references is not None
         table, target = key.references
         alias = self._new(f"{key.table}.{key.name}", table)
-        if self.query.ranked or self.query.having:
-            self.present.append(f"{text} is not null")
         self.joins.append(f"left join {table} as {alias} on {alias}.{target} = {text}")
         return [*(f"{alias}.{c.name}" for c in names), *([text] if self.query.keyed else [])]
 
@@ -212,6 +217,10 @@ class _Writer:
         return f"{_AGGREGATES[measure.agg]}({text})"
 
     def _condition(self, condition: Filter, text: str = "") -> str:
+        if edge := condition.through:
+            inner = self._condition(replace(condition, through=None), f"other.{condition.column.name}")
+            rows = f"select other.{edge.target.name} from {edge.target.table} as other where {inner}"  # noqa: S608 - names from the catalog, texts quoted
+            return f"{self._column(edge.source)} in ({rows})"
         text = text or self._column(condition.column)
         if condition.op in {"true", "false"}:
             return text if condition.op == "true" else f"not {text}"
@@ -272,11 +281,11 @@ class _Writer:
         if chosen or bool(query.groups) != bool(query.measures) or any(f.op in {"null", "none"} for f in query.filters):
             return False
         tables = {g.entity or (g.column.table if g.column else "") for g in query.groups}
-        tables = (tables | {c.table for c in query.shown}) - {query.base, ""}
+        tables |= {c.table for c in (*query.shown, *(m.column for m in query.measures)) if c}
+        steps = [e.source for t in tables - {query.base, ""} for e in self.schema.path(query.base, t) or []]
         before = self.schema.path(query.base, key.table) or []
-        steps = [e.source for t in tables for e in self.schema.path(query.base, t) or []]
-        optional = [e.source for e in before if e.source in steps] + [key]
-        return key in steps and any(c.nullable and self.schema.tables[c.table].described for c in optional)
+        # A key on the way there may be missing as well; of a table that is not described, any may.
+        return key in steps and any(c.nullable for c in (*(e.source for e in before), key))
 
     def _new(self, name: str, table: str = "") -> str:
         letter = next((c for c in parts_of(table or name)[-1].casefold() if "a" <= c <= "z"), "t")

@@ -41,3 +41,38 @@ insert into trade.discs
 select n, 'Disc ' || n, (array['Now', 'Please', 'The Owls', 'Any'])[1 + n % 4],
     (array['OK', 'just', 'calm'])[1 + n % 3], 3 * n
 from generate_series(1, 70) n;
+
+-- Articles have versions, so that an article's number is no key; the sales only look as if they pointed to one of them.
+create table trade.articles (
+    article_id integer not null,
+    version integer not null,
+    name text not null,
+    category text not null,
+    primary key (article_id, version)
+);
+create table trade.article_sales (
+    sale_id integer primary key,
+    article_id integer not null,
+    pieces integer not null
+);
+-- Without any key, and with one that is none.
+create table trade.offices (office_code text, office_name text, town text);
+create table trade.purchases (purchase_id integer primary key, office_code text not null, outlay_eur numeric(8, 2) not null);
+create table trade.crates (crate_code text, crate_kind text);
+create table trade.parcels (parcel_id integer primary key, crate_code text not null, kilos integer not null);
+
+insert into trade.articles
+select 1 + n % 4, 1 + n / 4, (array['Lamp', 'Desk', 'Chair', 'Rug'])[1 + n % 4],
+    (array['light', 'wood', 'wood', 'textile'])[1 + n % 4]
+from generate_series(0, 11) n;
+
+insert into trade.article_sales select n, 1 + n % 4, 1 + n % 3 from generate_series(1, 50) n;
+
+insert into trade.offices values
+    ('A', 'Altstadt', 'Graz'), ('A', 'Altstadt (new)', 'Graz'), ('B', 'Bahnhof', 'Linz'), ('C', 'Center', 'Wien');
+
+insert into trade.purchases select n, (array['A', 'B', 'C'])[1 + n % 3], 4 * n from generate_series(1, 60) n;
+
+insert into trade.crates values ('K1', 'open'), ('K2', 'closed');
+
+insert into trade.parcels select n, (array['K1', 'K2'])[1 + n % 2], n from generate_series(1, 25) n;

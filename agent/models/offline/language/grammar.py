@@ -151,6 +151,8 @@ PRICES = ("price", "cost", "fee", "fare", "charge", "rate", "salary", "wage")
 SCALES = frozenset(("rating", "score", "star", "stars", "grade", "level", "age"))
 # What columns of places are called.
 PLACES = frozenset(("city", "town", "country", "nation", "continent", "region", "state", "province", "county"))
+# Adjectives that grade figures, unless they are values of a column of their own.
+DEGREES = frozenset(("high", "low", "large", "small", "big", "long", "short", "heavy", "light", "medium"))
 # Currencies, by the words that people and comments use.
 CURRENCIES = {
     **dict.fromkeys(("eur", "euro", "euros", "€"), "eur"),

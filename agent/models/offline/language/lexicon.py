@@ -217,7 +217,7 @@ def _names(part: tuple[Token, ...], schema: Schema) -> Item:
     if len(part) == 1 and part[0].number is not None:
         return _named(part, (), (), 0)
     found = _commented(words, columns)
-    heads = [t.name for t in tables if spells(words, head_of(t.comment)[-len(words) :])]
+    heads = [t.name for t in tables if spells(words, head_of(t.comment)[-len(words) :]) or spells(words, t.kernel)]
     if found or heads:
         return _named(part, heads, [c for c in found if c.measures or not heads], COMMENTED)
     if len(part) > 1 or part[0].kind == "mark":
@@ -285,13 +285,16 @@ def _means(word: str, column: Column) -> bool:
 
 
 def _graded(noun: str, schema: Schema) -> tuple[Column, ...]:
-    columns = [c for t in schema.tables.values() for c in t.columns if c.measures]
-    for word in NOUNS[noun]:
-        if found := [c for c in columns if any(same(word, w) for w in head_of(c.comment)[-1:])]:
-            return tuple(found)
-        if found := [c for c in columns if any(same(word, w) for w in c.words)]:
-            return tuple(found)
-    return ()
+    """Find what each table has of a noun, by the best word for it: the price of one, the fee of another."""
+    found: list[Column] = []
+    for table in schema.tables.values():
+        columns = [c for c in table.columns if c.measures]
+        found += next(filter(None, ([c for c in columns if _is_called(c, word)] for word in NOUNS[noun])), [])
+    return tuple(found)
+
+
+def _is_called(column: Column, word: str) -> bool:
+    return any(same(word, w) for w in (*head_of(column.comment)[-1:], *column.words))
 
 
 def _hint(token: Token, lexicon: Lexicon) -> Item | None:

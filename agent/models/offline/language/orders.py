@@ -260,7 +260,7 @@ class Orders(Numbers):
 
     def _graded(self, item: Item, limit: int | None) -> None:
         measure = Item(item.text, item.start, item.end, "name", columns=item.columns, sure=item.sure)
-        self.draft.rank = Rank("measure", item.word, limit, measure)
+        self.draft.rank = Rank("measure", item.word, limit, measure, word=item.text.casefold())
         if name := self._noun():
             self.last = name
             if self.draft.subject is None:

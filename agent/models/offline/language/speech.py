@@ -99,7 +99,11 @@ class Speech(Scope):
         self.draft.asks = self.draft.asks or "list"
 
     def _who(self, item: Item) -> None:
-        self.draft.asks = "who"
+        named = self.draft.mentioned[-1:]
+        if self.draft.wanted or not named or named[0] is not self.last or not named[0].tables or self.draft.subject:
+            self.draft.asks = self.draft.asks if self.draft.wanted else "who"
+        else:  # "members who joined in 2022" asks for the members
+            self.draft.asks, self.draft.subject = "list", self.draft.mentioned.pop()
 
     def _when(self, item: Item) -> None:
         if item.text.casefold() != "when" and self._ranks_figures():
@@ -347,6 +351,8 @@ class Speech(Scope):
     def _value(self, item: Item) -> None:
         before = self._before()
         hint = before if before is not None and before.named and before.kind == "name" else None
+        if hint and {"of", "for"} & {*item.gap} and not hint.tables:
+            hint = None  # "the manager of Ann" is not Ann
         if before is not None and before.kind == "hint" and "from" in item.gap:
             hint = before  # "supplied from Italy": where the suppliers are
         asked = self.draft.subject is not None or self.draft.wanted or not all(i.tables for i in self.draft.mentioned)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from agent.models.offline.language.dates import month_of
 from agent.models.offline.language.draft import Chosen, Condition
-from agent.models.offline.language.grammar import CURRENCIES, PLACES
+from agent.models.offline.language.grammar import CURRENCIES, DEGREES, PLACES
 from agent.models.offline.language.lexicon import Item, Value
 from agent.models.offline.language.words import is_verb
 from agent.models.offline.meaning.measures import Measures, default_agg, is_revenue
-from agent.models.offline.meaning.places import NotUnderstoodError
+from agent.models.offline.meaning.places import AlmostError, NotUnderstoodError
 from agent.models.offline.query import Filter, Group, Having, Measure, Missing
 from agent.models.offline.schema import Column, plain
 
@@ -34,7 +34,7 @@ class Conditions(Measures):
                 if not key[1]:
                     self._refuse_together(each.column)
                 values = tuple(dict.fromkeys(together[key].values + each.values))
-                together[key] = Filter(each.column, "not in" if key[1] else "in", values)
+                together[key] = replace(each, op="not in" if key[1] else "in", values=values)
             elif (each.column, not key[1]) in together and each.op in _EQUAL and self._of_owners(each.column):
                 # No row needs both, but who has such rows may: "sold in France but not in Japan".
                 name = plain(each.column.name)
@@ -45,7 +45,11 @@ class Conditions(Measures):
                 together[(each.column, not key[1])] = each
             else:
                 together[key] = each
-        self._set(filters=tuple(together.values()))
+        found = tuple(together.values())
+        through = [f for f in found if f.through and f.through.target in self.schema.repeated]
+        if len(through) > 1:  # there may be a row for each, and none for both
+            raise self.places.no_way([through[0].column.table], plain(through[0].column.name))
+        self._set(filters=found)
 
     def _of_owners(self, column: Column) -> bool:
         """Whether not rows are asked for but what has such rows: "products sold in France but not in Japan"."""
@@ -65,14 +69,24 @@ class Conditions(Measures):
         for chosen in self.draft.chosen:
             if self._says_currency(chosen.item):
                 continue
-            if chosen.item.values:
+            if pointed := self.places.pointed(chosen.hint, chosen.item.values):
+                if chosen.negated:
+                    raise NotUnderstoodError(f"I cannot leave out “{chosen.item.text}” here; ask for those with it.")
+                value, edge = pointed
+                self._consume_hint(chosen, edge.source)
+                yield replace(self._equals(value.column, value.texts, negated=False), through=edge)
+            elif chosen.item.values:
+                self._refuse_degree(chosen)
                 value = self._own_place(chosen) or self.places.value(chosen.item.values, chosen.item.text, chosen.hint)
                 self._refuse_far_place(chosen, value.column)
                 doers = self._doers(chosen.hint) if chosen.hint and chosen.hint.kind == "hint" else ()
                 if doers and value.column.table not in doers:
                     raise NotUnderstoodError(f"I do not know of “{chosen.item.text}” in {plain(doers[0])}.")
                 self.denied.update([value.column] if chosen.denied else ())
-                yield self._equals(value.column, value.texts, chosen.negated)
+                through = self.places.through(value.column)
+                if through and chosen.negated:
+                    raise self.places.no_way([value.column.table], chosen.item.text)
+                yield replace(self._equals(value.column, value.texts, chosen.negated), through=through)
                 self._consume_hint(chosen, value.column)
             else:
                 flags = [c for c in chosen.item.columns if c.kind == "bool"]
@@ -87,6 +101,15 @@ class Conditions(Measures):
             self.draft = replace(self.draft, currency=word)
             return True
         return False
+
+    def _refuse_degree(self, chosen: Chosen) -> None:
+        """Refuse "high volume" where something else than the volume may be high."""
+        item = chosen.item
+        beside = [i for i in self.draft.items if 0 < i.start - item.end < 2 and not i.tables]
+        figures = [i for i in beside if any(c.measures for c in i.columns)]
+        if item.text.casefold() in DEGREES and figures and not {v.column for v in item.values} & {*figures[0].columns}:
+            name, figure = plain(item.values[0].column.name), figures[0].text
+            raise AlmostError(f"“{item.text}” is a {name}, and I cannot tell what a {item.text} {figure} is.")
 
     def _own_place(self, chosen: Chosen) -> Value | None:
         """Take a place as one of the rows named beside it, though none of them is there: "suppliers in Bath"."""

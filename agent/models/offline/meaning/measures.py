@@ -8,7 +8,7 @@ from dataclasses import replace
 from agent.models.offline.language.draft import Wanted
 from agent.models.offline.language.grammar import PRICES
 from agent.models.offline.language.lexicon import Item, Value
-from agent.models.offline.language.words import counted_by, is_verb, same, stem, stems_of, synonyms
+from agent.models.offline.language.words import counted_by, is_plural, is_verb, same, stem, stems_of, synonyms
 from agent.models.offline.meaning.places import NotUnderstoodError, table_of
 from agent.models.offline.meaning.reading import Reading
 from agent.models.offline.query import Measure
@@ -137,7 +137,7 @@ class Measures(Reading):
         if column.measures and not distinct:
             if column.table != self.base:
                 raise NotUnderstoodError(f"“{target.text}” is not in {plain(self.base)}.")
-            if any(same(target.text.split()[-1], noun) for noun in (*PRICES, "amount", "value")):
+            if not _counts(column) or any(same(target.text.split()[-1], noun) for noun in (*PRICES, "amount", "value")):
                 raise NotUnderstoodError(f"I can tell the sum or average of “{target.text}”, not how many they are.")
             return Measure("sum", column)
         if not distinct and column.table == self.base and (pieces := self._pieces(done=True)):
@@ -204,6 +204,12 @@ def check_sum(column: Column) -> None:
 
 def _is_quantity(column: Column) -> bool:
     return any(same(word, noun) for word in column.words for noun in ("quantity", *synonyms("quantity")))
+
+
+def _counts(column: Column) -> bool:
+    """Tell whether a column of numbers says how many there are of something: seats, but neither a fine nor a size."""
+    plural = is_plural(column.words[-1]) and "per" not in column.words
+    return plural or bool(counted_by(column.comment)) or _is_quantity(column)
 
 
 def _is_past(verb: str) -> bool:

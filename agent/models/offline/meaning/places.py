@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agent.models.offline.language.lexicon import Item, Value
 from agent.models.offline.language.words import same
-from agent.models.offline.schema import Column, Schema, plain
+from agent.models.offline.schema import Column, Edge, Schema, plain
 
 
 class NotUnderstoodError(Exception):
@@ -56,7 +56,7 @@ class Places:
             raise UnclearError(name, (c.table for c in best))
         if len(best) > 1:
             names = " or ".join(dict.fromkeys(f"{plain(c.table)}.{plain(c.name)}" for c in best))
-            raise NotUnderstoodError(f"“{name}” could be {names}: please say which.")
+            raise AlmostError(f"“{name}” could be {names}: please say which.")
         self.cost += self._distance(ranked[0])
         return best[0]
 
@@ -65,6 +65,8 @@ class Places:
         if hint:
             values = [v for v in values if v.column in hint.columns or v.column.table in hint.tables] or values
         columns = [v.column for v in values]
+        if loose := [v for v in values if self.through(v.column)]:
+            return loose[0]
         if all(self.steps(c.table) is None for c in columns):
             if any(self.schema.ways(self.base, c.table) for c in columns):
                 raise self.no_way([c.table for c in columns], name)
@@ -73,6 +75,24 @@ class Places:
             raise NotUnderstoodError(f"There is no “{name}” among {here}; I know it from {others} only.")
         chosen = self.column(columns, name)
         return next(v for v in values if v.column == chosen)
+
+    def through(self, column: Column) -> Edge | None:
+        """Return the step over which rows can be chosen by a column, though not counted."""
+        if self.steps(column.table) is not None:
+            return None
+        return next((e for e in self.schema.loose(self.base) if e.target.table == column.table), None)
+
+    def pointed(self, hint: Item | None, values: Sequence[Value]) -> tuple[Value, Edge] | None:
+        """Return the value by which a key beside it points to a row: "with manager Ann", "origin port Oslo"."""
+        for key in hint.columns if hint and not hint.tables else ():
+            names = self.schema.named_by(key) if key.table == self.base else ()
+            for value in values:
+                if value.column in names and key.references:
+                    target = next(
+                        c for c in self.schema.tables[value.column.table].columns if c.name == key.references[1]
+                    )
+                    return value, Edge(key, target)
+        return None
 
     def date_column(self, hints: Sequence[Item]) -> Column:
         """Choose the column that a period is about: one that a word of the question points to, else the base's own."""
@@ -116,6 +136,10 @@ class Places:
 
     def no_way(self, tables: Sequence[str], name: str) -> NotUnderstoodError:
         """Say that nothing leads there, or too much: two keys that point to one table."""
+        for edge in self.schema.loose(self.base):
+            if edge.target.table in tables:
+                several = f"Several rows of {plain(edge.target.table)} have the same {plain(edge.target.name)}"
+                return AlmostError(f"{several}, so nothing of them can be told for each row of {plain(self.base)}.")
         ways = next((ways for t in tables if len(ways := self.schema.ways(self.base, t)) > 1), [])
         keys = list(dict.fromkeys(plain(edge.source.name) for way in ways for edge in way[-1:]))
         if len(keys) > 1:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from agent.models.offline.language.grammar import EXTREMES, NOUNS, PRICES
+from agent.models.offline.language.grammar import EXTREMES, GRADED, NOUNS, PRICES
 from agent.models.offline.language.lexicon import SPELLED, Item
 from agent.models.offline.language.words import is_plural, same
 from agent.models.offline.meaning.conditions import Conditions
 from agent.models.offline.meaning.measures import default_agg, is_revenue
-from agent.models.offline.meaning.places import NotUnderstoodError
+from agent.models.offline.meaning.places import AlmostError, NotUnderstoodError
 from agent.models.offline.query import Group, Measure
 from agent.models.offline.schema import Column, plain
 from agent.models.offline.sql import labels
@@ -63,11 +63,21 @@ class Ranks(Conditions):
         assert rank is not None
         asked = self.draft.subject
         if asked and not asked.tables and rank.limit is None and (own := self._own_dates(asked)):
+            if self.draft.asks == "who":  # "who was hired first"
+                self.used.add(id(asked))
+                self._set(order=rank.direction, ordered=own[0])
+                return
             # "The latest order date" is the date alone.
             self._set(measures=(Measure("max" if rank.direction == "desc" else "min", own[0]),), groups=())
             self.draft = replace(self.draft, rank=None)
             return
-        column = self._age() if rank.word in {"youngest", "oldest"} else None
+        if rank.word in {"youngest", "oldest"}:
+            if (age := self._own_age()) and not self.query_.measures:
+                self._set(order="desc" if rank.word == "oldest" else "asc", ordered=age)
+                return
+            column = self._age()
+        else:
+            column = None
         column = column or self.places.date_column([*hints, *self._dated()])
         if self.draft.asks == "when" and column.table == self.base:
             self._set(measures=(Measure("max" if rank.direction == "desc" else "min", column),), subject=None)
@@ -75,6 +85,11 @@ class Ranks(Conditions):
         if self.query_.measures:
             raise NotUnderstoodError("I cannot tell what the latest or earliest of a figure is; name a period instead.")
         self._set(order=rank.direction, ordered=column)
+
+    def _own_age(self) -> Column | None:
+        asked = self.draft.subject
+        found = [c for c in self.table.columns if c.measures and "age" in c.words]
+        return found[0] if len(found) == 1 and (not asked or self.base in asked.tables) else None
 
     def _own_dates(self, item: Item) -> list[Column]:
         return [c for c in item.columns if c.table == self.base and (c.kind == "date" or c.is_year)]
@@ -85,8 +100,9 @@ class Ranks(Conditions):
         if asked and not asked.tables:
             raise NotUnderstoodError(f"I do not know the age of “{asked.text}”.")
         born = [c for c in self.table.columns if c.is_birth]
-        if not born and self._is_people(self.base):
-            raise NotUnderstoodError(f"{plain(self.base)} holds no dates of birth.")
+        own = [c for c in self.table.columns if c.kind == "date" or c.is_year]
+        if not born and (self._is_people(self.base) or not own):
+            raise AlmostError(f"{plain(self.base)} tells no age, nor when anybody was born.")
         return born[0] if len(born) == 1 else None
 
     def _common(self) -> None:
@@ -165,6 +181,8 @@ class Ranks(Conditions):
         if agg in {"sum", "avg"} and rank.word in EXTREMES and single:
             name, other = plain(column.name), "total" if agg == "sum" else "average"
             raise NotUnderstoodError(f"The {rank.word} single {name}, or {other} {name}? Please say which.")
+        if agg == "sum" and rank.word in GRADED:
+            raise NotUnderstoodError(f"I cannot tell by what to call one {rank.word}; say by which column.")
         if agg == "max" and rank.direction == "asc":
             agg = "min"
         self._set(measures=(Measure(agg, column),))

@@ -14,6 +14,7 @@ from agent.models.offline.schema import Column, Schema, plain
 _PEOPLE = (
     *("person", "employee", "worker", "owner", "user", "customer", "client", "member", "visitor", "guest", "passenger"),
     *("student", "teacher", "trainer", "patient", "doctor", "nurse", "author", "artist", "actor", "player", "driver"),
+    *("athlete", "candidate", "subscriber", "reader", "pupil", "pilot", "donor", "crew", "sailor", "singer"),
 )
 
 

@@ -84,9 +84,10 @@ def _cheapest(draft: Draft, schema: Schema) -> Query:
         else:
             spoken = any(item.sure == SPELLED and base in item.tables for item in draft.items)
             found.append(((schema.tables[base].is_view, cost, not spoken), query))
-    if not found:
-        raise next((problem for problem in problems if isinstance(problem, AlmostError)), problems[0])
-    first = min(rank for rank, _ in found)
+    first = min((rank for rank, _ in found), default=None)
+    almost = next((problem for problem in problems if isinstance(problem, AlmostError)), None)
+    if first is None or (almost and first[0]):  # a view has some of the rows, and the table tells what is unclear
+        raise almost or problems[0]
     equal = [query for rank, query in found if rank == first]
     for item in (*draft.items, *draft.hints):
         tables = [query.base for query in equal if query is equal[0] or _differ(item, equal[0], query)]
