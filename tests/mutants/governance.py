@@ -350,7 +350,7 @@ GOVERNANCE = [
         "checkpointer/runs.py",
         'return str(configurable.get("thread_id")), str(configurable.get(OWNER) or "")',
         'return str(configurable.get("thread_id")), ""',
-        (f"{SHARED}::test_a_node_that_reaches_into_another_s_thread_of_the_same_name_stays_apart",),
+        (f"{SHARED}/test_together.py::test_a_node_that_reaches_into_another_s_thread_of_the_same_name_stays_apart",),
     ),
     # --- audit ----------------------------------------------------------------------------------------------------
     Mutant(
