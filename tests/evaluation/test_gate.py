@@ -11,6 +11,7 @@ from agent.settings import Settings
 from tests.evaluation.broken import LeakingPersona, LostTurn, Silent, WrongAggregation
 
 if TYPE_CHECKING:
+    from agent.database import Database
     from agent.evaluation import Dataset
     from agent.evaluation.bot import Bot
 
@@ -31,11 +32,10 @@ def dataset() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def sound(dataset: Dataset) -> EvaluationReport:
+def sound(lakehouse: Database, dataset: Dataset) -> EvaluationReport:
     return evaluate(Settings(), dataset)
 
 
-@pytest.mark.usefixtures("lakehouse")
 def test_a_sound_agent_passes(sound: EvaluationReport) -> None:
     assert sound.problems == []
     assert [each.why for each in sound.questions if not each.passed] == []
@@ -63,7 +63,7 @@ def test_a_broken_agent_is_caught(
     assert any(each.startswith(f"{category}: ") for each in report.regressions)
 
 
-def test_questions_that_fail_are_no_end_of_it(dataset: Dataset) -> None:
+def test_questions_that_fail_are_no_end_of_it(lakehouse: Database, dataset: Dataset) -> None:
     report = evaluate(Settings(), dataset.only("aggregation"), bot=Silent)
     assert [each.passed for each in report.questions] == [False, False]
     assert {each.why for each in report.questions} == {"it was not answered: ConnectionError: "}

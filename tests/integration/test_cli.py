@@ -25,7 +25,7 @@ def mooring(*args: str, given: str = "", **env: str) -> subprocess.CompletedProc
     """Run the program to its end."""
     variables = {**os.environ, **env}
     return subprocess.run(
-        [MOORING, *args], input=given, capture_output=True, text=True, timeout=240, env=variables, check=False
+        [MOORING, *args], input=given, capture_output=True, text=True, timeout=600, env=variables, check=False
     )
 
 
