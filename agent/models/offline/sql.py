@@ -224,6 +224,8 @@ class _Writer:
         text = text or self._column(condition.column)
         if condition.op in {"true", "false"}:
             return text if condition.op == "true" else f"not {text}"
+        if condition.op == "told":
+            return f"{text} is not null"
         if condition.op in {"null", "none"}:
             return f"{text} is null" if condition.op == "null" else f"({text} is null or {text} = 0)"
         if condition.op == "period":
@@ -278,7 +280,8 @@ class _Writer:
         """Tell whether rows with no such key are told of as well, in a group of their own or listed."""
         query = self.query
         chosen = query.ranked or query.having or query.folded or query.counts_none or query.subject
-        if chosen or bool(query.groups) != bool(query.measures) or any(f.op in {"null", "none"} for f in query.filters):
+        none = any(f.op in {"null", "none"} and f.column.is_key for f in query.filters)
+        if chosen or none or bool(query.groups) != bool(query.measures):
             return False
         tables = {g.entity or (g.column.table if g.column else "") for g in query.groups}
         tables |= {c.table for c in (*query.shown, *(m.column for m in query.measures)) if c}

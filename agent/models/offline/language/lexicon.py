@@ -9,6 +9,7 @@ from datetime import date
 from agent.models.offline.language.dates import Period, periods
 from agent.models.offline.language.fillers import told
 from agent.models.offline.language.grammar import (
+    AGED,
     CURRENCIES,
     GRADED,
     GRAMMAR,
@@ -153,6 +154,10 @@ def _item(part: tuple[Token, ...], lexicon: Lexicon, before: Item | None) -> Ite
         direction, noun = GRADED[phrase]
         columns = _graded(noun, lexicon.schema)
         return _made(part, "rank", word=direction, columns=columns, sure=COMMENTED)
+    if not quoted and phrase in AGED:
+        ages = tuple(c for t in lexicon.schema.tables.values() for c in t.columns if c.measures and "age" in c.words)
+        kind = ("compare" if AGED[phrase] else "name") if ages else "unknown"
+        return _made(part, kind, word=AGED[phrase], columns=ages, sure=COMMENTED)
     values = _values(phrase, lexicon)
     names = _names(part, lexicon.schema) if len(part) <= LONGEST else Item("", 0, 0, "")
     meant = phrase in NOUNS_OF_NOTHING and names.sure >= COMMENTED
