@@ -8,10 +8,10 @@ BIN := .venv/bin
 QUIET := </dev/null 1>&2
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
-.PHONY: help chat dev test mutants bench drill bundle lint types lock clean
+.PHONY: help chat dev test mutants bench drill notebooks bundle lint types lock clean
 
 help:  ## Explain every target
-	@awk -F ':.*##' '/^[a-z-]+:.*##/ { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*##' '/^[a-z-]+:.*##/ { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 chat: .venv/.chat  ## Chat with the sample lakehouse; nothing else is needed
 	@$(BIN)/mooring chat $(ARGS)
@@ -29,6 +29,9 @@ mutants: .venv/.dev  ## Take away each protection in turn; its tests have to fai
 
 drill: .venv/.dev  ## Roll to this release from the one before while people chat; fails on any loss (ARGS="--previous REF")
 	@$(BIN)/python -m tests.drill $(ARGS)
+
+notebooks: .venv/.dev  ## Run the notebooks from their sources, and keep the outputs (ARGS="04_evaluate")
+	@$(BIN)/python -m tests.notebooks.building $(ARGS)
 
 bundle: .venv/.dev  ## Hold databricks.yml against our code and Databricks' classes; needs no workspace
 	@$(BIN)/python -m tests.bundle

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
+from agent.approvals import calls_waiting
 from agent.provenance import sources_of, withholding_of
 from agent.schemas import Answer, ToolUse
 
 if TYPE_CHECKING:
     from langchain_core.messages import ToolCall
+    from langgraph.types import StateSnapshot
 
 _TITLE = 60
 
@@ -44,6 +46,21 @@ def tool_uses(messages: list[AnyMessage]) -> list[ToolUse]:
 def waiting_in(messages: list[AnyMessage], calls: set[str]) -> list[ToolUse]:
     """Return the uses of tools that wait, of the calls with these ids."""
     return [use.model_copy(update={"status": "waiting"}) for use in tool_uses(messages) if use.id in calls]
+
+
+def messages_in(state: StateSnapshot) -> list[AnyMessage]:
+    """Return the messages of a session's state, oldest first."""
+    return list(state.values.get("messages", []))
+
+
+def waiting_at(state: StateSnapshot) -> list[ToolUse]:
+    """Return the uses of tools that wait for approval in a session's state."""
+    return waiting_in(messages_in(state), set(calls_waiting(state)))
+
+
+def is_answered(messages: Sequence[AnyMessage]) -> bool:
+    """Tell whether the last turn has come to its end, as its last message tells."""
+    return bool(messages) and isinstance(messages[-1], AIMessage) and not messages[-1].tool_calls
 
 
 def title_of(question: str) -> str:

@@ -10,7 +10,7 @@ not held up by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, Human
 from langgraph.errors import GraphRecursionError
 from langgraph.types import Command
 
-from agent.answers import answer_of, title_of, tool_uses, waiting_in
+from agent.answers import answer_of, is_answered, messages_in, title_of, tool_uses, waiting_at
 from agent.approvals import ApprovalError, calls_waiting
 from agent.errors import TurnError
 from agent.graph import TurnContext
@@ -32,6 +32,7 @@ from checkpointer import StaleLeaseError, acting_as
 if TYPE_CHECKING:
     from langgraph.graph import MessagesState
     from langgraph.graph.state import CompiledStateGraph
+    from langgraph.types import StateSnapshot
 
     from agent.identity import Proven
     from agent.tracing import Tracer, TurnTrace
@@ -47,6 +48,8 @@ _NOT_APPROVED = "This was not approved: another question was asked."
 _FAILED = "The model or a tool failed; this was not answered."
 NOTES = frozenset((_STOPPED, _ENDLESS, _NOT_APPROVED, _FAILED))
 """What stands in a session for an answer that there is none of."""
+ENDED = frozenset((_STOPPED, _NOT_APPROVED))
+"""Those of turns that somebody ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,26 +151,26 @@ class Conversation:
         self._config: Any = {"configurable": named, "recursion_limit": 2 * _MOST_CALLS}
 
     @property
+    def reader(self) -> str:
+        """The name of its caller."""
+        return self._caller.principal.name
+
+    @property
     def trace_id(self) -> str | None:
         """The id of the latest turn's trace, if it has one."""
         return None if self._tracer is None else self._tracer.trace_id
 
     def messages(self) -> list[AnyMessage]:
         """Return the session's messages, oldest first."""
-        with acting_as(self._caller.principal):
-            return list(self._graph.get_state(self._config).values.get("messages", []))
+        return messages_in(self._state())
 
     def unfinished(self) -> bool:
         """Tell whether the last turn was interrupted."""
-        with acting_as(self._caller.principal):
-            # Not `next`: that leaves out tasks whose results are stored while the step's checkpoint is not.
-            return bool(self._graph.get_state(self._config).tasks)
+        return bool(self._state().tasks)
 
     def waiting(self) -> list[ToolUse]:
         """Return the tool calls that wait for approval."""
-        with acting_as(self._caller.principal):
-            state = self._graph.get_state(self._config)
-        return waiting_in(list(state.values.get("messages", [])), set(calls_waiting(state)))
+        return waiting_at(self._state())
 
     def decide(self, decisions: Mapping[str, bool]) -> Iterator[Event]:
         """Approve calls that wait, or refuse them, and go on with the turn. Ends with `Answered`.
@@ -180,12 +183,11 @@ class Conversation:
             TurnError, TimeoutError, ThreadBusyError, ViewerError, ThreadNotFoundError: As of `ask`.
         """
         with self._going() as run:
-            with acting_as(self._caller.principal):
-                state = self._graph.get_state(self._config)
+            state = self._state()
             interrupts = calls_waiting(state)
             for call in decisions:
                 if call not in interrupts:
-                    raise _undecidable(call, tool_uses(list(state.values.get("messages", []))))
+                    raise _undecidable(call, tool_uses(messages_in(state)))
             yield from self._run(run, Command(resume={interrupts[call]: yes for call, yes in decisions.items()}))
 
     def finish(self) -> Iterator[Event]:
@@ -197,7 +199,7 @@ class Conversation:
             ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
         with self._going() as run:
-            yield from self._finish(run)
+            yield from self._finish(run, self._state())
 
     def ask(
         self,
@@ -222,16 +224,19 @@ class Conversation:
             ViewerError, ThreadNotFoundError: It is another's, and shared for reading only, or not.
         """
         with self._going() as run:
+            # Nobody else stores anything now: one look tells all.
+            state = self._state()
             if check is not None:
-                check(self.messages())
-            if self.waiting():
+                check(messages_in(state))
+            if waiting_at(state):
                 self._close(run, _NOT_APPROVED)
-            try:
-                yield from self._finish(run)
-            except TurnError as error:
-                yield GivenUp(error)
+            else:
+                try:
+                    yield from self._finish(run, state)
+                except TurnError as error:
+                    yield GivenUp(error)
             question = encodable(question)
-            self._title = None if self.owner or self.messages() else title_of(question)
+            self._title = None if self.owner or messages_in(state) else title_of(question)
             try:
                 asked = HumanMessage(question, id=message_id or str(uuid4()))
                 for event in self._run(run, {"messages": [asked]}):
@@ -328,10 +333,15 @@ class Conversation:
             self._graph.update_state(self._config, update, as_node="model")
             return True
 
-    def _finish(self, run: Run) -> Iterator[Event]:
-        if self.unfinished():
+    def _state(self) -> StateSnapshot:
+        with acting_as(self._caller.principal):
+            return self._graph.get_state(self._config)
+
+    def _finish(self, run: Run, state: StateSnapshot) -> Iterator[Event]:
+        # Not `next`: that leaves out tasks whose results are stored while the step's checkpoint is not.
+        if state.tasks:
             yield Resumed()
-            pending = [use for use in tool_uses(self.messages()) if use.status == "pending"]
+            pending = [use for use in tool_uses(messages_in(state)) if use.status == "pending"]
             yield from (ToolStarted(use.id or "", use.name, use.args) for use in pending)
             yield from self._run(run, None)
 
@@ -341,21 +351,25 @@ class Conversation:
 
     def _run(self, run: Run, given: Any) -> Iterator[Event]:
         with traced(self._tracer, given) as trace:
-            yield from self._steps_of(run, given, trace)
-            messages = self.messages()
+            messages = yield from self._steps_of(run, given, trace)
+            waiting: list[ToolUse] = []
+            if not is_answered(messages):
+                state = self._state()
+                messages, waiting = messages_in(state), waiting_at(state)
             if trace is not None:
                 trace.answered(messages[-1])
-        waiting = self.waiting()
         yield from map(Waiting, waiting)
         yield Answered(answer_of(self.session, messages, self.owner, waiting))
 
-    def _steps_of(self, run: Run, given: Any, trace: TurnTrace | None) -> Iterator[Event]:
+    def _steps_of(self, run: Run, given: Any, trace: TurnTrace | None) -> Generator[Event, None, list[AnyMessage]]:
+        """Run the graph; return the messages that the session has then."""
         self._look_whether_left()
+        messages: list[AnyMessage] = []
         config, context = self._config, self._context
         if trace is not None:
             config, context = {**config, "callbacks": [trace]}, TurnContext(context.catalog, trace.trace_id)
         stream: Any = self._graph.stream(
-            given, config, context=context, stream_mode=["updates", "messages"], durability="sync"
+            given, config, context=context, stream_mode=["updates", "messages", "values"], durability="sync"
         )
         # Principal and lease are bound in the steps' context, and not for the caller between them.
         with acting_as(self._caller.principal), run.bound():
@@ -363,7 +377,11 @@ class Conversation:
         try:
             self._look_whether_left()
             for mode, payload in steps:
-                yield from _events(mode, payload)
+                if mode == "values":
+                    messages = payload.get("messages", messages)
+                else:
+                    yield from _events(mode, payload)
+            return messages
         except TurnError:
             steps.stop()
             self._close(run, _FAILED)

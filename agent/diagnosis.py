@@ -13,6 +13,7 @@ from agent.errors import MooringError
 from agent.identity import log_in, workspace_caller
 from agent.memory import keyring_of, saver_of, saver_of_workspace
 from agent.models import load_model
+from agent.offers import offered
 from agent.schemas import Check
 from agent.telling import told
 from checkpointer import CheckpointerError, acting_as
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from agent.identity import Caller
     from agent.settings import Settings
+    from tools.unity import UnityCatalog
 
 
 def diagnose_workspace(settings: Settings, profile: str, model: str | None) -> Iterator[Check]:
@@ -50,14 +52,22 @@ def diagnose_workspace(settings: Settings, profile: str, model: str | None) -> I
         yield Check(name="sessions", ok=False, detail=error.problem, remedy=error.remedy)
     try:
         with unity_catalog_of(settings, caller, "doctor") as catalog:
-            count = len(catalog.list_tables().tables)
-    except CatalogError as error:
-        yield Check(name="tables", ok=False, detail=str(error))
+            yield _tables_of_workspace(catalog, name)
+            for offer in offered(settings, caller, catalog):
+                tools = ", ".join(tool.name for tool in offer.tools)
+                ok = offer.missing is None
+                yield Check(name=f"{offer.kind} {offer.name}", ok=ok, detail=offer.missing or tools)
     except MooringError as error:
         yield Check(name="tables", ok=False, detail=error.problem, remedy=error.remedy)
-    else:
-        remedy = None if count else "Ask the owner of the data for SELECT, USE SCHEMA and USE CATALOG."
-        yield Check(name="tables", ok=True, detail=f"{count:,} that {name} may read", remedy=remedy)
+
+
+def _tables_of_workspace(catalog: UnityCatalog, name: str) -> Check:
+    try:
+        count = len(catalog.list_tables().tables)
+    except CatalogError as error:
+        return Check(name="tables", ok=False, detail=str(error))
+    remedy = None if count else "Ask the owner of the data for SELECT, USE SCHEMA and USE CATALOG."
+    return Check(name="tables", ok=True, detail=f"{count:,} that {name} may read", remedy=remedy)
 
 
 def diagnose(settings: Settings, user: str | None, model: str | None) -> Iterator[Check]:

@@ -16,10 +16,11 @@ from agent.catalogs import DATABRICKS_SQL, catalog_of, unity_catalog_of
 from agent.conversation import Conversation
 from agent.database import open_database
 from agent.errors import MooringError
-from agent.graph import build_graph
+from agent.graph import SYSTEM_PROMPT, build_graph
 from agent.identity import Caller
 from agent.memory import options_of, saver_of
 from agent.models import load_model
+from agent.offers import missing_of, offered, tools_of
 from agent.tracing import tracer_of
 from checkpointer import GovernedPostgresSaver, acting_as
 
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 
     from agent.database import Database
     from agent.settings import Settings
+    from agent.tracing import Tracer
     from agent.workspace import WorkspaceCaller
     from checkpointer.logins import LakebaseLogins
     from tools import Catalog
+    from tools.unity import UnityCatalog
 
 
 class Host:
@@ -82,6 +85,7 @@ class Host:
         *,
         model: str | None = None,
         progress: Callable[[str], None] | None = None,
+        tracer: Tracer | None = None,
     ) -> Iterator[Conversation]:
         """Open one of a caller's sessions, new or not, or one that an owner shares with them.
 
@@ -91,6 +95,7 @@ class Host:
             owner: Whose it is, if somebody else's.
             model: Name of the chat model, instead of the configured one.
             progress: Is told what is waited for.
+            tracer: Traces the turns, instead of what is configured.
 
         Raises:
             ModelError: There is no such model, or it cannot be set up.
@@ -107,6 +112,7 @@ class Host:
                 model=model,
                 progress=progress,
                 seconds=self.settings.turn_seconds,
+                tracer=tracer,
             ) as conversation,
         ):
             yield conversation
@@ -123,21 +129,40 @@ def converse(
     model: str | None = None,
     progress: Callable[[str], None] | None = None,
     seconds: float | None = None,
+    tracer: Tracer | None = None,
+    prompt: str = SYSTEM_PROMPT,
 ) -> Iterator[Conversation]:
     """Open a session in a saver, with the catalog and the model that its caller's credentials open."""
     name = settings.model if model is None else model
-    tracer = tracer_of(settings, session, caller.principal.name)
+    tracer = tracer or tracer_of(settings, session, caller.principal.name)
     with ExitStack() as stack:
         if isinstance(caller, Caller):
             catalog: Catalog = stack.enter_context(catalog_of(settings, caller))
-            graph = build_graph(load_model(name), saver, approve=settings.approve)
+            graph = build_graph(load_model(name), saver, approve=settings.approve, prompt=prompt)
         else:
             asked = unity_catalog_of(settings, caller, session, progress, lambda: tracer.trace_id if tracer else None)
             catalog = stack.enter_context(asked)
             graph = build_graph(
-                load_model(name, caller.client), saver, dialect=DATABRICKS_SQL, approve=settings.approve
+                load_model(name, caller.client),
+                saver,
+                dialect=DATABRICKS_SQL,
+                approve=settings.approve,
+                **_offered_to(settings, caller, asked, progress),
+                prompt=prompt,
             )
         yield Conversation(graph, saver, caller, catalog, session, owner, seconds, tracer)
+
+
+def _offered_to(
+    settings: Settings, caller: WorkspaceCaller, catalog: UnityCatalog, progress: Callable[[str], None] | None
+) -> dict[str, Any]:
+    """Return what the workspace offers the caller beyond tables, for `build_graph`."""
+    offers = offered(settings, caller, catalog)
+    missing = missing_of(offers)
+    if progress is not None:
+        for line in missing:
+            progress(line)
+    return {"more_tools": tools_of(offers), "missing": missing}
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.errors import MooringError
+from agent.offers import scopes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +121,8 @@ def auth_policy_of(settings: Settings) -> AuthPolicy:
         scopes.append("sql")
     if settings.model.startswith("databricks:"):
         scopes.append("model-serving")
+    # Their own resources are not the service's: it is given nothing that it could read by itself.
+    scopes += [scope for scope in scopes_of(settings) if scope not in scopes]
     resources: list[Resource] = []
     instance = os.environ.get("LAKEBASE_INSTANCE_NAME")
     if settings.lakebase and settings.lakebase_identity == "login":

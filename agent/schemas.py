@@ -73,6 +73,18 @@ class SessionInfo(Schema):
     checkpoints: int
 
 
+class CheckpointInfo(Schema):
+    """A checkpoint of a session."""
+
+    checkpoint: str = Field(description="Its id; `mooring replay --from` begins there.")
+    step: int
+    source: str = Field(description="What made it: input, loop, update or fork.")
+    next: list[str] = Field(description="The nodes that run next.")
+    messages: int = Field(description="How many there are.")
+    last: str = Field(description="The beginning of the last one.")
+    created_at: datetime | None
+
+
 class ShareInfo(Schema):
     """Whom a session is shared with."""
 
@@ -104,7 +116,17 @@ class AuditEntry(Schema):
     at: datetime
     actor: str
     act: Literal[
-        "opened", "wrote", "read", "withheld", "shared", "unshared", "transferred", "exported", "deleted", "break glass"
+        "opened",
+        "wrote",
+        "read",
+        "withheld",
+        "shared",
+        "unshared",
+        "transferred",
+        "exported",
+        "deleted",
+        "break glass",
+        "rated",
     ]
     session: str
     owner: str
@@ -149,6 +171,22 @@ class HoldInfo(Schema):
     placed_by: str = Field(description="The administrator's role.")
 
 
+class Opinion(Schema):
+    """What somebody thinks of a message."""
+
+    rating: Literal["up", "down"]
+    comment: str | None = Field(default=None, max_length=2000)
+
+
+class Feedback(Opinion):
+    """The same, as it is stored."""
+
+    session: str
+    owner: str | None = Field(default=None, description="Whose session it is, if not one's own.")
+    message: str = Field(description="The message's id.")
+    rated_at: datetime
+
+
 class Message(Schema):
     """One message of a session."""
 
@@ -160,6 +198,7 @@ class Message(Schema):
     tool_calls: list[ToolUse] = []
     tool_call_id: str | None = None
     sources: list[str] = []
+    feedback: Opinion | None = Field(default=None, description="What the reader said that they think of it.")
 
 
 class Transcript(Schema):
@@ -271,3 +310,34 @@ class LoggedModel(Schema):
     registered: str | None = Field(description="Its name in the registry.")
     version: str | None
     alias: str | None
+
+
+class ReplayedTurn(Schema):
+    """One question of a session that was asked again."""
+
+    question: str
+    before: str | None = Field(description="What was said then; null where there is no answer that you may read.")
+    after: str | None = Field(description="What is said now; null where the model failed.")
+    same: bool
+    diff: list[str] = Field(description="Lines that differ, those of then after - and those of now after +.")
+    failure: str | None
+
+
+class Replay(Schema):
+    """What `mooring replay` prints."""
+
+    session: str
+    replay: str = Field(description="The session of its own that the answers are in.")
+    model: str
+    turns: list[ReplayedTurn]
+
+
+class CreatedDataset(Schema):
+    """What `mooring dataset create` prints."""
+
+    file: str
+    questions: int
+    sessions: int = Field(description="That questions were taken from.")
+    personal: int = Field(description="Questions that seem to have personal data; they say so in the file.")
+    left_out: dict[str, int] = Field(description="Turns that were not taken, by reason.")
+    registered: str | None = Field(description="Its name in MLflow.")

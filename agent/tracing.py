@@ -48,12 +48,14 @@ class Tracer:
         user: The principal's name.
         full: Whether spans hold what was derived from tables.
         sampling: The part of the turns that is traced, from 0 to 1.
+        parent: A span of somebody else's trace that the turns belong to; without, each has a trace of its own.
     """
 
-    def __init__(self, session: str, user: str, *, full: bool, sampling: float) -> None:
+    def __init__(self, session: str, user: str, *, full: bool, sampling: float, parent: LiveSpan | None = None) -> None:
         self._names = {"mlflow.trace.session": session, "mlflow.trace.user": user}
         self._full = full
         self._sampling = sampling
+        self._parent = parent
         self._turn: TurnTrace | None = None
 
     @property
@@ -66,19 +68,21 @@ class Tracer:
         self._turn = None
         if random.random() < self._sampling:  # noqa: S311 - nothing is kept secret by it
             question = given["messages"][-1].text if isinstance(given, dict) else None
-            self._turn = TurnTrace(question, self._names, full=self._full)
+            self._turn = TurnTrace(question, self._names, full=self._full, parent=self._parent)
         return self._turn
 
 
 class TurnTrace(BaseCallbackHandler):
     """The trace of one turn, as LangChain tells what happens. Threads may share it."""
 
-    def __init__(self, question: str | None, names: dict[str, str], *, full: bool) -> None:
+    def __init__(
+        self, question: str | None, names: dict[str, str], *, full: bool, parent: LiveSpan | None = None
+    ) -> None:
         self._full = full
         # What is said after a table was read is derived from it.
         self._derived = False
         asked = {"resumed": True} if question is None else {"question": question}
-        self._root = _span("turn", "AGENT", None, asked, names)
+        self._root = _span("turn", "AGENT", parent, asked, names)
         self._spans: dict[UUID, LiveSpan] = {}
         self._ours: set[UUID] = set()
 
@@ -140,6 +144,8 @@ class TurnTrace(BaseCallbackHandler):
         self._derived = self._derived or bool(labels_of(prompt) or sources_of(prompt))
         name = str((metadata or {}).get("ls_model_name") or kwargs.get("name") or "model")
         self._begin(run_id, parent_run_id, name, "CHAT_MODEL", {"messages": [self._shown(each) for each in prompt]})
+        if tools := (kwargs.get("invocation_params") or {}).get("tools"):
+            self._spans[run_id].set_attribute("mlflow.chat.tools", tools)
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """The model has answered."""
@@ -239,11 +245,15 @@ def traced(tracer: Tracer | None, given: Any) -> Iterator[TurnTrace | None]:
                 trace.end(failed)
 
 
+def keeps_traces(settings: Settings) -> bool:
+    """Tell whether somebody keeps traces, and they are wanted."""
+    wanted = settings.traces != "off" and any(map(os.environ.get, _BACKENDS))
+    return wanted and find_spec("mlflow") is not None
+
+
 def tracer_of(settings: Settings, session: str, user: str) -> Tracer | None:
     """Return what traces the turns of a conversation; None where nobody keeps traces, or they are not wanted."""
-    if settings.traces == "off" or not settings.trace_sampling or not any(map(os.environ.get, _BACKENDS)):
-        return None
-    if find_spec("mlflow") is None:
+    if not settings.trace_sampling or not keeps_traces(settings):
         return None
     return Tracer(session, user, full=settings.traces == "full", sampling=settings.trace_sampling)
 

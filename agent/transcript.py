@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
@@ -9,7 +11,7 @@ from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from agent.answers import tool_uses, waiting_in
 from agent.approvals import calls_in
 from agent.provenance import sources_of, withholding_of
-from agent.schemas import Message, SessionInfo, ShareInfo, Transcript
+from agent.schemas import Message, Opinion, SessionInfo, ShareInfo, Transcript
 from checkpointer import ThreadNotFoundError
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def transcript_of(
         raise ThreadNotFoundError(session, owner)
     messages: list[AnyMessage] = latest.checkpoint["channel_values"].get("messages", [])
     waiting = calls_in(latest.pending_writes or ())
+    given = [] if break_glass is not None else saver.ratings(latest.config)
+    opinions = {each.number: Opinion(rating=each.rating, comment=each.comment) for each in given if each.own}
     return Transcript(
         session=session,
         owner=owner,
@@ -64,8 +68,22 @@ def transcript_of(
         created_at=found[0].created_at,
         updated_at=found[0].updated_at,
         unfinished=_unfinished(messages),
-        messages=[_message(message, messages, waiting) for message in messages],
+        messages=messages_of(messages, waiting, opinions),
     )
+
+
+def messages_of(
+    messages: list[AnyMessage], waiting: Collection[str] = (), opinions: Mapping[int, Opinion] = MappingProxyType({})
+) -> list[Message]:
+    """Return messages as a transcript shows them.
+
+    Args:
+        messages: All of them, as tool calls have their results in others.
+        waiting: The ids of calls that wait for approval.
+        opinions: What the reader thinks of messages, by their number.
+    """
+    asked = set(waiting)
+    return [_message(message, messages, asked, opinions.get(number)) for number, message in enumerate(messages)]
 
 
 def info_of(session: Session) -> SessionInfo:
@@ -95,7 +113,7 @@ def _unfinished(messages: list[AnyMessage]) -> bool:
     return not isinstance(last, AIMessage) or bool(last.tool_calls)
 
 
-def _message(message: AnyMessage, messages: list[AnyMessage], waiting: set[str]) -> Message:
+def _message(message: AnyMessage, messages: list[AnyMessage], waiting: set[str], opinion: Opinion | None) -> Message:
     withheld = withholding_of(message)
     uses = tool_uses([message, *(m for m in messages if isinstance(m, ToolMessage))])
     asked = {use.id: use for use in waiting_in([message], waiting)}
@@ -108,4 +126,5 @@ def _message(message: AnyMessage, messages: list[AnyMessage], waiting: set[str])
         tool_calls=[asked.get(use.id, use) if use.status == "pending" else use for use in uses],
         tool_call_id=message.tool_call_id if isinstance(message, ToolMessage) else None,
         sources=sources_of([message]),
+        feedback=opinion,
     )

@@ -22,13 +22,21 @@ from agent.errors import CallerError, ScopeError
 from agent.local.ephemeral import ephemeral_surface
 from checkpointer import Principal
 from tools.unity.failures import missing_scopes
-from tools.unity.sources import seen_by
+from tools.workspace.sources import seen_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _ACCESS = "x-forwarded-access-token"
 _EMAIL = "x-forwarded-email"
+# The SDK takes these before a profile's own, and tells nobody.
+_OVERRIDING = (
+    "DATABRICKS_TOKEN",
+    "DATABRICKS_CLIENT_ID",
+    "DATABRICKS_CLIENT_SECRET",
+    "DATABRICKS_USERNAME",
+    "DATABRICKS_PASSWORD",
+)
 # A workspace that cannot be reached is told to a person who waits for it. Reading a session waits too, and withholds
 # what it does not know about.
 _RETRY_SECONDS, _RETRY_SECONDS_OF_A_READ = 60, 10
@@ -103,11 +111,18 @@ def default_client(profile: str | None = None, retry_seconds: int = _RETRY_SECON
     """Return a client of the default credentials; whose they are is not asked.
 
     Raises:
-        CallerError: There are none, or they are those of a deployed service.
+        CallerError: There are none, they are those of a deployed service, or the environment's would be taken for a
+            profile's.
     """
     if surface := ephemeral_surface():
         raise CallerError(
             f"On {surface} the default credentials are the service's own", "use those that come with the request"
+        )
+    overriding = [name for name in _OVERRIDING if os.environ.get(name)]
+    if profile is not None and overriding:
+        raise CallerError(
+            f"{overriding[0]} in the environment would be sent instead of the login of --profile {profile}",
+            f"unset {' '.join(overriding)}, or leave the profile out",
         )
     try:
         return WorkspaceClient(config=Config(profile=profile, retry_timeout_seconds=retry_seconds))

@@ -22,6 +22,9 @@ from checkpointer.errors import (
     EncryptionError,
     EncryptionKeyError,
     ErasureHeldError,
+    FeedbackError,
+    MessageNotFoundError,
+    MessageWithheldError,
     NoPrincipalError,
     NotAdministratorError,
     NotAuditorError,
@@ -50,6 +53,7 @@ from checkpointer.errors import (
     ViewerError,
     WrongThreadError,
 )
+from checkpointer.feedback import Feedback
 from checkpointer.leases import Run
 from checkpointer.principal import Principal, acting_as
 from checkpointer.reasons import LabelReason, MessageReasons
@@ -69,10 +73,14 @@ __all__ = [
     "EncryptionKeyError",
     "ErasureHeldError",
     "Expired",
+    "Feedback",
+    "FeedbackError",
     "GovernedPostgresSaver",
     "Keyring",
     "LabelReason",
+    "MessageNotFoundError",
     "MessageReasons",
+    "MessageWithheldError",
     "NoPrincipalError",
     "NotAdministratorError",
     "NotAuditorError",

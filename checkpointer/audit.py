@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Act = Literal[
-    "opened", "wrote", "read", "withheld", "shared", "unshared", "transferred", "exported", "deleted", "break glass"
+    "opened",
+    "wrote",
+    "read",
+    "withheld",
+    "shared",
+    "unshared",
+    "transferred",
+    "exported",
+    "deleted",
+    "break glass",
+    "rated",
 ]
 
 

@@ -158,22 +158,24 @@ class Contract(Driven):
         A run that is still going in it gets ThreadDeletedError from its next write. A new run begins anew.
         """
         who = current_principal(self._principal)
-        self._run(operations.delete_thread(self._context, who.name, [valid_thread_id(thread_id)]), who)
+        deleting = operations.delete_thread(self._context, who.name, [valid_thread_id(thread_id)])
+        self._run(self._fenced(deleting, who, [thread_id]), who)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Async version of `delete_thread`."""
         who = current_principal(self._principal)
-        await self._arun(operations.delete_thread(self._context, who.name, [valid_thread_id(thread_id)]), who)
+        deleting = operations.delete_thread(self._context, who.name, [valid_thread_id(thread_id)])
+        await self._arun(self._fenced(deleting, who, [thread_id]), who)
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Delete the checkpoints and writes that these runs stored in threads of the principal."""
         who = current_principal(self._principal)
-        self._run(operations.delete_for_runs(self._context, who.name, run_ids), who)
+        self._run(self._fenced(operations.delete_for_runs(self._context, who.name, run_ids), who), who)
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Async version of `delete_for_runs`."""
         who = current_principal(self._principal)
-        await self._arun(operations.delete_for_runs(self._context, who.name, run_ids), who)
+        await self._arun(self._fenced(operations.delete_for_runs(self._context, who.name, run_ids), who), who)
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy a whole thread of the principal. An unknown source copies nothing.
@@ -200,13 +202,14 @@ class Contract(Driven):
             ValueError: The strategy is neither.
         """
         who = current_principal(self._principal)
-        self._run(pruning.prune(self._context, who.name, list(map(valid_thread_id, thread_ids)), strategy), who)
+        ids = list(map(valid_thread_id, thread_ids))
+        self._run(self._fenced(pruning.prune(self._context, who.name, ids, strategy), who, ids), who)
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Async version of `prune`."""
         who = current_principal(self._principal)
         ids = list(map(valid_thread_id, thread_ids))
-        await self._arun(pruning.prune(self._context, who.name, ids, strategy), who)
+        await self._arun(self._fenced(pruning.prune(self._context, who.name, ids, strategy), who, ids), who)
 
     # --- inside -----------------------------------------------------------------------------------------------
 

@@ -10,13 +10,13 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from checkpointer import migrations, operations
 from checkpointer.addresses import Address, address
 from checkpointer.errors import NotOpenError
-from checkpointer.leases import current_lease
+from checkpointer.leases import current_lease, fenced
 from checkpointer.principal import Principal, current_principal
 from checkpointer.runner import AsyncRunner, SyncRunner
 from checkpointer.sealing import sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from types import TracebackType
 
     from langchain_core.runnables import RunnableConfig
@@ -124,6 +124,10 @@ class Driven(BaseCheckpointSaver[int]):
     def _lease(self, where: Address) -> Lease | None:
         """Return the lease that the calling context runs a thread of this database under."""
         return current_lease((self._runner().place, *where.thread))
+
+    def _fenced(self, operation: Operation[T], who: Principal, thread_ids: Sequence[str] | None = None) -> Operation[T]:
+        """Return an operation on the principal's threads, or on all of them, as a run may do it that holds some."""
+        return fenced(operation, self._runner().place, who.name, thread_ids)
 
     @property
     def _context(self) -> Context:

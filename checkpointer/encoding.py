@@ -188,8 +188,14 @@ class Encoder:
         """Add references to the elements and return the number of runs; most are messages that are stored already."""
         start = len(self.refs)
         new: list[object] = []
+        digests, known = self.digests, self.known
         for value in values:
-            position = self._position(value) if isinstance(value, BaseMessage | Withheld) else None
+            position = None
+            if isinstance(value, BaseMessage):
+                digest = digests.get(fingerprint(value))
+                position = known.get(digest) if digest is not None else self._original(value)
+            elif isinstance(value, Withheld):
+                position = self._original(value)
             if position is None:
                 new.append(value)
                 continue
@@ -201,14 +207,18 @@ class Encoder:
             self._refer(self._elements(new), start)
         return (len(self.refs) - start) // 2
 
-    def _position(self, value: object) -> int | None:
+    def _position(self, value: BaseMessage | Withheld) -> int | None:
         """Return where a message is stored, or the original of a placeholder."""
         if isinstance(value, BaseMessage):
             digest = self.digests.get(fingerprint(value))
             if digest is not None:
                 return self.known.get(digest)
+        return self._original(value)
+
+    def _original(self, value: BaseMessage | Withheld) -> int | None:
+        """Return where that is stored which a placeholder stands for; None for anything else."""
         withheld = withheld_in(value) if isinstance(value, BaseMessage) else value
-        if self.originals is None or not isinstance(withheld, Withheld) or withheld.thread != self.originals.thread:
+        if withheld is None or self.originals is None or withheld.thread != self.originals.thread:
             return None
         if withheld.item not in self.originals.withheld:
             self.unknown.add(withheld.item)

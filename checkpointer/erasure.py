@@ -11,7 +11,7 @@ from checkpointer.operations import Operation, Statement
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TABLES = ("threads", "checkpoints", "items", "writes", "label_sets", "labels")
+_TABLES = ("threads", "checkpoints", "items", "writes", "feedback", "label_sets", "labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,9 @@ class Erased:
     """What went of a person, or would go.
 
     Attributes:
-        rows: How many rows by table: of their threads in every namespace, and of labels that no other thread has.
-        held: Their threads under legal hold, which stay.
+        rows: How many rows by table: of their threads in every namespace, what they said of others' messages, and
+            labels that no other thread has.
+        held: Their threads under legal hold, and others' in which they said what they think, which stay.
     """
 
     owner: str
@@ -29,7 +30,7 @@ class Erased:
 
 
 def erase(owner: str, *, dry_run: bool, except_held: bool) -> Operation[Erased]:
-    """Delete all threads of an owner in one transaction, and then the label sets and the labels that are left without.
+    """Delete all threads of an owner, and their feedback, in one transaction, and then labels that are left without.
 
     Raises:
         ErasureHeldError: Some of the threads are under legal hold, and `except_held` does not pass over them.
@@ -41,7 +42,8 @@ def erase(owner: str, *, dry_run: bool, except_held: bool) -> Operation[Erased]:
         raise ErasureHeldError(owner, found.held)
     if dry_run:
         return found
-    _, _, [counts], _ = yield [Statement(name, params) for name in ("lock_threads_of", "held_of", "erasing", "erase")]
+    names = ("lock_threads_of", "erasing", "erase", "erase_feedback")
+    _, [counts], _, _ = yield [Statement(name, params) for name in names]
     # A lock at a time: whoever stores labels has one table before the other, and may wait for a thread.
     yield [Statement("lock_label_sets", {}), Statement("erase_label_sets", {})]
     yield [Statement("lock_labels", {}), Statement("erase_labels", {})]

@@ -183,6 +183,29 @@ class NotAuditorError(CheckpointerError):
         )
 
 
+class FeedbackError(CheckpointerError, ValueError):
+    """Nobody can think that of a message. Nothing was stored."""
+
+
+class MessageNotFoundError(CheckpointerError):
+    """The principal sees no such message."""
+
+    def __init__(self, thread_id: str, owner: str | None = None) -> None:
+        whose = f" of {owner!r}" if owner else ""
+        super().__init__(f"Thread {thread_id!r}{whose} has no such message now. Read it again.")
+
+
+class MessageWithheldError(CheckpointerError):
+    """What is withheld from somebody, they have no opinion of."""
+
+    def __init__(self, thread_id: str, owner: str | None = None) -> None:
+        whose = f" of {owner!r}" if owner else ""
+        super().__init__(
+            f"That message of thread {thread_id!r}{whose} is withheld from you: it was derived from tables that you "
+            "may not read now as they were read then."
+        )
+
+
 class EncryptionError(CheckpointerError):
     """Something is not encrypted as it has to be. Nothing of it is handed out."""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from checkpointer import audit as auditing
+from checkpointer import feedback as opinions
 from checkpointer import operations, reasons, sessions, sharing
 from checkpointer import retention as retaining
 from checkpointer.addresses import valid_owner, valid_thread_id
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.base import CheckpointTuple
 
     from checkpointer.audit import AuditLine
+    from checkpointer.feedback import Feedback, Rating
     from checkpointer.operations import Operation
     from checkpointer.reasons import MessageReasons
     from checkpointer.sessions import Session
@@ -120,12 +122,14 @@ class Governance(Driven):
             ThreadNotFoundError: The principal has no such session.
         """
         who = current_principal(self._principal)
-        self._run(sessions.rename(who.name, valid_thread_id(thread_id), title), who)
+        renaming = sessions.rename(who.name, valid_thread_id(thread_id), title)
+        self._run(self._fenced(renaming, who, [thread_id]), who)
 
     async def arename(self, thread_id: str, title: str | None) -> None:
         """Async version of `rename`."""
         who = current_principal(self._principal)
-        await self._arun(sessions.rename(who.name, valid_thread_id(thread_id), title), who)
+        renaming = sessions.rename(who.name, valid_thread_id(thread_id), title)
+        await self._arun(self._fenced(renaming, who, [thread_id]), who)
 
     def why(self, thread_id: str) -> Sequence[MessageReasons]:
         """Explain, for each message of a session, from which tables it was derived and whether it may be read now.
@@ -140,6 +144,44 @@ class Governance(Driven):
         """Async version of `why`."""
         who = current_principal(self._principal)
         return await self._arun(reasons.why(who.name, valid_thread_id(thread_id)), who)
+
+    # --- feedback ---------------------------------------------------------------------------------------------
+
+    def rate(self, config: RunnableConfig, number: int, rating: Rating, comment: str | None = None) -> Feedback:
+        """Store what the principal thinks of a message, instead of what they thought before.
+
+        Args:
+            config: Of the checkpoint that has the message, as `get_tuple` returns it; one's own, or a shared one.
+            number: Which of its `messages`, from 0.
+            rating: "up" or "down".
+            comment: At most 2,000 characters.
+
+        Raises:
+            MessageNotFoundError: The principal sees no such message.
+            MessageWithheldError: They may not read it now.
+            ThreadHeldError: It changes what is under legal hold.
+            FeedbackError: The rating or the comment is not possible.
+        """
+        who, where = self._where(config, starts=True)
+        return self._run(opinions.rate(who.name, where, number, rating, comment), who)
+
+    async def arate(self, config: RunnableConfig, number: int, rating: Rating, comment: str | None = None) -> Feedback:
+        """Async version of `rate`."""
+        who, where = self._where(config, starts=True)
+        return await self._arun(opinions.rate(who.name, where, number, rating, comment), who)
+
+    def ratings(self, config: RunnableConfig) -> Sequence[Feedback]:
+        """Return what is thought of a checkpoint's messages: by the principal, and of their own thread by others.
+
+        What is said of a message that is withheld is withheld as well.
+        """
+        who, where = self._where(config, starts=True)
+        return self._run(opinions.ratings(where), who)
+
+    async def aratings(self, config: RunnableConfig) -> Sequence[Feedback]:
+        """Async version of `ratings`."""
+        who, where = self._where(config, starts=True)
+        return await self._arun(opinions.ratings(where), who)
 
     # --- sharing ----------------------------------------------------------------------------------------------
 

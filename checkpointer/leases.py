@@ -12,16 +12,18 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from uuid import uuid4
+
+from psycopg import DatabaseError
 
 from checkpointer.addresses import Lease
 from checkpointer.errors import CheckpointerError, StaleLeaseError, ThreadBusyError
 from checkpointer.holders import holder, is_dead
-from checkpointer.operations import Operation, Statement
+from checkpointer.operations import STALE_LEASE, Operation, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from checkpointer.addresses import Address
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from checkpointer.renewals import Driver, Renewals
 
 OnBusy = Literal["reject", "wait", "take"]
+T = TypeVar("T")
 
 # Between looks at a thread that is held by another run.
 _FIRST_LOOK, _LAST_LOOK = 0.05, 0.5
@@ -46,6 +49,47 @@ _giving_back: set[asyncio.Future[None]] = set()
 def current_lease(thread: tuple[str, str, str]) -> Lease | None:
     """Return the lease of a thread, by database, owner and thread id, that the calling context runs under."""
     return _bound.get().get(thread)
+
+
+def fenced(operation: Operation[T], place: str, owner: str, thread_ids: Sequence[str] | None = None) -> Operation[T]:
+    """Run an operation that changes threads under the leases that the calling context has of them, or of all.
+
+    Raises:
+        StaleLeaseError: Another run has taken over one of them since; nothing was changed.
+    """
+    leases = {
+        thread_id: lease
+        for (where, whose, thread_id), lease in _bound.get().items()
+        if (where, whose) == (place, owner) and (thread_ids is None or thread_id in thread_ids)
+    }
+    if not leases:
+        return operation
+    return _fenced(operation, owner, leases)
+
+
+def _fenced(operation: Operation[T], owner: str, leases: Mapping[str, Lease]) -> Operation[T]:
+    params = {
+        "owner": owner,
+        "names": list(leases),
+        "ids": [lease.thread for lease in leases.values()],
+        "fences": [lease.number for lease in leases.values()],
+    }
+    try:
+        statements = next(operation)
+        while True:
+            try:
+                _, *results = yield [Statement("require_leases", params), *statements]
+            except DatabaseError as error:
+                if error.sqlstate == STALE_LEASE:
+                    raise StaleLeaseError(", ".join(sorted(leases))) from error
+                statements = operation.throw(error)
+            else:
+                statements = operation.send(results)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        operation.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +117,12 @@ def take(where: Address, seconds: float, dead: int | None) -> Operation[Taken]:
         return Taken(Lease(*taken[0]))
     name, left, fence = held[0] if held else ("", 0.0, 0)
     return Taken(None, name or "", float(left or 0.0), fence)
+
+
+def is_running(where: Address) -> Operation[bool]:
+    """Tell whether a run holds the lease of a thread that the principal sees, as far as is known."""
+    [rows] = yield [Statement("look_at_lease", {"owner": where.owner, "thread_id": where.thread_id})]
+    return any((left or 0.0) > 0 and not is_dead(name or "") for name, left, _ in rows)
 
 
 def release(owner: str, lease: Lease) -> Operation[None]:
@@ -106,6 +156,9 @@ class Run:
     ) -> None:
         if on_busy not in ("reject", "wait", "take"):
             msg = f"on_busy is 'reject', 'wait' or 'take', not {on_busy!r}."
+            raise ValueError(msg)
+        if wait_seconds is not None and not (type(wait_seconds) in (int, float) and wait_seconds >= 0):  # no NaN is
+            msg = f"wait_seconds is None or a number from 0 up, not {wait_seconds!r:.80}."
             raise ValueError(msg)
         if type(lease_seconds) not in (int, float) or not _SHORTEST <= lease_seconds <= _LONGEST:  # no NaN is
             msg = f"lease_seconds is a number from {_SHORTEST} to {_LONGEST:.0f}, not {lease_seconds!r:.80}."

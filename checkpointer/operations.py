@@ -21,6 +21,7 @@ from psycopg.errors import RestrictViolation, UniqueViolation
 
 from checkpointer.errors import (
     EncryptedRowError,
+    MessageWithheldError,
     NotAuditorError,
     ThreadExistsError,
     ThreadHeldError,
@@ -39,9 +40,10 @@ if TYPE_CHECKING:
     from checkpointer.retention import Retention
 
 # What the functions of the schema raise: under a lease that is no longer the latest, for a viewer who writes to a
-# thread, for anybody else who may not, for whoever breaks the glass and is no auditor, and for what cannot be moved
-# without its key.
-STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR, IS_SEALED = "MRG02", "MRG03", "MRG04", "MRG05", "MRG07"
+# thread, for anybody else who may not, for whoever breaks the glass and is no auditor, for what cannot be moved without
+# its key, and for what is withheld.
+STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR = "MRG02", "MRG03", "MRG04", "MRG05"
+IS_SEALED, IS_WITHHELD = "MRG07", "MRG08"
 
 T = TypeVar("T")
 
@@ -88,6 +90,7 @@ def explained(operation: Operation[T]) -> Operation[T]:
         ThreadNotFoundError: There is no such thread of the owner's, or it is not shared.
         NotAuditorError: Only auditors may.
         EncryptedRowError: It is encrypted, and would be moved without its key.
+        MessageWithheldError: The principal may not read it now.
     """
     try:
         return (yield from operation)
@@ -103,6 +106,8 @@ def explained(operation: Operation[T]) -> Operation[T]:
             raise ThreadNotFoundError(named, owner) from error
         if error.sqlstate == IS_SEALED:
             raise EncryptedRowError from error
+        if error.sqlstate == IS_WITHHELD:
+            raise MessageWithheldError(named, owner) from error
         raise
 
 

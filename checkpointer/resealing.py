@@ -15,6 +15,7 @@ from checkpointer.encryption import head
 from checkpointer.errors import BlockedTypeError, EncryptionError
 from checkpointer.operations import COUNTERS
 from checkpointer.sealing import (
+    COMMENT,
     ENVELOPE,
     TITLE,
     WRITE,
@@ -187,6 +188,12 @@ def _write(with_: Opener, row: Row) -> dict[str, Any]:
     }
 
 
+def _opinion(with_: Opener, row: Row) -> dict[str, Any]:
+    position, rater, comment, sealed_comment = row
+    plain = comment.encode() if comment is not None else with_.open(sealed_comment, COMMENT, rater)
+    return {"position": position, "rater": rater, "sealed_comment": with_.seals.seal(plain, COMMENT, rater)}
+
+
 def _is_sealed(stored: bytes) -> bool:
     return stored[:1] == bytes([SEALED])
 
@@ -195,4 +202,5 @@ _TABLES: dict[str, Callable[[Opener, Row], dict[str, Any]]] = {
     "items": _item,
     "checkpoints": _checkpoint,
     "writes": _write,
+    "feedback": _opinion,
 }

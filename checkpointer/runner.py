@@ -21,8 +21,19 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 from checkpointer.answers import Answers
 from checkpointer.arrays import Ints, Texts, with_arrays
 from checkpointer.attempts import Attempts, unreachable
+from checkpointer.calls import Calls, Rows
 from checkpointer.errors import NotBelievedError, NotPermittedError, WrongThreadError
-from checkpointer.operations import A_VIEWER, IS_SEALED, NO_AUDITOR, NO_THREAD, STALE_LEASE, Operation, Row, Statement
+from checkpointer.operations import (
+    A_VIEWER,
+    IS_SEALED,
+    IS_WITHHELD,
+    NO_AUDITOR,
+    NO_THREAD,
+    STALE_LEASE,
+    Operation,
+    Row,
+    Statement,
+)
 from checkpointer.poolers import Preparing
 from checkpointer.queries import queries
 from checkpointer.stalls import StallWatch, Watched
@@ -40,7 +51,7 @@ Conninfo = str | Callable[[], str]
 
 # What the functions of the schema raise: a principal that is not believed, and labels that another catalog knows about.
 _NOT_BELIEVED, _UNANSWERED = "MRG01", "MRG06"
-_EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR, IS_SEALED)
+_EXPLAINED = (STALE_LEASE, A_VIEWER, NO_THREAD, NO_AUDITOR, IS_SEALED, IS_WITHHELD)
 # Times that a statement asks about labels; each time it learns of all that there are then.
 _QUESTIONS = 3
 # Rows and items that are decoded on the event loop; more of them would keep its other tasks waiting.
@@ -65,6 +76,7 @@ _CONNECTION = {
 class _Runner:
     def __init__(self, schema: str, max_size: int, stall_timeout: float) -> None:
         self.queries = queries(schema)
+        self.calls = Calls(self.queries)
         # Which schema of which database it is, once that is verified.
         self.place = ""
         self.stalls = StallWatch(stall_timeout)
@@ -204,7 +216,8 @@ class SyncRunner(_Runner):
             [statement] = statements
             params = {**statement.params, **self.binding(principal)}
             try:
-                return [conn.execute(self.queries[statement.name], params, binary=True).fetchall()]
+                rows = conn.wait(self.calls.send(conn, statement.name, params))
+                return [rows.taken(0, len(rows))]
             except BaseException as error:
                 if not isinstance(error, psycopg.Error):
                     conn.close()  # cancelled, perhaps between preparing and executing
@@ -329,7 +342,7 @@ class AsyncRunner(_Runner):
             [statement] = statements
             params = {**statement.params, **self.binding(principal)}
             try:
-                return [await _fetched(await conn.execute(self.queries[statement.name], params, binary=True))]
+                return [await _taken(await conn.wait(self.calls.send(conn, statement.name, params)))]
             except BaseException as error:
                 if not isinstance(error, psycopg.Error):
                     await conn.close()  # cancelled, perhaps between preparing and executing
@@ -344,6 +357,15 @@ class AsyncRunner(_Runner):
                 await conn.close()
             raise
         return self.check([await _fetched(cursor) for cursor in cursors], principal)
+
+
+async def _taken(rows: Rows) -> list[Row]:
+    """Take all rows, with a turn for the loop's other tasks now and then."""
+    taken = rows.taken(0, min(len(rows), _MANY_ROWS))
+    while len(taken) < len(rows):
+        await asyncio.sleep(0)
+        taken += rows.taken(len(taken), min(len(rows), len(taken) + _MANY_ROWS))
+    return taken
 
 
 async def _fetched(cursor: psycopg.AsyncCursor[Row]) -> list[Row]:

@@ -11,7 +11,7 @@ from checkpointer.company import Company
 from checkpointer.contract import Contract
 from checkpointer.governance import Governance
 from checkpointer.labels import hook
-from checkpointer.leases import OnBusy, Run
+from checkpointer.leases import OnBusy, Run, is_running
 from checkpointer.memo import Memory
 from checkpointer.principal import Principal, PrincipalSource
 from checkpointer.renewals import Renewals
@@ -259,3 +259,16 @@ class GovernedPostgresSaver(Contract, Governance):
             wait_seconds=wait_seconds,
             lease_seconds=lease_seconds,
         )
+
+    def is_running(self, config: RunnableConfig) -> bool:
+        """Tell whether a run has the config's thread now, in any process; of a thread that the principal sees.
+
+        One whose process was killed has it until its lease is over, where that process was of another machine.
+        """
+        who, where = self._where(config, starts=True)
+        return self._run(is_running(where), who)
+
+    async def ais_running(self, config: RunnableConfig) -> bool:
+        """Async version of `is_running`."""
+        who, where = self._where(config, starts=True)
+        return await self._arun(is_running(where), who)

@@ -37,8 +37,8 @@ T = TypeVar("T")
 Params = Mapping[str, Any]
 
 # What a sealed value is, said again to open it.
-ITEM, ENVELOPE, WRITE, STATE, METADATA, TITLE, PLACES = (
-    "item", "envelope", "write", "state", "metadata", "title", "places",
+ITEM, ENVELOPE, WRITE, STATE, METADATA, TITLE, PLACES, COMMENT = (
+    "item", "envelope", "write", "state", "metadata", "title", "places", "comment",
 )  # fmt: skip
 _DIGEST_BYTES = 16
 _TEXT, _BYTES = b"t", b"b"
@@ -47,13 +47,13 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # Statements that neither take nor give back anything that a user said; what they name is in docs/encryption.md.
 CLEAR = frozenset({
-    "delete_threads", "lock_threads", "prune_plain", "prune_checkpoints", "cut_parents", "lock_threads_of_runs",
-    "delete_runs", "delete_run_writes", "delete_items_of_runs", "delete_orphan_items", "present_items", "made_by",
-    "copy_checkpoints", "copy_writes", "why", "share", "unshare", "own_thread", "shares", "opened", "exported",
-    "break_glass", "audit", "take_lease", "look_at_lease", "renew_lease", "release_lease", "delete_unused_thread",
-    "check_schema", "check_version", "check_role", "outline_checkpoints", "outline_writes", "thread_of_checkpoint",
-    "epoch_of_thread", "touch", "set_retention", "get_retention", "expiring_page_end", "expiring", "lock_expiring",
-    "delete_expired", "prune_expired", "cut_expired_parents", "delete_expired_items",
+    "require_leases", "delete_threads", "lock_threads", "prune_plain", "prune_checkpoints", "cut_parents",
+    "lock_threads_of_runs", "delete_runs", "delete_run_writes", "delete_items_of_runs", "delete_orphan_items",
+    "present_items", "made_by", "copy_checkpoints", "copy_writes", "why", "share", "unshare", "own_thread", "shares",
+    "opened", "exported", "break_glass", "audit", "take_lease", "look_at_lease", "renew_lease", "release_lease",
+    "delete_unused_thread", "check_schema", "check_version", "check_role", "outline_checkpoints", "outline_writes",
+    "thread_of_checkpoint", "epoch_of_thread", "touch", "set_retention", "get_retention", "expiring_page_end",
+    "expiring", "lock_expiring", "delete_expired", "prune_expired", "cut_expired_parents", "delete_expired_items",
 })  # fmt: skip
 
 
@@ -251,6 +251,11 @@ class _Sealing:
         title = p["title"]
         return {"title": None, "sealed_title": None if title is None else seals.seal(title.encode(), TITLE)}
 
+    def rate(self, p: Params, places: Sequence[Place]) -> Params:
+        seals, comment = self.ring.at((p["owner"], p["thread_id"])), p["comment"]
+        sealed_comment = None if comment is None else seals.seal(comment.encode(), COMMENT, p["rater"])
+        return {"comment": None, "sealed_comment": sealed_comment}
+
     def page(self, p: Params, places: Sequence[Place]) -> Params:
         # A sieve only: the listing compares what it opened.
         return {"filter": None}
@@ -321,6 +326,17 @@ class _Sealing:
             raise ClearRowError(p["owner"], ", ".join(p["thread_ids"]))
         return rows
 
+    def ratings(self, p: Params, rows: list[Row]) -> list[Row]:
+        place = p["owner"], p["thread_id"]
+        opened: list[Row] = []
+        for number, rater, rating, comment, stored, rated_at, places in rows:
+            if comment is not None:
+                raise ClearRowError(*place)
+            if stored is not None:
+                comment = opener(self.ring, place, places).open(stored, COMMENT, rater).decode()
+            opened.append((number, rater, rating, comment, None, rated_at, None))
+        return opened
+
     def sessions(self, p: Params, rows: list[Row]) -> list[Row]:
         return [self._session(row) for row in rows]
 
@@ -344,6 +360,7 @@ def _item(with_: Opener, kind: str, text: str | None, body: bytes | None) -> tup
 _SEALED_BY: dict[str, Callable[[_Sealing, Params, Sequence[Place]], Params]] = {
     "store": _Sealing.store,
     "rename": _Sealing.rename,
+    "rate": _Sealing.rate,
     "page": _Sealing.page,
     "copy_content": _Sealing.copy_content,
     "transfer": _Sealing.transfer,
@@ -355,6 +372,7 @@ _OPENED_BY: dict[str, Callable[[_Sealing, Params, list[Row]], list[Row]]] = {
     "delta_chain": _Sealing.delta_chain,
     "delta_parts": _Sealing.delta_parts,
     "opaque_heads": _Sealing.opaque_heads,
+    "ratings": _Sealing.ratings,
     "sessions": _Sealing.sessions,
     "broken_session": _Sealing.sessions,
 }

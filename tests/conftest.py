@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.database import Database
+    from tests.databricks.through import Through
 
 HOME = pytest.StashKey[Path]()
 TAKEN = pytest.StashKey[dict[str, str]]()
@@ -46,8 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[TAKEN] = {name: value for name, value in os.environ.items() if name.startswith(DEVELOPERS_OWN)}
     for name in config.stash[TAKEN]:
         del os.environ[name]
-    given: dict[str, str] | None = getattr(config, "workerinput", None)  # set by xdist in its workers
-    if given is None:
+    given: dict[str, Any] | None = getattr(config, "workerinput", None)  # set by xdist in its workers
+    if given is not None:
+        # They inherit the environment from which everything was taken.
+        config.stash[TAKEN] = given["mooring_taken"]
+    else:
         config.stash[HOME] = Path(tempfile.mkdtemp(prefix="mooring-tests-"))
         # The account that runs Postgres passes through to the workers' homes.
         config.stash[HOME].chmod(0o711)
@@ -57,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
+    node.workerinput["mooring_taken"] = node.config.stash[TAKEN]
     node.workerinput["mooring_home"] = str(node.config.stash[HOME] / node.gateway.id)
 
 
@@ -68,8 +73,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def lakehouse() -> Iterator[Database]:
-    """The sample database."""
+def lakebase_way(pytestconfig: pytest.Config) -> Iterator[Through | None]:
+    """How savers reach Lakebase, where MOORING_TEST_LAKEBASE says with which identity: `broker` or `login`."""
+    identity: Any = pytestconfig.stash[TAKEN].get("MOORING_TEST_LAKEBASE")
+    if not identity:
+        yield None
+        return
+    from tests.databricks.through import through_own_server  # its package is optional
+
+    with through_own_server(identity) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def lakehouse(lakebase_way: Through | None) -> Iterator[Database]:
+    """The sample database; on Lakebase one without the sample, for the tests of the checkpointer."""
+    if lakebase_way is not None:
+        yield lakebase_way.database()
+        return
     with open_database(Settings()) as database:
         yield database
 

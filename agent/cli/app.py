@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from agent.cli.dataset import dataset
 from agent.cli.db import db
 from agent.cli.lakebase import lakebase
-from agent.cli.options import As, Continue, Decision, Format, Model, Name, Output, Owner, Profile, SessionName, Since
+from agent.cli.options import (
+    As,
+    Continue,
+    Decision,
+    Format,
+    Model,
+    Name,
+    Output,
+    Owner,
+    Profile,
+    Rating,
+    SessionName,
+    Since,
+)
 from agent.cli.sessions import sessions
 
 app = typer.Typer(
@@ -22,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(sessions, name="sessions")
 app.add_typer(db, name="db")
+app.add_typer(dataset, name="dataset")
 app.add_typer(lakebase, name="lakebase")
 
 
@@ -111,6 +127,52 @@ def doctor(as_: As = None, profile: Profile = None, model: Model = None, output:
 
 
 @app.command()
+def feedback(
+    session: Name,
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="Its id, as `sessions show -o json` has it.")],
+    rating: Annotated[Rating, typer.Argument(help="What you think of it.")],
+    comment: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, in at most 2,000 characters.")] = None,
+    as_: As = None,
+    profile: Profile = None,
+    owner: Owner = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Say what you think of an answer; again, to change it."""
+    from agent.cli.feedback import run_feedback
+
+    run_feedback(session, message, rating.value, comment, as_, profile, owner, output)
+
+
+@app.command()
+def evaluate(
+    dataset: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="lakehouse, or a YAML file: docs/evaluation.md.")
+    ] = "lakehouse",
+    model: Model = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Compare with this run of MLflow's, or latest.")
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="Have a model of MLflow's judge as well: openai:/gpt-4o.")
+    ] = None,
+    experiment: Annotated[str | None, typer.Option(metavar="NAME", help="Keep it in this experiment.")] = None,
+    warehouse: Annotated[
+        str | None, typer.Option(metavar="ID", help="Query this one in a workspace (DATABRICKS_WAREHOUSE_ID).")
+    ] = None,
+    lakebase: Annotated[
+        str | None, typer.Option(metavar="ENDPOINT", help="Keep the sessions there (LAKEBASE_ENDPOINT).")
+    ] = None,
+    profile: Profile = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Ask a dataset's questions and judge the answers; exits with 1 where they are not good enough, or got worse."""
+    from agent.cli.evaluating import run_evaluate
+
+    given = {"warehouse_id": warehouse, "lakebase": lakebase}
+    run_evaluate(dataset, model, baseline, judge, experiment, profile, output, **given)
+
+
+@app.command()
 def log_model(
     register: Annotated[
         str | None, typer.Option(metavar="NAME", help="Register it, in Unity Catalog as catalog.schema.name.")
@@ -128,6 +190,26 @@ def log_model(
     from agent.cli.serving import run_log_model
 
     run_log_model(register, alias, experiment, commit, model, warehouse, output)
+
+
+@app.command()
+def replay(
+    session: Name,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="CHECKPOINT", help="Begin there, with what was said until then.")
+    ] = None,
+    model: Model = None,
+    prompt: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Tell the model this, instead of its own instructions.")
+    ] = None,
+    as_: As = None,
+    profile: Profile = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Ask a session's questions again, in a session of its own, and show which answers differ."""
+    from agent.cli.replaying import run_replay
+
+    run_replay(session, from_, model, prompt, as_, profile, output)
 
 
 @app.command()

@@ -24,6 +24,13 @@ class Decision(StrEnum):
     NO = "no"
 
 
+class Rating(StrEnum):
+    """What somebody thinks of an answer."""
+
+    UP = "up"
+    DOWN = "down"
+
+
 class ShareRole(StrEnum):
     """What somebody may do whom a session is shared with."""
 

@@ -81,6 +81,25 @@ def export(
 
 
 @sessions.command()
+def history(
+    name: Name, as_: As = None, profile: Profile = None, owner: Owner = None, output: Output = Format.TEXT
+) -> None:
+    """List a session's checkpoints, the latest first: what was stored, and what would run next."""
+    from agent.cli.runtime import open_memory
+    from agent.cli.screen import Screen
+    from agent.history import history_of
+
+    with open_memory(as_, profile) as memory:
+        found = history_of(memory.saver, name, None if owner == memory.caller.principal.name else owner)
+    if output is Format.JSON:
+        print_json(found)
+        return
+    screen = Screen()
+    for each in found:
+        screen.line(f"{each.checkpoint}\t{each.source}\t{', '.join(each.next) or '-'}\t{each.messages}\t{each.last}")
+
+
+@sessions.command()
 def rename(name: Name, title: Title, as_: As = None, profile: Profile = None) -> None:
     """Give a session another title; its name stays."""
     from agent.cli.runtime import open_memory

@@ -12,6 +12,8 @@ from agent.telling import told
 from checkpointer import (
     CheckpointerError,
     DatabaseUnavailableError,
+    MessageNotFoundError,
+    MessageWithheldError,
     NoPrincipalError,
     NotAuditorError,
     NotSharedError,
@@ -45,6 +47,8 @@ _CHECKPOINTER: tuple[tuple[type[CheckpointerError], str], ...] = (
     (StaleLeaseError, "stale"),
     (ThreadNotFoundError, "not_found"),
     (NotSharedError, "not_found"),
+    (MessageNotFoundError, "not_found"),
+    (MessageWithheldError, "forbidden"),
     (ViewerError, "forbidden"),
     (NotAuditorError, "forbidden"),
     (ThreadHeldError, "forbidden"),

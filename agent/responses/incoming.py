@@ -122,6 +122,11 @@ def last_question(messages: Sequence[AnyMessage]) -> int:
     return max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
 
 
+def turn_of_last(messages: Sequence[AnyMessage]) -> Sequence[AnyMessage]:
+    """Return the last question and what follows; nothing where none was asked."""
+    return turn_at(messages, last_question(messages)) if any(isinstance(m, HumanMessage) for m in messages) else []
+
+
 def turn_at(messages: Sequence[AnyMessage], start: int) -> Sequence[AnyMessage]:
     """Return a question and what follows until the next one."""
     later = (i for i, message in enumerate(messages) if i > start and isinstance(message, HumanMessage))

@@ -38,11 +38,13 @@ class Outgoing:
         response_id: The response's.
         session: The thread's id, which the client passes to go on.
         model: What the response says that answered.
+        begun: When it was asked for, in seconds since 1970; now where that is not given.
     """
 
-    def __init__(self, response_id: str, session: str, model: str) -> None:
+    def __init__(self, response_id: str, session: str, model: str, begun: int | None = None) -> None:
         self.output: list[Dict] = []
-        self._base = {"id": response_id, "object": "response", "created_at": int(time.time()), "model": model}
+        at = int(time.time()) if begun is None else begun
+        self._base = {"id": response_id, "object": "response", "created_at": at, "model": model}
         self._custom: Dict = {"thread_id": session}
         self._sequence = 0
         self._open: Dict | None = None

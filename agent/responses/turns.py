@@ -11,7 +11,8 @@ from mlflow.types.responses import ResponsesAgentResponse
 
 from agent.answers import answer_of
 from agent.responses.failures import FailureError, failure_of
-from agent.responses.incoming import last_question, stored_turn, turn_at, unanswered
+from agent.responses.incoming import stored_turn, turn_of_last, unanswered
+from agent.responses.locator import response_id
 from agent.responses.outgoing import Outgoing
 from agent.steps import StoppedError
 
@@ -46,7 +47,12 @@ def events_of(
     messages = conversation.messages()
     going_on = unanswered(asked, messages)
     repeated = None if going_on else stored_turn(asked, messages)
-    out = Outgoing(f"resp_{uuid4().hex}", conversation.session, model)
+    message_id = asked.message_id or str(uuid4())
+    turn = turn_of_last(messages) if going_on or asked.decisions else repeated
+    name = response_id(
+        conversation.reader, conversation.owner, conversation.session, (turn and turn[0].id) or message_id
+    )
+    out = Outgoing(name, conversation.session, model)
     yield from out.begin()
     if repeated is not None:
         yield from _again(out, conversation, repeated)
@@ -63,7 +69,7 @@ def events_of(
 
     try:
         try:
-            for event in _run(conversation, asked, going_on, check):
+            for event in _run(conversation, asked, going_on, check, message_id):
                 yield from out.event(event)
         except _BegunError:
             going_on = True
@@ -82,15 +88,19 @@ def events_of(
 
 
 def _run(
-    conversation: Conversation, asked: Asked, going_on: bool, check: Callable[[list[AnyMessage]], None]
+    conversation: Conversation,
+    asked: Asked,
+    going_on: bool,
+    check: Callable[[list[AnyMessage]], None],
+    message_id: str,
 ) -> Iterator[Event]:
     if asked.decisions:
         return conversation.decide(asked.decisions)
-    return conversation.finish() if going_on else conversation.ask(asked.question, check, asked.message_id)
+    return conversation.finish() if going_on else conversation.ask(asked.question, check, message_id)
 
 
 def _with_answer(asked: Asked, messages: list[AnyMessage]) -> Sequence[AnyMessage]:
-    last = turn_at(messages, last_question(messages)) if messages else messages
+    last = turn_of_last(messages)
     if not last or last[0].text.strip() != asked.question.strip():
         raise FailureError("conflict", "The session has gone on meanwhile: read it at /sessions/{id}/messages")
     return last

@@ -10,12 +10,13 @@ import signal
 import threading
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anyio import to_thread
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from mlflow.genai.agent_server import AgentServer
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -25,6 +26,7 @@ from agent.models import load_model
 from agent.responses import Failure, failure_of
 from agent.server import responses, sessions
 from agent.server.callers import Callers
+from agent.server.readiness import ModelProbe
 from agent.server.running import Turns
 from agent.settings import Settings
 from agent.tracing import flush
@@ -33,6 +35,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from fastapi import FastAPI
+
+
+_READY_SECONDS = 5
+_PAGE = Path(__file__).with_name("page.html").read_text("utf-8")
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 class Server(AgentServer):
@@ -46,6 +57,7 @@ class Server(AgentServer):
         self.app.include_router(responses.router)
         self.app.include_router(sessions.router)
         self.app.add_api_route("/ready", self._ready, methods=["GET"])
+        self.app.add_api_route("/", _page, methods=["GET", "HEAD"], include_in_schema=False)
         self.app.add_exception_handler(RequestValidationError, _misunderstood)
         self.app.add_exception_handler(HTTPException, _no_route)
         self.app.add_exception_handler(Exception, _failed)
@@ -63,6 +75,7 @@ class Server(AgentServer):
             # From the signal on, and not from when the last client is gone.
             _when_told_to_end(lambda: turns.close_soon(self.settings.grace_seconds))
             await run_in_threadpool(_prepare, self.settings.model)
+            app.state.probe = ModelProbe(self.settings.model)
             app.state.host, app.state.turns, app.state.callers = host, turns, Callers(host)
             yield
 
@@ -71,15 +84,17 @@ class Server(AgentServer):
         return await responses.answer(request)
 
     async def _ready(self, request: Request) -> Response:
-        """Tell whether turns can be answered: the database is there, with a schema that this code knows."""
+        """Tell whether turns can be answered: database and model are there, with a schema that this code knows."""
+        probe: ModelProbe = request.app.state.probe
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(_READY_SECONDS):
                 # A database that does not answer is not waited for.
                 await to_thread.run_sync(request.app.state.host.check, abandon_on_cancel=True)
+            await run_in_threadpool(probe.check, _READY_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
             failure = failure_of(error)
             return JSONResponse({"status": "unavailable", "reason": failure.message}, 503)
-        return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "ready"} | ({} if probe.note is None else {"model": probe.note}))
 
 
 def create_app() -> FastAPI:
@@ -107,6 +122,11 @@ def _when_told_to_end(act: Callable[[], None]) -> None:
                 others(number, frame)
 
         signal.signal(number, told)
+
+
+async def _page() -> Response:
+    """Explain the server to people: one page, which runs nothing and loads nothing."""
+    return HTMLResponse(_PAGE, headers=_PAGE_HEADERS)
 
 
 async def _misunderstood(_: Request, error: Exception) -> Response:

@@ -15,14 +15,17 @@ from starlette.concurrency import run_in_threadpool
 
 from agent.responses import Failure, FailureError, asked_in, failure_of
 from agent.responses.turns import new_session
+from agent.server.elsewhere import Elsewhere
 from agent.server.running import Turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent.conversation import Conversation
+    from agent.identity import Caller
     from agent.responses import Asked
     from agent.server.running import Event
+    from agent.workspace import WorkspaceCaller
 
 MOST_BYTES = 4_000_000
 
@@ -56,37 +59,51 @@ async def answer(request: Request) -> Response:
 
 @router.get("/responses/{response_id}")
 async def retrieve(request: Request, response_id: str, stream: bool = False, starting_after: int = -1) -> Response:
-    """Return a response that this process runs or has run, as far as it got, or go on with its stream."""
-    turn = await _mine(request, response_id)
-    if isinstance(turn, Response):
-        return turn
-    if stream:
-        return await _streamed(turn, start=starting_after + 1)
-    return JSONResponse(_state(turn))
+    """Return a response as far as it got, or go on with its stream; of another process's, what its session tells."""
+    try:
+        caller, turn = await run_in_threadpool(_mine, request, response_id)
+        if turn is not None:
+            return await _streamed(turn, start=starting_after + 1) if stream else JSONResponse(_state(turn))
+        elsewhere = Elsewhere(request.app.state.host, caller, response_id)
+        stored = await run_in_threadpool(elsewhere.read)
+    except Exception as error:  # noqa: BLE001 - what a client is told of it is on a list
+        return told(failure_of(error))
+    if not stream:
+        return JSONResponse(stored.response)
+    lines = _lines(elsewhere.follow(stored, starting_after + 1))
+    return StreamingResponse(lines, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
 
 
 @router.post("/responses/{response_id}/cancel")
 async def cancel(request: Request, response_id: str) -> Response:
-    """Stop a response's turn."""
-    turn = await _mine(request, response_id)
-    if isinstance(turn, Response):
-        return turn
+    """Stop a response's turn, whichever process runs it."""
+    try:
+        caller, turn = await run_in_threadpool(_mine, request, response_id)
+        if turn is None:
+            elsewhere = Elsewhere(request.app.state.host, caller, response_id)
+            return JSONResponse((await run_in_threadpool(elsewhere.stop)).response)
+    except Exception as error:  # noqa: BLE001 - what a client is told of it is on a list
+        return told(failure_of(error))
     await run_in_threadpool(turn.stop)
     async for _ in turn.follow():
         pass
     return JSONResponse(_state(turn))
 
 
-async def _mine(request: Request, response_id: str) -> Turn | Response:
+def _mine(request: Request, response_id: str) -> tuple[Caller | WorkspaceCaller, Turn | None]:
+    """Return who asks, and their turn, if this process runs it or has run it lately."""
+    caller = request.app.state.callers.of(request.headers)
+    return caller, request.app.state.turns.find(caller.principal.name, response_id)
+
+
+async def _lines(events: AsyncIterator[Event]) -> AsyncIterator[str]:
     try:
-        caller = await run_in_threadpool(request.app.state.callers.of, request.headers)
+        async for event in events:
+            yield _line(event)
     except Exception as error:  # noqa: BLE001 - what a client is told of it is on a list
-        return told(failure_of(error))
-    turn: Turn | None = request.app.state.turns.find(caller.principal.name, response_id)
-    if turn is None:
-        message = "No such response is kept here: read its session, at /sessions/{id}/messages"
-        return told(Failure("not_found", message))
-    return turn
+        failure = failure_of(error)
+        yield _line({"type": "error", "code": failure.code, "message": failure.message, "param": None})
+    yield "data: [DONE]\n\n"
 
 
 async def _begun(turn: Turn) -> Response:

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
+from agent.feedback import Given, give_feedback, trace_feedback
 from agent.identity import Proven
 from agent.responses import failure_of
-from agent.schemas import SessionInfo, SharedWith, ShareInfo, Stopped, Titled, Transcript
+from agent.schemas import Feedback, Opinion, SessionInfo, SharedWith, ShareInfo, Stopped, Titled, Transcript
 from agent.server.responses import told
 from agent.transcript import info_of, share_of, transcript_of
 from checkpointer import GovernedPostgresSaver, ThreadNotFoundError
@@ -38,6 +40,10 @@ async def _as_caller(request: Request, work: Callable[[GovernedPostgresSaver, Pr
         return told(failure_of(error))
     if found is None:
         return Response(status_code=204)
+    if isinstance(found, Given):
+        # Whoever keeps traces is not waited for.
+        after = BackgroundTask(trace_feedback, request.app.state.host.settings, found)
+        return Response(found.feedback.model_dump_json(), media_type="application/json", background=after)
     if isinstance(found, BaseModel):
         return Response(found.model_dump_json(), media_type="application/json")
     texts = ",".join(each.model_dump_json() for each in found)
@@ -60,6 +66,14 @@ async def shares(request: Request) -> Response:
 async def messages(request: Request, name: Name, owner: Owner = None) -> Response:
     """Return a session with its messages, oldest first; what the caller may not read now is withheld."""
     return await _as_caller(request, lambda saver, who: transcript_of(saver, name, _other(owner, who)))
+
+
+@router.post("/{name}/messages/{message}/feedback", response_model=Feedback)
+async def feedback(request: Request, name: Name, message: Name, opinion: Opinion, owner: Owner = None) -> Response:
+    """Say what the caller thinks of an answer, instead of what they said before."""
+    return await _as_caller(
+        request, lambda saver, who: give_feedback(saver, name, message, opinion, _other(owner, who))
+    )
 
 
 @router.get("/{name}/export", response_model=Transcript)

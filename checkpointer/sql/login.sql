@@ -14,3 +14,5 @@ grant execute on function :"schema".administers(), :"schema".held(bigint), :"sch
   :"schema".text_of(jsonb), :"schema".label_sources(), :"schema".uuid_of(text[]), :"schema".why(text, text)
   to :"login_role";
 grant select on :"schema".conversation, :"schema".sessions, :"schema".messages, :"schema".tool_calls to :"login_role";
+grant execute on function :"schema".numbered(int[]) to :"login_role";
+grant select on :"schema".feedback, :"schema".ratings to :"login_role";

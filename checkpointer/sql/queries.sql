@@ -116,6 +116,9 @@ select * from :"schema".store(
 -- name: delete_threads
 delete from :"schema".threads where owner = %(owner)s and thread_id = any(%(thread_ids)s)
 
+-- name: require_leases
+select :"schema".require_leases(%(owner)s, %(names)s::text[], %(ids)s::bigint[], %(fences)s::bigint[])
+
 -- name: lock_threads
 -- In one order everywhere, so that two prunes at once do not wait for each other.
 select id from :"schema".threads where owner = %(owner)s and thread_id = any(%(thread_ids)s) order by id
@@ -327,6 +330,22 @@ where c.owner = %(owner)s and c.thread_id = %(thread_id)s order by c.position, w
 
 -- name: rename
 update :"schema".threads set title = %(title)s, sealed_title = %(sealed_title)s where owner = %(owner)s and thread_id = %(thread_id)s returning id
+
+-- Feedback ----------------------------------------------------------------------------------------------------------
+
+-- name: rate
+select :"schema".rate(
+  %(owner)s, %(thread_id)s, %(checkpoint_id)s, %(number)s, %(rating)s, %(comment)s, %(sealed_comment)s
+)
+
+-- name: ratings
+-- Of the messages of one checkpoint.
+select n.number, f.rater, f.rating, f.comment, f.sealed_comment, f.rated_at, t.places
+from :"schema".threads t
+join :"schema".checkpoints c on c.thread = t.id and c.ns = '' and c.checkpoint_id = %(checkpoint_id)s
+cross join lateral :"schema".numbered(:"schema".conversation_refs(c.refs, c.state)) n
+join :"schema".feedback f on f.thread = t.id and f.position = n.position
+where t.owner = %(owner)s and t.thread_id = %(thread_id)s order by n.number, f.rated_at, f.rater
 
 -- Sharing -----------------------------------------------------------------------------------------------------------
 
@@ -560,7 +579,11 @@ select owner, thread_id, reason, placed_at, placed_by from :"schema".holds order
 -- Erasure, by the schema's owner -------------------------------------------------------------------------------------
 
 -- name: held_of
-select thread_id from :"schema".holds where owner = %(owner)s order by placed_at, thread
+-- What they said of others' threads under hold stays with those.
+select thread_id from :"schema".holds h
+where owner = %(owner)s
+  or exists (select from :"schema".feedback f where f.thread = h.thread and f.rater = %(owner)s)
+order by placed_at, thread
 
 -- name: lock_threads_of
 select id from :"schema".threads where owner = %(owner)s order by id for update
@@ -581,6 +604,11 @@ select (select count(*) from chosen),
   (select count(*) from :"schema".checkpoints c where c.thread in (select id from chosen)),
   (select count(*) from :"schema".items i where i.thread in (select id from chosen)),
   (select count(*) from :"schema".writes w where w.thread in (select id from chosen)),
+  (
+    select count(*) from :"schema".feedback f
+    where f.thread in (select id from chosen)
+      or f.rater = %(owner)s and not exists (select from :"schema".holds h where h.thread = f.thread)
+  ),
   (select count(*) from unused),
   (
     select count(*) from :"schema".labels l where l.id not in (
@@ -594,6 +622,12 @@ select (select count(*) from chosen),
 delete from :"schema".threads t
 where t.owner = %(owner)s
   and not (%(except_held)s and exists (select from :"schema".holds h where h.thread = t.id))
+
+-- name: erase_feedback
+-- What they said of others' threads.
+delete from :"schema".feedback f
+where f.rater = %(owner)s
+  and not (%(except_held)s and exists (select from :"schema".holds h where h.thread = f.thread))
 
 -- name: lock_label_sets
 -- Waits for whoever is about to give a set to a thread, and lets nobody find one that goes.
@@ -835,6 +869,9 @@ or substr(c.state, case when get_byte(c.state, 0) = 8 then 10 else 1 end, %(leng
 -- name: stale_write
 substr(w.value, 1, %(length)s) <> %(head)s::bytea
 
+-- name: stale_opinion
+f.comment is not null or substr(f.sealed_comment, 1, %(length)s) <> %(head)s::bytea
+
 -- name: is_stale
 t.title is not null or substr(t.sealed_title, 1, %(length)s) <> %(head)s::bytea
 or substr(t.places, 1, %(length)s) <> %(head)s::bytea
@@ -851,6 +888,8 @@ select id, owner, thread_id, rows, :"schema".held(id) from (
 -- include: stale_checkpoint
   )) + (select count(*) from :"schema".writes w where w.thread = t.id and (
 -- include: stale_write
+  )) + (select count(*) from :"schema".feedback f where f.thread = t.id and (
+-- include: stale_opinion
   )) as rows
   from :"schema".threads t where t.id > %(after)s and (%(owner)s::text is null or t.owner = %(owner)s) order by t.id
 ) counted where rows > 0 limit %(limit)s
@@ -892,3 +931,13 @@ from :"schema".writes w where w.thread = %(thread)s and (
 -- name: reseal_writes
 update :"schema".writes set value = %(value)s
 where thread = %(thread)s and ns = %(ns)s and checkpoint_id = %(checkpoint_id)s and task_id = %(task_id)s and idx = %(idx)s
+
+-- name: stale_feedback
+select f.position, f.rater, f.comment, f.sealed_comment
+from :"schema".feedback f where f.thread = %(thread)s and (
+-- include: stale_opinion
+) order by f.position, f.rater limit %(limit)s
+
+-- name: reseal_feedback
+update :"schema".feedback set comment = null, sealed_comment = %(sealed_comment)s
+where thread = %(thread)s and position = %(position)s and rater = %(rater)s

@@ -3,7 +3,9 @@
     python -m tests.benchmarks.serving --seconds 60 --traces off,redacted,full
 
 A server over the sample lakehouse is started, with a model that takes as long as `--model-ms` says. Everybody has
-sessions of their own, asks words that nobody else asks, and looks for them in the answer. Times are milliseconds. The
+sessions of their own, asks words that nobody else asks, and looks for them in the answer. Before that one person alone
+streams answers, whose first bytes should come within 1.5 times what the model takes for its own; and while that many
+people wait for calls of the model that take 5 s, `/health` should answer within 100 ms. Times are milliseconds. The
 exit code is 1 when a request failed, or an answer was crossed.
 """
 
@@ -28,6 +30,9 @@ from agent.settings import Settings
 from tests.serving.served import PATIENT, asked, served, token
 
 PEOPLE = ("alice", "bob", "carol")
+# What the first byte may take, in times of what the model takes for its own, and an answer of /health, in ms.
+FIRST_BYTE, HEALTH_MS = 1.5, 100
+_CALL_SECONDS = 5
 
 
 @dataclass
@@ -56,10 +61,14 @@ def _measure(policy: str, options: argparse.Namespace) -> bool:
             for user in PEOPLE:
                 server.post(user, asked("hello"))
             alone = load(server.url, 1, min(3.0, options.seconds), options.model_ms)
+            health = healthy(server.url, options.users)
             measured = load(server.url, options.users, options.seconds, options.model_ms)
             log = server.log
     print(f"traces {policy}")
     print(f"  one user {_line(alone, min(3.0, options.seconds))}")
+    print(f"  {_first_byte(alone, options.model_ms)}")
+    missed = "" if health[1] <= HEALTH_MS else f", more than {HEALTH_MS}"
+    print(f"  /health while calls take {_CALL_SECONDS} s: p50 {health[0]} p99 {health[1]} ms{missed}")
     print(f"  {options.users} users at once {_line(measured, options.seconds)}")
     print(f"  failed {len(measured.failures)}, crossed {measured.crossed}")
     for problem in (*alone.failures[:5], *measured.failures[:5], *log.splitlines()[:5]):
@@ -81,17 +90,43 @@ def load(url: str, users: int, seconds: float, model_ms: int) -> Measured:
     return measured
 
 
-def _ask(url: str, user: str, number: int, end: float, model_ms: int, measured: Measured) -> None:
+def healthy(url: str, users: int) -> tuple[int, int]:
+    """Ask for /health while so many people wait for a model that takes its time; return median and p99 in ms."""
+    asking = [
+        threading.Thread(target=_ask, args=(url, PEOPLE[i % len(PEOPLE)], i, 0.0, 1000 * _CALL_SECONDS, Measured(), 1))
+        for i in range(users)
+    ]
+    for thread in asking:
+        thread.start()
+    # All of them are waiting then.
+    time.sleep(_CALL_SECONDS / 2)
+    took, end = [], time.monotonic() + _CALL_SECONDS / 2
+    with httpx.Client(base_url=url, timeout=60) as client:
+        while time.monotonic() < end:
+            start = time.monotonic()
+            client.get("/health").raise_for_status()
+            took.append(time.monotonic() - start)
+            time.sleep(0.01)
+    for thread in asking:
+        thread.join()
+    cuts = quantiles(took, n=100)
+    return round(1000 * cuts[49]), round(1000 * cuts[98])
+
+
+def _ask(url: str, user: str, number: int, end: float, model_ms: int, measured: Measured, turns: int = 3) -> None:
+    """Ask that many questions of one session after the other until the time is over, at least of one."""
     headers = {"Authorization": f"Bearer {token(user)}"}
     with httpx.Client(base_url=url, headers=headers, timeout=120) as client:
-        while time.monotonic() < end:
+        while True:
             session = uuid4().hex
-            for turn in range(1, 4):
+            for turn in range(1, turns + 1):
                 words = f"wait {model_ms / 1000} {user} {number} {uuid4().hex}"
                 try:
                     _one(client, session, turn, words, measured)
                 except (httpx.HTTPError, ValueError, KeyError) as error:
                     measured.failures.append(f"{type(error).__name__}: {error}")
+            if time.monotonic() >= end:
+                return
 
 
 def _one(client: httpx.Client, session: str, turn: int, words: str, measured: Measured) -> None:
@@ -122,6 +157,14 @@ def _line(measured: Measured, seconds: float) -> str:
     first = round(1000 * quantiles(measured.first, n=2)[0])
     rate = len(measured.whole) / seconds
     return f"{rate:6.1f} requests/s, p50 {p50} p95 {p95} p99 {p99} ms, first byte {first} ms"
+
+
+def _first_byte(alone: Measured, model_ms: int) -> str:
+    if len(alone.first) < 2:
+        return "too few answers to tell when the first byte comes"
+    times = 1000 * quantiles(alone.first, n=2)[0] / model_ms
+    missed = "" if times <= FIRST_BYTE else f", more than {FIRST_BYTE}"
+    return f"its first byte comes after {times:.2f} times what the model takes{missed}"
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

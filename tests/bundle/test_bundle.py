@@ -28,8 +28,17 @@ def at(*path: Any, value: Any) -> Callable[[Bundle], None]:
     return lambda bundle: breaking(bundle, *path, value=value)
 
 
+def all_of(*broken: Callable[[Bundle], None]) -> Callable[[Bundle], None]:
+    def each(bundle: Bundle) -> None:
+        for breaks in broken:
+            breaks(bundle)
+
+    return each
+
+
 APP = ("resources", "apps", "mooring")
 ENTITY = ("resources", "model_serving_endpoints", "mooring", "config", "served_entities", 0)
+ENVIRONMENT = ("resources", "jobs", "log_model", "environments", 0, "spec")
 TASK = ("resources", "jobs", "log_model", "tasks", 0, "python_wheel_task")
 
 
@@ -42,9 +51,17 @@ TASK = ("resources", "jobs", "log_model", "tasks", 0, "python_wheel_task")
         (at(*ENTITY, "environment_vars", value={"MOORING_MODLE": "x"}), "nothing reads MOORING_MODLE"),
         (at(*APP, "config", "command", value=["python", "-m", "agent", "serv"]), "no command mooring serv"),
         (at(*APP, "config", "env", 0, value={"name": "MOORING_MODEL", "value_from": "moon"}), "that it has not"),
+        (
+            all_of(
+                at(*APP, "config", "env", 0, value={"name": "MOORING_FUNCTIONS", "value": "a.b.c"}),
+                at(*APP, "user_api_scopes", value=["sql"]),
+            ),
+            "MOORING_FUNCTIONS needs the scope unity-catalog",
+        ),
         (at(*APP, "colour", value="red"), "colour"),
         (at(*TASK, "entry_point", value="moor"), "no such entry point"),
         (at(*TASK, "parameters", value=["log-model", "--registre", "x"]), "no option --registre"),
+        (at(*ENVIRONMENT, "dependencies", value=["./dist/*.whl", "typer>=0.29"]), "sqlglot is not installed"),
         (at("resources", "postgres_roles", "app", "colour", value="red"), "there is no field colour"),
         (at(*ENTITY, "workload_sise", value="Small"), "workload_sise"),
     ],

@@ -9,10 +9,9 @@ import pytest
 
 from tests.databricks.harbour import lakebase_server, new_database
 from tests.databricks.lakebase import Lakebase
-from tests.databricks.serving import Serving
-from tests.databricks.stand_in import StandIn
-from tests.databricks.unity import Unity
-from tests.databricks.warehouse import Warehouse
+from tests.databricks.serving import ENDPOINT
+from tests.databricks.stand_in import StandIn, stand_in_of
+from tests.databricks.warehouse import WAREHOUSE
 from tests.databricks.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -32,7 +31,20 @@ def stand_in(login: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "databrickscfg"))
     workspace = Workspace()
     with workspace.running():
-        yield StandIn(workspace, Warehouse(workspace, login), Unity(workspace, login), Serving(workspace))
+        yield stand_in_of(workspace, login)
+
+
+@pytest.fixture
+def profiles(stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logins of alice and bob, a warehouse, and a model."""
+    users = ("alice", "bob")
+    entries = [
+        f"[{name}]\nhost = {stand_in.workspace.url}\ntoken = {stand_in.workspace.token(name)}\n" for name in users
+    ]
+    (tmp_path / "databrickscfg").write_text("\n".join(entries))
+    monkeypatch.setenv("DATABRICKS_WAREHOUSE_ID", WAREHOUSE)
+    monkeypatch.setenv("MOORING_MODEL", f"databricks:{ENDPOINT}")
+    monkeypatch.setenv("MOORING_CATALOGS", "lakehouse")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tests.databricks.workspace import RefusedError, Streamed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.databricks.workspace import Call, Workspace
 
@@ -27,6 +27,8 @@ class Serving:
     def __init__(self, workspace: Workspace) -> None:
         self.replies: list[dict[str, Any]] = []
         """What the model says next, in turn; after that it greets the user."""
+        self.rule: Callable[[list[dict[str, Any]]], dict[str, Any]] | None = None
+        """What it says to the messages that it is sent, where nothing is to be said in turn."""
         workspace.route("POST", "/serving-endpoints/chat/completions", self._complete)
 
     def _complete(self, call: Call) -> Any:
@@ -34,7 +36,10 @@ class Serving:
         if body["model"] != ENDPOINT:
             raise RefusedError(404, "RESOURCE_DOES_NOT_EXIST", f"Endpoint with name '{body['model']}' does not exist.")
         greeting = {"role": "assistant", "content": f"Hello {call.user.name}"}
-        message = self.replies.pop(0) if self.replies else greeting
+        if self.replies:
+            message = self.replies.pop(0)
+        else:
+            message = greeting if self.rule is None else self.rule(body["messages"])
         reason = "tool_calls" if message.get("tool_calls") else "stop"
         base = {"id": "c1", "object": "chat.completion", "created": 1, "model": ENDPOINT}
         usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}

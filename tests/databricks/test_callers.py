@@ -157,6 +157,24 @@ def test_a_profile_is_who_logged_in_with_it(stand_in: StandIn, tmp_path: Path) -
         default_caller("c")
 
 
+@pytest.mark.parametrize("variable", ["DATABRICKS_TOKEN", "DATABRICKS_CLIENT_SECRET", "DATABRICKS_PASSWORD"])
+def test_a_profile_is_not_somebody_of_the_environment(
+    stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    entry = f"[alice]\nhost = {stand_in.workspace.url}\ntoken = {stand_in.workspace.token('alice')}\n"
+    (tmp_path / "databrickscfg").write_text(entry)
+    secret = stand_in.workspace.token("service")
+    monkeypatch.setenv(variable, secret)
+    with pytest.raises(
+        CallerError, match=f"{variable} in the environment .* --profile alice: unset {variable}"
+    ) as told:
+        default_caller("alice")
+    assert secret not in str(told.value)
+    assert not stand_in.workspace.requests
+    monkeypatch.delenv(variable)
+    assert default_caller("alice").principal.name == "alice"
+
+
 def test_the_default_credentials_are_those_of_a_notebook_or_job(stand_in: StandIn, ambient: str) -> None:
     assert default_caller().principal.name == "service"
 

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from tests.integration.foreign import Foreign
 
 REVIEWS = "lakehouse.bakehouse.reviews"
+QUESTIONS = f"""
+name: workspace
+questions:
+  counts:
+    - ask: how many reviews are there?
+      sql: select count(*) as n from {REVIEWS}
+      tables: [{REVIEWS}]
+    - {{as: bob, ask: 'how many reviews are there?', sql: select 1}}
+"""
 
 
 @pytest.fixture
@@ -98,3 +107,23 @@ def test_they_see_what_they_were_told_for_a_day_and_nobody_else_does(
     assert "240" not in str(run("alice", *show))
     seen = Principal("alice", sees={REVIEWS: fingerprint}.get)
     assert "240" in through_the_service(seen)
+
+
+def test_an_evaluation_asks_as_whoever_runs_it(
+    stand_in: StandIn, server: Foreign, lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LAKEBASE_ENDPOINT", "DATABRICKS_WAREHOUSE_ID"):
+        monkeypatch.setenv(name, "")  # the options say
+    path = tmp_path / "questions.yaml"
+    path.write_text(QUESTIONS)
+    given = ("--warehouse", WAREHOUSE, "--lakebase", COMPUTE, "--model", "offline", "--dataset", str(path))
+
+    report = run("alice", "evaluate", *given, "-o", "json")
+
+    assert [(each["id"], each["why"]) for each in report["questions"]] == [
+        ("counts: me: how many reviews are there?", "")
+    ]
+    assert report["left_out"] == ["counts: bob: how many reviews are there?"]
+    assert stand_in.workspace.users() == {"alice"}
+    with psycopg.connect(url(server, OWNER, lake)) as owner:
+        assert owner.execute("select count(*) from mooring.threads").fetchall() == [(0,)]

@@ -11,52 +11,26 @@ from typer.testing import CliRunner
 
 from agent.cli.app import app
 from agent.errors import MooringError
+from tests.databricks.asking import ask, seen_by_model
 from tests.databricks.lakebase import ENDPOINT as COMPUTE
-from tests.databricks.serving import ENDPOINT, tool_call
-from tests.databricks.warehouse import WAREHOUSE
+from tests.databricks.serving import tool_call
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import psycopg
 
     from tests.databricks.lakebase import Lakebase
     from tests.databricks.stand_in import StandIn
 
-pytestmark = pytest.mark.skipif(sys.version_info >= (3, 13), reason="databricks-langchain is not for this Python")
+pytestmark = [
+    pytest.mark.skipif(sys.version_info >= (3, 13), reason="databricks-langchain is not for this Python"),
+    pytest.mark.usefixtures("profiles"),
+]
 REVIEWS = "select count(*) as n from lakehouse.bakehouse.reviews"
-
-
-@pytest.fixture(autouse=True)
-def profiles(stand_in: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Logins of alice and bob, a warehouse, and a model; the service's own credentials are there as well."""
-    users = ("alice", "bob")
-    entries = [
-        f"[{name}]\nhost = {stand_in.workspace.url}\ntoken = {stand_in.workspace.token(name)}\n" for name in users
-    ]
-    (tmp_path / "databrickscfg").write_text("\n".join(entries))
-    monkeypatch.setenv("DATABRICKS_WAREHOUSE_ID", WAREHOUSE)
-    monkeypatch.setenv("MOORING_MODEL", f"databricks:{ENDPOINT}")
-    monkeypatch.setenv("MOORING_CATALOGS", "lakehouse")
-
-
-def ask(profile: str, question: str, *options: str) -> dict[str, Any]:
-    command = ["ask", question, "--profile", profile, "-o", "json", *options]
-    result = CliRunner().invoke(app, command, catch_exceptions=False)
-    assert result.exit_code == 0
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
 
 
 def counting(stand_in: StandIn) -> None:
     """Let the model count the reviews, and then say something."""
     stand_in.serving.replies += [tool_call("query", sql=REVIEWS), {"role": "assistant", "content": "Counted."}]
-
-
-def seen_by_model(stand_in: StandIn) -> list[str]:
-    """What the model was told by tools, at its last call."""
-    last = stand_in.workspace.sent("/serving-endpoints/")[-1]
-    return [message["content"] for message in last.body["messages"] if message["role"] == "tool"]
 
 
 def test_two_people_each_with_their_own_rows_and_sessions(stand_in: StandIn) -> None:

@@ -57,6 +57,10 @@ class Unity:
     def __init__(self, workspace: Workspace, login: Callable[[str], str], catalog: str = "lakehouse") -> None:
         self.changes: dict[str, dict[str, Any]] = {}
         """What is told of a table otherwise than it is, by its full name."""
+        self.owners: dict[str, str] = {}
+        """Who owns the metastore (by no name at all), the catalog, and schemas and tables by their full names."""
+        self.grants: dict[str, dict[str, list[str]]] = {}
+        """What is granted on something, by its full name and to whom; without it, the caller's SELECT."""
         self.login = login
         self._catalog = catalog
         base = "/api/2.1/unity-catalog"
@@ -64,7 +68,10 @@ class Unity:
         workspace.route("GET", f"{base}/schemas", self._schemas)
         workspace.route("GET", f"{base}/tables", self._tables)
         workspace.route("GET", f"{base}/tables/{{}}", lambda call: self._table(call.user.name, call.parts[0]))
-        workspace.route("GET", f"{base}/effective-permissions/table/{{}}", self._permissions)
+        workspace.route("GET", f"{base}/metastore_summary", lambda _: {"owner": self.owners.get("")})
+        for kind in ("catalogs", "schemas"):
+            workspace.route("GET", f"{base}/{kind}/{{}}", self._above)
+        workspace.route("GET", f"{base}/effective-permissions/{{}}/{{}}", self._permissions)
 
     def _ask(self, user: str, query: str, *params: object) -> list[Any]:
         with psycopg.connect(self.login(user)) as conn:
@@ -96,6 +103,7 @@ class Unity:
             "schema_name": schema,
             "full_name": full_name,
             "table_id": str(oid),
+            "owner": self.owners.get(full_name, "somebody"),
             "table_type": _KINDS[kind],
             "comment": comment,
             "columns": [
@@ -126,6 +134,16 @@ class Unity:
         return constraints
 
     def _permissions(self, call: Call) -> Any:
-        self._table(call.user.name, call.parts[0])
-        privileges = [{"privilege": "SELECT"}]
-        return {"privilege_assignments": [{"principal": call.user.name, "privileges": privileges}]}
+        """Tell one principal's grants on each page."""
+        granted = self.grants.get(call.parts[1], {call.user.name: ["SELECT"]})
+        page = int(call.request.query.get("page_token", 0))
+        told = [
+            {"principal": principal, "privileges": [{"privilege": each} for each in privileges]}
+            for principal, privileges in granted.items()
+        ]
+        more = {"next_page_token": str(page + 1)} if page + 1 < len(told) else {}
+        return {"privilege_assignments": told[page : page + 1]} | more
+
+    def _above(self, call: Call) -> Any:
+        name = call.parts[0]
+        return {"full_name": name, "owner": self.owners.get(name)}

@@ -14,6 +14,7 @@ from uuid import uuid4
 import psycopg
 import sqlglot
 from psycopg.types.string import TextLoader
+from sqlglot import exp
 
 from tests.databricks.workspace import RefusedError
 
@@ -82,7 +83,7 @@ class Warehouse:
         """Errors by the SQL that fails with them."""
         self._login = login
         workspace.route("POST", "/api/2.0/sql/statements", self._execute)
-        workspace.route("GET", "/api/2.0/sql/statements/{}", lambda call: self._shown(self._found(call)))
+        workspace.route("GET", "/api/2.0/sql/statements/{}", lambda call: self.shown(self._found(call)))
         workspace.route("GET", "/api/2.0/sql/statements/{}/result/chunks/{}", self._chunk)
         workspace.route("POST", "/api/2.0/sql/statements/{}/cancel", self._cancel)
 
@@ -90,13 +91,18 @@ class Warehouse:
         body = call.request.body
         if body["warehouse_id"] != WAREHOUSE:
             raise RefusedError(404, "RESOURCE_DOES_NOT_EXIST", f"SQL warehouse {body['warehouse_id']} does not exist.")
-        statement = Statement(str(uuid4()), call.user.name, body)
-        self.statements[statement.id] = statement
-        threading.Thread(target=self._run, args=[statement], daemon=True).start()
+        statement = self.begin(call.user.name, body)
         wait = float(body.get("wait_timeout", "10s").removesuffix("s"))
         assert wait == 0 or 5 <= wait <= 50
         statement.done.wait(wait)
-        return self._shown(statement)
+        return self.shown(statement)
+
+    def begin(self, user: str, body: dict[str, Any]) -> Statement:
+        """Begin a statement of a user's."""
+        statement = Statement(str(uuid4()), user, body)
+        self.statements[statement.id] = statement
+        threading.Thread(target=self._run, args=[statement], daemon=True).start()
+        return statement
 
     def _run(self, statement: Statement) -> None:
         self.started.wait(30)
@@ -131,15 +137,14 @@ class Warehouse:
         if text in self.answers:
             statement.columns, rows = self.answers[text]
         else:
-            postgres = sqlglot.transpile(
-                text, read="databricks", write="postgres", unsupported_level=sqlglot.ErrorLevel.RAISE
-            )
+            tree = sqlglot.parse_one(text, dialect="databricks").transform(_bound(statement.body.get("parameters", [])))
+            postgres = tree.sql("postgres", unsupported_level=sqlglot.ErrorLevel.RAISE)
             with psycopg.connect(self._login(statement.user)) as conn:
                 statement.conn = conn
                 for name in ("timestamptz", "date", "numeric", "interval"):
                     conn.adapters.register_loader(name, TextLoader)
                 conn.execute("set transaction read only")
-                cursor = conn.execute(postgres[0].encode())
+                cursor = conn.execute(postgres.encode())
                 statement.columns = [(c.name, *_type(conn, c.type_code)) for c in cursor.description or ()]
                 rows = [[_text(value) for value in row] for row in cursor.fetchmany(most + 1)]
         statement.truncated = len(rows) > most
@@ -151,7 +156,8 @@ class Warehouse:
             raise RefusedError(404, "NOT_FOUND", "The statement was not found.")
         return statement
 
-    def _shown(self, statement: Statement) -> Any:
+    def shown(self, statement: Statement) -> Any:
+        """What is told of a statement."""
         status: dict[str, Any] = {"state": statement.state}
         shown: dict[str, Any] = {"statement_id": statement.id, "status": status}
         if statement.error:
@@ -199,6 +205,20 @@ class Warehouse:
                     return statement
             assert time.monotonic() < end
             time.sleep(0.005)
+
+
+def _bound(parameters: list[dict[str, str]]) -> Callable[[exp.Expr], exp.Expr]:
+    """Put the parameters of a statement where they are named; one without a value is null."""
+    given = {each["name"]: each for each in parameters}
+
+    def bind(node: exp.Expr) -> exp.Expr:
+        if not isinstance(node, exp.Placeholder):
+            return node
+        each = given[node.name]
+        value = exp.Literal.string(each["value"]) if "value" in each else exp.null()
+        return exp.cast(value, exp.DataType.build(each["type"], dialect="databricks"))
+
+    return bind
 
 
 def _type(conn: psycopg.Connection[Any], oid: int) -> tuple[str, str]:

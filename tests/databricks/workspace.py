@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,6 +23,10 @@ SCOPES = (
     ("/api/2.1/unity-catalog/", "unity-catalog"),
     ("/api/2.0/postgres/", "postgres"),
     ("/api/2.0/database/", "postgres"),
+    ("/api/2.0/genie/", "dashboards.genie"),
+    ("/api/2.0/mcp/functions/", "mcp.functions"),
+    ("/api/2.0/mcp/external/", "mcp.external"),
+    ("/api/2.0/vector-search/", "vectorsearch.vector-search-indexes"),
     ("/serving-endpoints/", "model-serving"),
 )
 
@@ -72,6 +76,11 @@ class Streamed:
     """An answer in server-sent events."""
 
     events: list[str]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An answer without content."""
 
 
 Route = Callable[["Call"], Any]
@@ -128,10 +137,19 @@ class Workspace:
         self._tokens.clear()
 
     def fail(
-        self, path: str, status: int, code: str, message: str = "", *, times: int = 1, retry_after: int | None = None
+        self,
+        path: str,
+        status: int,
+        code: str,
+        message: str = "",
+        *,
+        times: int = 1,
+        retry_after: int | None = None,
+        location: str | None = None,
     ) -> None:
         """Let the next requests to paths that match fail."""
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        headers |= {} if location is None else {"Location": location}
         self.faults.append(Fault(path, RefusedError(status, code, message, headers), times))
 
     def sent(self, path: str) -> list[Request]:
@@ -204,6 +222,8 @@ class Workspace:
                     if isinstance(found, Streamed):
                         events = "".join(f"data: {event}\n\n" for event in found.events).encode()
                         self._send(200, events, {"Content-Type": "text/event-stream"})
+                    elif isinstance(found, Accepted):
+                        self._send(202, b"", {})
                     else:
                         self._send(200, json.dumps(found).encode(), {})
 
@@ -213,7 +233,8 @@ class Workspace:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
-                self.wfile.write(content)
+                with suppress(ConnectionError):  # whoever was cancelled does not wait for it
+                    self.wfile.write(content)
 
             def log_message(self, *_: Any) -> None:
                 """Requests are recorded instead."""

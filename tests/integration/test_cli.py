@@ -25,7 +25,7 @@ def mooring(*args: str, given: str = "", **env: str) -> subprocess.CompletedProc
     """Run the program to its end."""
     variables = {**os.environ, **env}
     return subprocess.run(
-        [MOORING, *args], input=given, capture_output=True, text=True, timeout=120, env=variables, check=False
+        [MOORING, *args], input=given, capture_output=True, text=True, timeout=600, env=variables, check=False
     )
 
 
@@ -149,6 +149,7 @@ class TestSessions:
             "tool_calls": [],
             "tool_call_id": None,
             "sources": [],
+            "feedback": None,
         }
         assert "> how many suppliers are there?" in mooring("sessions", "show", name).stdout
         assert mooring("sessions", "delete", name).returncode == 0

@@ -141,3 +141,23 @@ def test_only_auditors_break_the_glass(session: str, capsys: pytest.CaptureFixtu
             admin.execute(f"revoke {group} from carol".encode())
     assert "(case 7)" in mooring("audit", "--session", session).stdout
     assert "auditors' role" in refusal(capsys, *broken, "--reason", "case 7")
+
+
+def test_an_answer_is_rated(session: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def last() -> Any:
+        return json.loads(mooring("sessions", "show", session, "-o", "json").stdout)["messages"][-1]
+
+    message = last()["id"]
+    assert mooring("feedback", session, message, "up").stdout == ""
+    given = json.loads(mooring("feedback", session, message, "down", "--comment", "too many", "-o", "json").stdout)
+    assert (given["session"], given["message"], given["rating"]) == (session, message, "down")
+    assert last()["feedback"] == {"rating": "down", "comment": "too many"}
+    assert CliRunner().invoke(app, ["feedback", session, message, "sideways"]).exit_code == 2
+    assert "no such message" in refusal(capsys, "feedback", session, "none", "up")
+    assert "2000 characters" in refusal(capsys, "feedback", session, message, "up", "--comment", "x" * 2001)
+
+    theirs = ("feedback", session, message, "up", "--as", "bob", "--owner", "alice")
+    assert "'alice' has no session" in refusal(capsys, *theirs)
+    mooring("sessions", "share", session, "--with", "bob")
+    assert "withheld from you" in refusal(capsys, *theirs)
+    assert last()["feedback"]["rating"] == "down"

@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -161,6 +161,61 @@ def test_a_deleted_thread_does_not_come_back(saver: GovernedPostgresSaver, confi
     with pytest.raises(StaleLeaseError), saver.run(config):
         graph_of(saver, node).invoke({"said": ["asked"]}, config, durability="sync")
     assert saver.sessions(thread_id=thread_id) == []
+
+
+RUN = UUID(int=7)
+CHANGES: dict[str, Callable[[GovernedPostgresSaver, str], Any]] = {
+    "delete_thread": lambda saver, thread_id: saver.delete_thread(thread_id),
+    "delete_for_runs": lambda saver, _: saver.delete_for_runs([str(RUN)]),
+    "prune": lambda saver, thread_id: saver.prune([thread_id]),
+    "prune all": lambda saver, thread_id: saver.prune([thread_id], strategy="delete"),
+    "rename": lambda saver, thread_id: saver.rename(thread_id, "late"),
+}
+
+
+def acting(graph: Any, config: Any) -> None:
+    with acting_as(ALICE):
+        graph.invoke({"said": ["anew"]}, {**config, "run_id": RUN})
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("begun_anew", [False, True])
+def test_a_run_that_lost_its_lease_changes_nothing_else_either(
+    saver: GovernedPostgresSaver, admin: psycopg.Connection[Any], config: Any, change: str, begun_anew: bool
+) -> None:
+    thread_id = config["configurable"]["thread_id"]
+    graph = graph_of(saver, lambda _: {"said": ["done"]})
+    graph.invoke({"said": ["asked"]}, {**config, "run_id": RUN})
+    stored = "select t.title, count(*) from mooring.threads t join mooring.checkpoints c on c.thread = t.id"
+    stored += " where t.thread_id = %s group by t.title"
+    with saver.run(config):
+        CHANGES["rename"](saver, thread_id)  # its own run may
+        if begun_anew:
+            admin.execute("delete from mooring.threads where thread_id = %s", [thread_id])
+            with ThreadPoolExecutor(1) as other:
+                other.submit(acting, graph, config).result()
+        else:
+            admin.execute("update mooring.threads set fence = fence + 1 where thread_id = %s", [thread_id])
+        before = admin.execute(stored, [thread_id]).fetchone()
+        with pytest.raises(StaleLeaseError):
+            CHANGES[change](saver, thread_id)
+        assert admin.execute(stored, [thread_id]).fetchone() == before
+
+
+def test_a_run_deletes_its_own_thread_as_often_as_it_likes(saver: GovernedPostgresSaver, config: Any) -> None:
+    thread_id = config["configurable"]["thread_id"]
+    graph_of(saver, lambda _: {"said": ["done"]}).invoke({"said": ["asked"]}, config)
+    with saver.run(config):
+        saver.delete_thread(thread_id)
+        saver.delete_thread(thread_id)
+        saver.prune([thread_id])
+    assert saver.sessions(thread_id=thread_id) == []
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), True, "10"], ids=repr)
+def test_who_waits_says_how_long(saver: GovernedPostgresSaver, config: Any, seconds: Any) -> None:
+    with pytest.raises(ValueError, match="wait_seconds is None or a number from 0 up, not"):
+        saver.run(config, on_busy="wait", wait_seconds=seconds)
 
 
 def test_a_lease_is_renewed_while_the_run_works(

@@ -350,9 +350,9 @@ class TestPolicies:
             "ttl = interval '100000 years'",
             "ttl = -interval '1 day'",
             "keep_last = 0",
-            "updated_at = 'infinity'",
             "read_at = '20000-01-01'",
-            "updated_at = '-infinity'",
+            "read_at = '-infinity'",
+            "title = 'both', sealed_title = 'both'",
         ],
     )
     def test_the_database_refuses_what_would_stop_a_pass(

@@ -23,11 +23,12 @@ from tests.mutants.encryption import ENCRYPTION
 from tests.mutants.engine import ENGINE
 from tests.mutants.governance import GOVERNANCE
 from tests.mutants.mutant import Mutant
+from tests.mutants.offers import OFFERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MUTANTS = [*GOVERNANCE, *ATTACKS, *ENGINE, *ENCRYPTION, *DATABRICKS]
+MUTANTS = [*GOVERNANCE, *ATTACKS, *ENGINE, *ENCRYPTION, *DATABRICKS, *OFFERS]
 ROOT = Path(__file__).parents[2]
 TREE = ("agent", "checkpointer", "tests", "tools", "notebooks", "pyproject.toml", "README.md", "docs")
 # A test that hangs has noticed as well.

@@ -192,4 +192,18 @@ DATABRICKS = [
         "",
         (ELSEWHERE,),
     ),
+    Mutant(
+        "Unity Catalog: administrators hold what is granted",
+        "tools/unity/rights.py",
+        "if not _granted(",
+        "if False and not _granted(",
+        ("tests/databricks/test_rights.py",),
+    ),
+    Mutant(
+        "Unity Catalog: only the privilege that counts is one",
+        "tools/unity/rights.py",
+        "held & {privilege, Privilege.ALL_PRIVILEGES}",
+        "held",
+        ("tests/databricks/test_rights.py",),
+    ),
 ]

@@ -51,8 +51,8 @@ ENCRYPTION = [
     Mutant(
         "a statement that is not known is refused",
         LAYER,
-        '    "delete_expired", "prune_expired",',
-        '    "delete_expired", "prune_expired", "something_new",',
+        '"delete_expired", "prune_expired",',
+        '"delete_expired", "prune_expired", "something_new",',
         (SEALED,),
     ),
     # --- nothing else believed ----------------------------------------------------------------------------------------

@@ -76,6 +76,20 @@ ENGINE = [
         (CONTRACT,),
     ),
     Mutant(
+        "who lost a lease deletes and prunes no more",
+        "checkpointer/sql/migrations/0002_leases.sql",
+        "where (t.id, t.fence) <> (l.id, l.fence)",
+        "where false",
+        ("tests/integration/test_leases.py",),
+    ),
+    Mutant(
+        "a text that holds a NUL is not cut off there",
+        "checkpointer/calls.py",
+        'if "\\0" in param:',
+        "if False:",
+        ("tests/chaos/test_cancelled.py",),
+    ),
+    Mutant(
         "a DeltaChannel's history keeps to its branch",
         QUERIES,
         "c.ns = %(ns)s and c.checkpoint_id = chain.parent_id\n  where chain.depth",

@@ -9,12 +9,14 @@ from tests.mutants.mutant import (
     CANCELLED,
     CHATS,
     CROSSING,
+    FEEDBACK,
     FUNCTIONS,
     INITIAL,
     ISOLATION,
     LABELS,
     OPENING,
     QUERIES,
+    RATED,
     REVOKED,
     SEEN,
     SHARED,
@@ -53,6 +55,23 @@ def _tables() -> list[Mutant]:
             ),
         ]
     return mutants
+
+
+def _opinions() -> list[Mutant]:
+    parts = {
+        "everybody sees what others think": ("(rater = (select", "(true or rater = (select"),
+        "what is said of a withheld message is seen": (
+            "and (i.label_set = 0 or i.label_set = any((select",
+            "and (true or i.label_set = any((select",
+        ),
+        "whoever may not read a message rates it": ("elsif rated.label_set <> 0 and", "elsif false and"),
+        "a held session's opinions change": (
+            'create trigger keep_held_content before update on :"schema".feedback\n'
+            "  for each row when (old.* is distinct from new.*)",
+            'create trigger keep_held_content before update on :"schema".feedback\n  for each row when (false)',
+        ),
+    }
+    return [Mutant(name, FEEDBACK, *change, (RATED,)) for name, change in parts.items()]
 
 
 def _fingerprints() -> list[Mutant]:
@@ -135,6 +154,7 @@ def _crossing() -> list[Mutant]:
 
 GOVERNANCE = [
     *_tables(),
+    *_opinions(),
     *_fingerprints(),
     *_crossing(),
     # --- what was read from tables --------------------------------------------------------------------------------
@@ -330,7 +350,7 @@ GOVERNANCE = [
         "checkpointer/runs.py",
         'return str(configurable.get("thread_id")), str(configurable.get(OWNER) or "")',
         'return str(configurable.get("thread_id")), ""',
-        (f"{SHARED}::test_a_node_that_reaches_into_another_s_thread_of_the_same_name_stays_apart",),
+        (f"{SHARED}/test_together.py::test_a_node_that_reaches_into_another_s_thread_of_the_same_name_stays_apart",),
     ),
     # --- audit ----------------------------------------------------------------------------------------------------
     Mutant(

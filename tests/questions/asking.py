@@ -11,10 +11,10 @@ import sqlglot
 from langchain_core.messages import HumanMessage
 
 from agent.conversation import Answered, Conversation
+from agent.evaluation.judging import Rows, Turn, problems
 from agent.graph import build_graph
 from agent.models import OfflineChatModel
 from checkpointer import GovernedPostgresSaver, acting_as
-from tests.questions.judge import Rows, Turn, problems
 from tools import PostgresCatalog
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Asker:
             with acting_as(caller.principal):
                 self._saver.delete_thread(session)
         start = max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
-        return Turn(question.turns, last.answer, messages[start:])
+        return Turn.of(question.turns, last.answer.answer, messages[start:])
 
     def problems(self, question: Question, turn: Turn) -> list[str]:
         """Return what is wrong with a turn, by the answer that is expected first; nothing when one of them fits."""

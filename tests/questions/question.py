@@ -26,10 +26,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
-Kind = Literal["rows", "told", "refused", "denied", "quiet"]
-KINDS: tuple[Kind, ...] = ("rows", "told", "refused", "denied", "quiet")
+from agent.evaluation.judging import KINDS, Kind
 
 _FOLDER = Path(__file__).parent
 

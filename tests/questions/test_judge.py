@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
-from agent.answers import answer_of
-from tests.questions.judge import Rows, Turn, matches, problems
-from tests.questions.values import same, shown
+from agent.evaluation.judging import Rows, Turn, matches, problems
+from agent.evaluation.values import same, shown
 
 if TYPE_CHECKING:
-    from tests.questions.question import Kind
+    from agent.evaluation.judging import Kind
 
 Result = list[list[Any]]
 
@@ -37,7 +36,7 @@ def turn(said: str, *results: Result, question: str = "how many?", refused: str 
     if refused:
         told.append(ToolMessage(refused, name="query", tool_call_id="refused", status="error"))
     messages: list[AnyMessage] = [HumanMessage(question), *told, AIMessage(said)]
-    return Turn((question,), answer_of("session", messages), messages)
+    return Turn.of((question,), said, messages)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.questions.judge import problems
+from agent.evaluation.judging import problems
 from tests.questions.question import read
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_further(asker: Asker) -> None:
     questions = read("further")
     turns = [(question, asker.ask(question)) for question in questions]
     failed = [(question, turn) for question, turn in turns if asker.problems(question, turn)]
-    wrong = [(*question.turns, turn.answer.answer) for question, turn in failed if problems("refused", [], turn)]
+    wrong = [(*question.turns, turn.said) for question, turn in failed if problems("refused", [], turn)]
     assert wrong == []
     assert len(failed) <= len(questions) / 10, [question.turns for question, _ in failed]
 
@@ -52,6 +52,5 @@ def check(question: Question, asker: Asker) -> None:
     turn = asker.ask(question)
     found = asker.problems(question, turn)
     if found:
-        ran = [str(use.args.get("sql", use.name)) for use in turn.answer.tools]
-        lines = [*question.turns, *found, "It ran:", *ran, "It said:", turn.answer.answer]
+        lines = [*question.turns, *found, "It ran:", *turn.statements, "It said:", turn.said]
         pytest.fail("\n".join(lines), pytrace=False)

@@ -21,7 +21,7 @@ TEXTS = [
     f"canary-{place}"
     for place in (
         "message", "argument", "tool-name", "result", "message-id", "name", "metadata", "metadata-key", "short", "long",
-        "element", "key", "entry", "bytes", "write", "error", "interrupt", "title", "nul", "extra", "scalar",
+        "element", "key", "entry", "bytes", "write", "error", "interrupt", "title", "comment", "nul", "extra", "scalar",
     )
 ]  # fmt: skip
 CANARIES = [*(text.encode() for text in TEXTS), ormsgpack.packb(INTEGER), ormsgpack.packb(FLOAT)]
@@ -57,6 +57,7 @@ def store(saver: GovernedPostgresSaver, thread_id: str, **changes: Any) -> Any:
     saver.put_writes(stored, [(ERROR, ValueError("canary-error"))], "task-2")
     saver.put_writes(stored, [(INTERRUPT, [Interrupt(value={"q": "canary-interrupt"}, id="i")])], "task-3")
     saver.rename(thread_id, "canary-title")
+    saver.rate(stored, 0, "down", "canary-comment")
     return stored
 
 

@@ -191,7 +191,8 @@ class Stage:
             at: Any = {"configurable": {"thread_id": thread_id, "checkpoint_ns": ""}}
             stored = saver.put(at, state(said), {"step": 0, "run_id": f"run of {thread_id}"}, {"messages": 1})
             saver.put_writes(stored, [("messages", [AIMessage(SECRET, id="4")])], "task")
-            saver.put(stored, state(said), {"step": 1, "run_id": f"run of {thread_id}"}, {})
+            latest = saver.put(stored, state(said), {"step": 1, "run_id": f"run of {thread_id}"}, {})
+            saver.rate(latest, 1, "down", SECRET)
             if shared:
                 saver.share(thread_id, self.role("editor"), "editor")
                 saver.share(thread_id, self.role("viewer"))

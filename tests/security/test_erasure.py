@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from checkpointer.administration import Administrator
 
 ALICE, BOB = Principal("alice"), Principal("bob")
-TABLES = ("threads", "checkpoints", "items", "writes", "label_sets", "labels")
+TABLES = ("threads", "checkpoints", "items", "writes", "feedback", "label_sets", "labels")
 
 
 @dataclass
@@ -67,6 +67,8 @@ class Setting:
             with acting_as(person):
                 stored = self.saver.put(config, checkpoint, {}, {"messages": 1})
                 self.saver.put_writes(stored, [("note", "x" * 100)], "task")
+                if not ns:
+                    self.saver.rate(stored, 0, "up", "well said")
 
 
 @pytest.fixture
@@ -98,7 +100,8 @@ def test_everything_of_a_person_goes_and_nothing_of_anybody_else(setting: Settin
     after = setting.counts()
     assert {table: before[table] - after[table] for table in TABLES} == dict(erased.rows)
     assert dict(erased.rows) == {
-        "threads": 2, "checkpoints": 4, "items": erased.rows["items"], "writes": 4, "label_sets": 2, "labels": 2
+        "threads": 2, "checkpoints": 4, "items": erased.rows["items"], "writes": 4, "feedback": 2, "label_sets": 2,
+        "labels": 2,
     }  # fmt: skip
     left = setting.rows()
     assert all("alice" not in str(rows) for rows in left.values())
@@ -127,6 +130,28 @@ def test_a_held_thread_keeps_everything_unless_it_is_passed_over(setting: Settin
     assert erased.rows["labels"] == 1
     assert setting.run("select owner, thread_id from {}.threads order by 1") == [("alice", "two"), ("bob", "one")]
     assert {source for (source,) in setting.run("select source from {}.labels")} == {"db.s.shared", "db.s.two"}
+
+
+def test_what_a_person_said_of_others_messages_goes_and_of_held_ones_stays(setting: Setting) -> None:
+    named: Any = {"configurable": {"thread_id": "one", "thread_owner": "bob"}}
+    with acting_as(BOB):
+        setting.saver.share("one", "alice")
+    with acting_as(ALICE):
+        shared = setting.saver.get_tuple(named)
+        assert shared is not None
+        setting.saver.rate(shared.config, 0, "down", "what alice thinks")
+    setting.administrator.hold("bob", "one", reason="case")
+    with pytest.raises(ErasureHeldError, match="'one'"):
+        setting.administrator.erase("alice")
+    assert setting.administrator.erase("alice", except_held=True).rows["feedback"] == 2
+    assert setting.run("select comment from {}.feedback where rater = 'alice'") == [("what alice thinks",)]
+    setting.administrator.release("bob", "one")
+
+    assert setting.administrator.erase("alice", dry_run=True).rows["feedback"] == 1
+    assert setting.administrator.erase("alice").rows["feedback"] == 1
+
+    assert setting.run("select rater, comment from {}.feedback") == [("bob", "well said")]
+    assert setting.run("select owner from {}.threads") == [("bob",)]
 
 
 def test_a_run_that_is_going_on_is_told(setting: Setting) -> None:

@@ -26,12 +26,14 @@ audit         r----       r----        r----        .----        .----          
 checkpoints   riud-       riu.-        r-..-        r-..-        .-..-          .-..-         riud-  .-..-
 contents      r----       r----        r----        r----        .----          .----         r----  .----
 conversation  r----       r----        r----        r----        .----          .----         r----  .----
+feedback      r----       .----        .----        .----        .----          .----         r----  .----
 holds         -----       -----        -----        -----        -----          -----         -----  -----
 items         r--d-       r--.-        r--.-        r--.-        .--.-          .--.-         r--d-  .--.-
 label_sets    -----       -----        -----        -----        -----          -----         -----  -----
 labels        -----       -----        -----        -----        -----          -----         -----  -----
 messages      r----       r----        r----        r----        .----          .----         r----  .----
 migrations    r----       r----        r----        r----        r----          r----         r----  r----
+ratings       r----       .----        .----        .----        .----          .----         r----  .----
 sessions      r----       r----        r----        r----        .----          .----         r----  .----
 shares        r----       r----        r----        r----        .----          .----         r----  .----
 threads       riud-       r-..-        r-..-        r-..-        .-..-          .-..-         riud-  .-..-
@@ -45,12 +47,14 @@ audit         r---- r----  .----  .----    r----   -----  riudt    riudt
 checkpoints   r---- r----  r----  .----    -----   -----  .-..t    riudt
 contents      r---- r----  r----  .----    -----   -----  .-..-    r-ud-
 conversation  r---- r----  r----  .----    -----   -----  .----    r----
+feedback      r---- .----  .----  .----    -----   -----  riudt    riudt
 holds         ----- -----  -----  -----    -----   -----  riudt    riudt
 items         r---- r----  r----  .----    -----   -----  .-..t    riudt
 label_sets    ----- -----  -----  -----    -----   -----  riudt    riudt
 labels        ----- -----  -----  -----    -----   -----  riudt    riudt
 messages      r---- r----  r----  .----    -----   -----  .----    r----
 migrations    r---- r----  r----  r----    -----   -----  ri..t    ri..t
+ratings       r---- .----  .----  .----    -----   -----  .----    r----
 sessions      r---- r----  r----  .----    -----   -----  .-..-    r-ud-
 shares        r---- r----  r----  .----    -----   -----  riudt    riudt
 threads       r---- r----  r----  .----    -----   -----  .-..t    riudt
@@ -63,7 +67,7 @@ chat.messages r---- r----  r----  .----    -----   -----  .----    r----
 COLUMNS = {
     ("items", "select"): "owner thread position kind label_set envelope",
     ("threads", "insert"): "owner thread_id title",
-    ("threads", "update"): "title sealed_title updated_at epoch read_at keep_last ttl refresh_on_read",
+    ("threads", "update"): "title sealed_title epoch read_at keep_last ttl refresh_on_read",
 }
 # Who may call which function; any other is for the functions and policies of the schema's owner alone.
 CALLED = {
@@ -71,14 +75,14 @@ CALLED = {
     "auditors": "is_auditor principal",
     "people": """
         administers bind broken_threads conversation_refs get_parts groups held is_auditor label_sources
-        missing_sources opened principal readable_json readable_sets shared text_of touch use_parts uuid_of why
+        missing_sources numbered opened principal readable_json readable_sets shared text_of touch use_parts uuid_of why
         withheld
     """,
     "the runtime role": """
-        administers bind break_glass broken_session broken_threads closed_refs conversation_refs copy_content exported
-        get_parts groups held is_auditor keep_items label_sources missing_sources opened principal readable_json
-        readable_sets release_lease renew_lease require_editor share shared store take_lease text_of touch transfer
-        unshare use_parts uuid_of why withheld
+        administers bind break_glass broken_session broken_threads conversation_refs copy_content exported
+        get_parts groups held is_auditor label_sources missing_sources numbered opened principal rate
+        readable_json readable_sets release_lease renew_lease require_editor require_leases share shared store
+        take_lease text_of touch transfer unshare use_parts uuid_of why withheld
     """,
 }
 # Whom a function that anybody could give something to is tried by, with the owner's thread.
@@ -242,6 +246,9 @@ def calls(stage: Stage, persona: str) -> list[tuple[str, sql.Composed, list[Any]
         "p_ns": "",
         "inherit_ns": "",
         "p_role": "editor",
+        "p_rating": "up",
+        "p_comment": None,
+        "p_sealed_comment": None,
         "p_is_group": False,
         "to_edit": False,
         "p_reason": "x",

@@ -7,10 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.databricks.serving import Serving
-from tests.databricks.stand_in import StandIn
-from tests.databricks.unity import Unity
-from tests.databricks.warehouse import Warehouse
+from tests.databricks.stand_in import StandIn, stand_in_of
 from tests.databricks.workspace import Workspace
 from tests.serving.served import PATIENT, served
 
@@ -46,4 +43,4 @@ def stand_in(lakehouse: Database) -> Iterator[StandIn]:
     """A stand-in workspace over the sample lakehouse."""
     workspace, login = Workspace(), lakehouse.login
     with workspace.running():
-        yield StandIn(workspace, Warehouse(workspace, login), Unity(workspace, login), Serving(workspace))
+        yield stand_in_of(workspace, login)

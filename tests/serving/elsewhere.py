@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy
+from mlflow.deployments import MlflowDeploymentClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +118,25 @@ def post(url: str, body: Any, **headers: str) -> tuple[int, dict[str, Any]]:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read() or b"{}")
+
+
+def deployed(url: str, body: dict[str, Any], bearer: str | None = None) -> dict[str, Any]:
+    """Send what MLflow's client of deployments sends, with its own HTTP, and return what it makes of the answer.
+
+    Raises:
+        requests.HTTPError: The answer is a refusal.
+    """
+    before = os.environ.pop("MLFLOW_TRACKING_TOKEN", None)
+    if bearer is not None:
+        os.environ["MLFLOW_TRACKING_TOKEN"] = bearer
+    try:
+        client = MlflowDeploymentClient(url)  # type: ignore[no-untyped-call]
+        answer: dict[str, Any] = client._call_endpoint("POST", "/invocations", body, 120)  # type: ignore[arg-type]
+    finally:
+        os.environ.pop("MLFLOW_TRACKING_TOKEN", None)
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_TOKEN"] = before
+    return answer
 
 
 def free_port() -> int:

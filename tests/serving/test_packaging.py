@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+import requests
 from packaging.requirements import Requirement
 
 from agent.packaging import auth_policy_of, pins
 from agent.settings import Settings
-from tests.serving.elsewhere import MOORING, QUIET, Elsewhere, logged_model, post
+from tests.serving.elsewhere import MOORING, QUIET, Elsewhere, deployed, logged_model, post
 
 if TYPE_CHECKING:
     from agent.database import Database
@@ -52,6 +53,11 @@ def test_mlflow_serves_it_and_a_session_outlives_the_server(lakehouse: Database,
     with elsewhere.served(MOORING_USER="alice") as url:
         status, second = post(f"{url}/invocations", asked("and by country?", session))
         assert (status, "country" in said(second)) == (200, True)
+        # And as MLflow's own client asks.
+        third = deployed(url, asked("how many franchises are there?", session))
+        assert (said(third), third["custom_outputs"]["thread_id"]) == ("The number of franchises is 48.", session)
+        with pytest.raises(requests.HTTPError, match="400"):
+            deployed(url, {"messages": [{"role": "user", "content": "hello"}]})
 
 
 def test_nobody_is_answered_where_nobody_is_proven(lakehouse: Database, elsewhere: Elsewhere) -> None:
@@ -106,6 +112,10 @@ def test_requirements_are_all_pins_of_the_lock() -> None:
         ({}, [], 0),
         ({"DATABRICKS_WAREHOUSE_ID": "w"}, ["sql"], 0),
         ({"DATABRICKS_WAREHOUSE_ID": "w", "MOORING_MODEL": "databricks:chat"}, ["sql", "model-serving"], 0),
+        ({"DATABRICKS_WAREHOUSE_ID": "w", "MOORING_FUNCTIONS": "a.b.c, a.b.d"}, ["sql", "unity-catalog"], 0),
+        ({"MOORING_VECTOR_INDEXES": "a.b.c"}, ["unity-catalog", "vectorsearch.vector-search-indexes"], 0),
+        ({"MOORING_GENIE_SPACES": "01ef"}, ["dashboards.genie", "sql", "unity-catalog"], 0),
+        ({"MOORING_MCP_SERVERS": "external/github"}, ["catalog.connections", "mcp.external"], 0),
         ({"LAKEBASE_INSTANCE_NAME": "lake"}, [], 1),
         ({"LAKEBASE_INSTANCE_NAME": "lake", "MOORING_LAKEBASE_IDENTITY": "login"}, ["postgres"], 0),
     ],

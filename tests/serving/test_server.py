@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
+import requests
 
 from tests.chaos.watching import until
+from tests.serving.elsewhere import deployed
 from tests.serving.served import asked, events_in, said, token
 
 if TYPE_CHECKING:
@@ -126,6 +128,17 @@ def test_the_client_of_openai_raises_what_was_refused(server: Served) -> None:
         pytest.raises(openai.AuthenticationError),
     ):
         nobody.responses.create(model="mooring", input=QUESTION)
+
+
+def test_the_client_of_mlflow_s_deployments_is_answered(server: Served, session: str) -> None:
+    answered = deployed(server.url, asked(QUESTION, session), token("alice"))
+    assert (said(answered), answered["custom_outputs"]["thread_id"]) == (ANSWER, session)
+    plain = deployed(server.url, {"input": "and by country?", "context": {"conversation_id": session}}, token("alice"))
+    assert "country" in said(plain)
+    with pytest.raises(requests.HTTPError, match="401"):
+        deployed(server.url, asked(QUESTION, session))
+    with pytest.raises(requests.HTTPError, match="400"):
+        deployed(server.url, {"messages": [{"role": "user", "content": QUESTION}]}, token("alice"))
 
 
 def test_curl_sees_events_as_they_come(patient: Served, session: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -91,3 +91,45 @@ def test_nothing_runs_that_could_be_stopped(server: Served, kept: str) -> None:
     assert server.post("alice", {}, f"/sessions/{kept}/stop").json() == {"session": kept, "stopped": False}
     assert server.post("alice", {}, "/sessions/none/stop").json() == {"session": "none", "stopped": False}
     assert failure(server.get("alice", "/sessions/none/messages")) == NOT_FOUND
+
+
+def test_an_answer_is_rated(server: Served, kept: str) -> None:
+    with server.client("alice") as alice, server.client("carol") as carol:
+        messages = alice.get(f"/sessions/{kept}/messages").json()["messages"]
+        place = f"/sessions/{kept}/messages/{messages[-1]['id']}/feedback"
+        given = alice.post(place, json={"rating": "down", "comment": "too few"}).json()
+        assert (given["session"], given["message"], given["rating"]) == (kept, messages[-1]["id"], "down")
+        assert alice.post(place, json={"rating": "up"}).json()["comment"] is None
+        read = alice.get(f"/sessions/{kept}/messages").json()["messages"]
+        assert [each["feedback"] for each in read[:-1]] == [None] * (len(read) - 1)
+        assert read[-1]["feedback"] == {"rating": "up", "comment": None}
+        # What is wrong is said, and nothing that was sent.
+        bodies: list[Any] = [
+            {},
+            {"rating": "sideways"},
+            {"rating": 1},
+            {"rating": "up", "comment": "x" * 2001},
+            [],
+            "up",
+        ]
+        for body in bodies:
+            assert failure(alice.post(place, json=body)) == (400, "invalid"), body
+        assert failure(alice.post(place, json={"rating": "up", "comment": "\x00"})) == (400, "invalid")
+        question = f"/sessions/{kept}/messages/{messages[0]['id']}/feedback"
+        assert failure(alice.post(question, json={"rating": "up"})) == (400, "invalid")
+        assert failure(alice.post(f"/sessions/{kept}/messages/none/feedback", json={"rating": "up"})) == NOT_FOUND
+        assert failure(alice.post(f"/sessions/none/messages/{read[-1]['id']}/feedback", json={"rating": "up"})) == (
+            NOT_FOUND
+        )
+        assert failure(carol.post(f"{place}?owner=alice", json={"rating": "up"})) == NOT_FOUND
+        assert failure(server.post(None, {"rating": "up"}, place)) == (401, "unauthenticated")
+        assert "sideways" not in server.log
+
+
+@pytest.mark.usefixtures("unshared_afterwards")
+def test_a_viewer_rates_what_they_may_read(server: Served, kept: str) -> None:
+    with server.client("alice") as alice, server.client("carol") as carol:
+        message = alice.get(f"/sessions/{kept}/messages").json()["messages"][-1]["id"]
+        alice.put(f"/sessions/{kept}/shares", json={"shared_with": "carol"})
+        theirs = f"/sessions/{kept}/messages/{message}/feedback?owner=alice"
+        assert failure(carol.post(theirs, json={"rating": "up"})) == (403, "forbidden")

@@ -11,6 +11,8 @@ from agent.responses import CODES
 from tests.serving.served import asked, events_in, failure, said
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.serving.served import Served
 
 CANARY = "canary-9f31"
@@ -48,6 +50,29 @@ REFUSED: dict[str, Any] = {
     "an unknown part": message(content=[{"type": CANARY, "text": CANARY}]),
     "an image": message(content=[{"type": "input_image", "image_url": f"data:image/png;base64,{CANARY}"}]),
     "a file": message(content=[{"type": "input_file", "file_id": CANARY}]),
+    "a file itself": message(content=[{"type": "input_file", "file_data": CANARY, "filename": CANARY}]),
+    "a sound": message(content=[{"type": "input_audio", "input_audio": {"data": CANARY, "format": "wav"}}]),
+    "an image behind text": message(
+        content=[{"type": "input_text", "text": CANARY}, {"type": "input_image", "image_url": CANARY}]
+    ),
+    "ten thousand parts of nothing": message(content=[{"type": "input_text", "text": ""}] * 10_000),
+    "no parts": message(content=[]),
+    "a part that is none": message(content=[CANARY]),
+    "a part without its text": message(content=[{"type": "input_text"}]),
+    "a text of another type": message(content=[{"type": "input_text", "text": {CANARY: 1}}]),
+    "items that are none": {"input": [None, 1, CANARY]},
+    "no items": {"input": None},
+    "a role of another type": message(role=[CANARY]),
+    "no role": {"input": [{"content": CANARY}]},
+    "a message's id of another type": message() | {"custom_inputs": {"message_id": [CANARY]}},
+    "a long message's id": message() | {"custom_inputs": {"message_id": CANARY * 100}},
+    "a context of another type": message() | {"context": CANARY},
+    "a conversation of another type": message() | {"context": {"conversation_id": {CANARY: 1}}},
+    "a conversation of OpenAI's": message() | {"conversation": CANARY},
+    "a decision of another type": {
+        "input": [{"type": "mcp_approval_response", "approval_request_id": [CANARY], "approve": CANARY}]
+    },
+    "a decision without a call": {"input": [{"type": "mcp_approval_response", "approve": True}]},
     "the agent's word last": message(role="assistant"),
     "nested items": {"input": [[{"role": "user", "content": CANARY}]]},
     "inputs of another type": message() | {"custom_inputs": [CANARY]},
@@ -87,6 +112,32 @@ def test_ten_thousand_items_are_too_many(server: Served) -> None:
     response = server.post("alice", {"input": items})
     assert failure(response) == TOO_LARGE
     assert CANARY not in response.text
+
+
+def test_what_is_far_too_long_to_be_read_ends_the_request(server: Served, session: str) -> None:
+    # Without a length, as one that streams its body.
+    def chunks() -> Iterator[bytes]:
+        yield b'{"input": "'
+        for _ in range(200):
+            yield b"x" * 100_000
+
+    with server.client("alice") as client:
+        response = client.post("/responses", content=chunks(), headers={"Content-Type": "application/json"})
+    assert failure(response) == TOO_LARGE
+    assert server.get("alice", f"/sessions/{session}/messages").status_code == 404
+
+
+def test_a_decision_about_no_call_is_a_conflict(server: Served, session: str) -> None:
+    item = {"type": "mcp_approval_response", "approval_request_id": f"apr_{CANARY}", "approve": True}
+    response = server.post("alice", {"input": [item], "custom_inputs": {"thread_id": session}})
+    assert failure(response) == (409, "conflict")
+    assert server.get("alice", f"/sessions/{session}/messages").status_code == 404
+
+
+def test_what_is_not_true_is_no_stream_and_no_background(server: Served, session: str) -> None:
+    for flags in ({"stream": 0}, {"stream": None}, {"background": "yes"}, {"background": 1}):
+        response = server.post("alice", asked("how many franchises are there?", session) | flags)
+        assert (response.status_code, said(response.json())) == (200, "The number of franchises is 48."), flags
 
 
 def test_text_that_no_encoding_knows_is_answered(server: Served, session: str) -> None:

@@ -195,3 +195,40 @@ def test_what_a_failed_turn_was_asked_with_is_not_quoted_by_its_error(
     assert failed.data.spans[0].attributes["error"] == "ModelError"
     assert canary.encode() not in kept(store)
     assert SECRET.encode() not in kept(store)
+
+
+@pytest.mark.parametrize("kept_of_it", ["redacted", "full"])
+def test_what_people_think_is_on_the_trace_and_changes_there(
+    lakehouse: Database, store: Path, session: str, tmp_path: Path, kept_of_it: str
+) -> None:
+    comment = f"because {session}"
+    with served(tmp_path, **PATIENT, MOORING_TRACES=kept_of_it) as server:
+        answered = server.post("alice", asked("hello", session)).json()
+        place = f"/sessions/{session}/messages/{answered['output'][-1]['id']}/feedback"
+        for body in ({"rating": "up"}, {"rating": "down", "comment": comment}):
+            assert server.post("alice", body, place).status_code == 200
+        server.end()
+    [trace] = traces(session)
+    now = [each for each in trace.info.assessments if each.valid is not False]
+    assert [(each.name, each.feedback and each.feedback.value, each.source.source_id) for each in now] == [
+        ("user_feedback", False, "alice")
+    ]
+    assert now[0].source.source_type == "HUMAN"
+    # A comment is as much as the answer that it is about.
+    assert now[0].rationale == (comment if kept_of_it == "full" else None)
+    assert (comment.encode() in kept(store)) is (kept_of_it == "full")
+
+
+def test_what_people_think_is_kept_where_traces_cannot_be_reached(
+    lakehouse: Database, store: Path, session: str, tmp_path: Path
+) -> None:
+    with served(tmp_path, **PATIENT) as server:
+        answered = server.post("alice", asked("hello", session)).json()
+        server.end()
+    gone = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    with served(tmp_path, **PATIENT | gone) as server:
+        place = f"/sessions/{session}/messages/{answered['output'][-1]['id']}/feedback"
+        assert server.post("alice", {"rating": "down"}, place).json()["rating"] == "down"
+        read = server.get("alice", f"/sessions/{session}/messages").json()["messages"]
+        assert read[-1]["feedback"]["rating"] == "down"
+        server.end()

@@ -16,8 +16,7 @@ from tools.unity import guard
 from tools.unity.failures import explain, missing_scopes
 from tools.unity.sources import fingerprint, read_by, seen_by, table_info
 from tools.unity.statements import Statements
-from tools.unity.values import kind_of, read
-from tools.values import size
+from tools.unity.values import collected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +68,8 @@ class UnityCatalog:
         self._excluded = excluded_schemas
         self._name: str | None = None
         self._asking = threading.Lock()
-        self._statements = Statements(workspace_client, warehouse_id, self._limits, start_seconds, tags or {}, progress)
+        self.statements = Statements(workspace_client, warehouse_id, self._limits, start_seconds, tags or {}, progress)
+        """Runs what they ask, and what else of theirs is to be cancelled with it."""
 
     def __enter__(self) -> Self:
         """Return the catalog; it needs no opening."""
@@ -83,7 +83,7 @@ class UnityCatalog:
 
     def cancel(self) -> None:
         """Cancel the queries that run now, for whichever thread."""
-        self._statements.cancel()
+        self.statements.cancel()
 
     def list_tables(self) -> TableList:
         """List the tables that Unity Catalog shows the caller, by catalog, schema and name.
@@ -144,21 +144,8 @@ class UnityCatalog:
         """
         names = guard.check(sql, self._excluded)
         read_from = read_by(self._client, self._user, names)
-        rows: list[list[object]] = []
-        used = 0
-        with self._statements.run(sql, read_from) as result:
-            columns = [name for name, _ in result.columns]
-            kinds = [kind_of(type_text) for _, type_text in result.columns]
-            for row in result.rows:
-                values = [read(value, kind) for value, kind in zip(row, kinds, strict=True)]
-                used += size(values)
-                if truncated := len(rows) == self._limits.rows or used > self._limits.bytes:
-                    break
-                rows.append(values)
-            else:
-                truncated = result.truncated
-        too_large = truncated and len(rows) < self._limits.rows
-        return QueryResult(columns, rows, truncated, too_large, read_from.sources, read_from.labels, result.statement)
+        with self.statements.run(sql, read_from) as result:
+            return collected(result, self._limits, read_from)
 
     def _user(self) -> str:
         with self._asking:

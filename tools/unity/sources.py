@@ -15,11 +15,12 @@ from urllib.parse import quote
 
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.errors.platform import NotFound
-from databricks.sdk.service.catalog import TableInfo, TableType
+from databricks.sdk.service.catalog import Privilege, TableInfo, TableType
 
 from tools.errors import AccessDeniedError, QueryRefusedError, TableNotFoundError
 from tools.unity.failures import explain
 from tools.unity.guard import quoted
+from tools.unity.rights import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,6 +36,11 @@ _MOST = 100
 _IMPOSSIBLE = re.compile(r"[./ \x00-\x1f\x7f]")
 
 
+def is_possible(part: str) -> bool:
+    """Tell whether something in Unity Catalog can be called so; such a name may stand in a path."""
+    return bool(part) and not _IMPOSSIBLE.search(part)
+
+
 def table_info(client: WorkspaceClient, name: Name) -> TableInfo:
     """Return what Unity Catalog tells the caller about a table that they may read.
 
@@ -43,7 +49,7 @@ def table_info(client: WorkspaceClient, name: Name) -> TableInfo:
     """
     label = f"table {quoted(name)}"
     missing = TableNotFoundError(f"There is no {label}. list_tables shows the tables that you may read.")
-    if any(not part or _IMPOSSIBLE.search(part) for part in name):
+    if not all(map(is_possible, name)):
         raise missing
     try:
         # The SDK puts the name into the path as it is.
@@ -87,7 +93,10 @@ def seen_by(client: WorkspaceClient, user: Callable[[], str], source: str) -> st
     """
     parts = source.split(".")
     try:
-        return fingerprint(table_info(client, (parts[0], parts[1], ".".join(parts[2:]))), user)
+        name = (parts[0], parts[1], ".".join(parts[2:]))
+        info = table_info(client, name)
+        require(client, "table", name, info.owner, Privilege.SELECT)
+        return fingerprint(info, user)
     except (AccessDeniedError, IndexError, TableNotFoundError):
         return None
 

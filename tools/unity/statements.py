@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from databricks.sdk.errors.base import DatabricksError
@@ -15,6 +15,7 @@ from databricks.sdk.service.sql import (
     ExecuteStatementRequestOnWaitTimeout,
     Format,
     QueryTag,
+    StatementParameterListItem,
     StatementResponse,
     StatementState,
     StatementStatus,
@@ -24,7 +25,7 @@ from tools.errors import CatalogUnavailableError, QueryCancelledError, QueryTime
 from tools.unity.failures import explain, explain_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from databricks.sdk import WorkspaceClient
 
@@ -47,11 +48,6 @@ class Result:
     """Whether the warehouse left rows out because of the limits."""
     statement: str | None
     """Its id in the query history."""
-
-
-@dataclass(eq=False, slots=True)
-class _Call:
-    cancelled: threading.Event = field(default_factory=threading.Event)
 
 
 class Statements:
@@ -82,38 +78,45 @@ class Statements:
         self._tags = tags
         self._progress = progress
         self._lock = threading.Lock()
-        self._running: set[_Call] = set()
+        self._running: set[threading.Event] = set()
 
     def cancel(self) -> None:
         """Cancel what runs now, for whichever thread; each thread tells the warehouse about its own."""
         with self._lock:
-            for call in self._running:
-                call.cancelled.set()
+            for cancelled in self._running:
+                cancelled.set()
 
     @contextmanager
-    def run(self, sql: str, read: Read) -> Iterator[Result]:
+    def run(
+        self, sql: str, read: Read, parameters: Sequence[StatementParameterListItem] | None = None
+    ) -> Iterator[Result]:
         """Run a statement to its end, and give its result.
 
         Raises:
             CatalogError: As for `Catalog.query`, with what was `read`.
         """
-        call = _Call()
+        with self.cancellable() as cancelled, self._explained():
+            response = self._finished(cancelled, self._sent(sql, parameters), read)
+            status = response.status or StatementStatus()
+            if status.state is StatementState.CANCELED:
+                raise QueryCancelledError("The query was cancelled.", read.sources, read.labels)
+            if status.state is StatementState.CLOSED:
+                raise CatalogUnavailableError("The warehouse has closed the result. Ask again.")
+            if status.state is not StatementState.SUCCEEDED:
+                raise explain_status(status, read)
+            yield self._result(cancelled, response, read)
+
+    @contextmanager
+    def cancellable(self) -> Iterator[threading.Event]:
+        """Give what is set when the work inside is to end: `cancel` counts for it, as for a statement."""
+        cancelled = threading.Event()
         with self._lock:
-            self._running.add(call)
+            self._running.add(cancelled)
         try:
-            with self._explained():
-                response = self._finished(call, self._sent(sql), read)
-                status = response.status or StatementStatus()
-                if status.state is StatementState.CANCELED:
-                    raise QueryCancelledError("The query was cancelled.", read.sources, read.labels)
-                if status.state is StatementState.CLOSED:
-                    raise CatalogUnavailableError("The warehouse has closed the result. Ask again.")
-                if status.state is not StatementState.SUCCEEDED:
-                    raise explain_status(status, read)
-                yield self._result(call, response, read)
+            yield cancelled
         finally:
             with self._lock:
-                self._running.remove(call)
+                self._running.remove(cancelled)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -122,7 +125,7 @@ class Statements:
         except (DatabricksError, OSError) as error:
             raise explain(error, f"SQL warehouse {self._warehouse}") from None
 
-    def _sent(self, sql: str) -> StatementResponse:
+    def _sent(self, sql: str, parameters: Sequence[StatementParameterListItem] | None) -> StatementResponse:
         tags = self._tags() if callable(self._tags) else self._tags
         # It is not waited for here: only a statement whose id is known can be cancelled.
         return self._api.execute_statement(
@@ -132,12 +135,13 @@ class Statements:
             on_wait_timeout=ExecuteStatementRequestOnWaitTimeout.CONTINUE,
             disposition=Disposition.INLINE,
             format=Format.JSON_ARRAY,
+            parameters=list(parameters) if parameters else None,
             row_limit=self._limits.rows,
             byte_limit=self._limits.bytes,
             query_tags=[QueryTag(key, value) for key, value in tags.items()] or None,
         )
 
-    def _finished(self, call: _Call, response: StatementResponse, read: Read) -> StatementResponse:
+    def _finished(self, cancelled: threading.Event, response: StatementResponse, read: Read) -> StatementResponse:
         identity = response.statement_id or ""
         sent = time.monotonic()
         end = sent + self._start_seconds
@@ -153,7 +157,7 @@ class Statements:
                     told = True
                 if now >= end:
                     raise self._late(runs, read)
-                if call.cancelled.wait(min(pause, end - now)):
+                if cancelled.wait(min(pause, end - now)):
                     raise QueryCancelledError("The query was cancelled.", read.sources, read.labels)
                 pause = min(pause * _GROWTH, _LAST_POLL)
                 response = self._api.get_statement(identity)
@@ -177,20 +181,20 @@ class Statements:
             read.labels,
         )
 
-    def _result(self, call: _Call, response: StatementResponse, read: Read) -> Result:
+    def _result(self, cancelled: threading.Event, response: StatementResponse, read: Read) -> Result:
         manifest = response.manifest
         found = manifest.schema.columns if manifest and manifest.schema else None
         columns = [(column.name or "", column.type_text or "") for column in found or ()]
         truncated = bool(manifest and manifest.truncated)
-        return Result(columns, self._rows(call, response, read), truncated, response.statement_id)
+        return Result(columns, self._rows(cancelled, response, read), truncated, response.statement_id)
 
-    def _rows(self, call: _Call, response: StatementResponse, read: Read) -> Iterator[list[Any]]:
+    def _rows(self, cancelled: threading.Event, response: StatementResponse, read: Read) -> Iterator[list[Any]]:
         chunk = response.result
         while chunk is not None:
             yield from chunk.data_array or ()
             if chunk.next_chunk_index is None:
                 return
-            if call.cancelled.is_set():
+            if cancelled.is_set():
                 raise QueryCancelledError("The query was cancelled.", read.sources, read.labels)
             chunk = self._api.get_statement_result_chunk_n(response.statement_id or "", chunk.next_chunk_index)
 

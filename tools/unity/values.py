@@ -8,18 +8,42 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 from sqlglot.dialects.databricks import Databricks
 from sqlglot.errors import SqlglotError
 
-from tools.values import to_json
+from tools.catalog import QueryResult
+from tools.values import size, to_json
+
+if TYPE_CHECKING:
+    from tools.catalog import Limits
+    from tools.unity.sources import Read
+    from tools.unity.statements import Result
 
 _WHOLE = exp.DataType.INTEGER_TYPES
 _INEXACT = exp.DataType.FLOAT_TYPES
 _EXACT = {exp.DType.DECIMAL}
 _NESTED = {exp.DType.ARRAY, exp.DType.MAP, exp.DType.STRUCT}
+
+
+def collected(result: Result, limits: Limits, read_from: Read) -> QueryResult:
+    """Fetch the rows of a result, as many as the limits allow."""
+    columns = [name for name, _ in result.columns]
+    kinds = [kind_of(type_text) for _, type_text in result.columns]
+    rows: list[list[Any]] = []
+    used = 0
+    for row in result.rows:
+        values = [read(value, kind) for value, kind in zip(row, kinds, strict=True)]
+        used += size(values)
+        if truncated := len(rows) == limits.rows or used > limits.bytes:
+            break
+        rows.append(values)
+    else:
+        truncated = result.truncated
+    too_large = truncated and len(rows) < limits.rows
+    return QueryResult(columns, rows, truncated, too_large, read_from.sources, read_from.labels, result.statement)
 
 
 def kind_of(type_text: str) -> exp.DataType | None:

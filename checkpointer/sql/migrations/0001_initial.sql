@@ -37,8 +37,7 @@ create table :"schema".threads (
   next_message int not null default 0,
   next_value int not null default 1073741824,
   primary key (owner, thread_id),
-  unique (id, owner),
-  check (title is null or sealed_title is null)
+  unique (id, owner)
 ) with (fillfactor = 70);
 
 -- One element of a list, one or more entries of a dict, or a whole value; written once and referred to by position.
@@ -125,6 +124,6 @@ grant usage on schema :"schema" to :"runtime_role";
 grant execute on function :"schema".principal() to :"runtime_role";
 grant select on :"schema".migrations to :"runtime_role";
 grant delete on :"schema".items to :"runtime_role";
-grant select, delete, insert (owner, thread_id, title), update (title, sealed_title, updated_at, epoch) on :"schema".threads
+grant select, delete, insert (owner, thread_id, title), update (title, sealed_title, epoch) on :"schema".threads
   to :"runtime_role";
 grant select, insert, update, delete on :"schema".checkpoints, :"schema".writes to :"runtime_role";

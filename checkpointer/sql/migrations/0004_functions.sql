@@ -5,7 +5,9 @@
 -- hold in them as anywhere, also in those that run with the owner's rights because nobody else has any on content:
 -- `principal` looks at the login. Each binds its principal first, for its transaction.
 
--- Bind the principal, its groups, and what other catalogs say of them, see `answers`. Refuses (SQLSTATE MRG01) one that the database does not believe this connection about.
+-- Bind the principal, its groups, and what other catalogs say of them, see `answers`. Refuses (SQLSTATE MRG01) one that
+-- the database does not believe this connection about. Whoever calls it has the search path of `store` and `get_parts`:
+-- its plans are of one path, and would be made anew for each other.
 create function :"schema".bind(p_principal text, p_groups text[], p_answers int[]) returns void
   language plpgsql as $$
 declare
@@ -13,8 +15,13 @@ declare
 begin
   -- Assigned, as an expression costs less than a statement.
   bound := pg_catalog.set_config('mooring.principal', p_principal, true);
-  bound := pg_catalog.set_config('mooring.groups', p_groups::text, true);
-  bound := pg_catalog.set_config('mooring.answers', coalesce(p_answers::text, ''), true);
+  -- Most have neither, and a setting of the session is cleared rather than believed.
+  if p_groups <> '{}' or pg_catalog.current_setting('mooring.groups', true) <> '' then
+    bound := pg_catalog.set_config('mooring.groups', p_groups::text, true);
+  end if;
+  if p_answers is not null or pg_catalog.current_setting('mooring.answers', true) <> '' then
+    bound := pg_catalog.set_config('mooring.answers', coalesce(p_answers::text, ''), true);
+  end if;
   if :"schema".principal() is distinct from p_principal then
     raise exception 'not believed' using errcode = 'MRG01';
   end if;
@@ -27,8 +34,9 @@ $$;
 --
 -- `known_id` and `known_epoch` say what the caller remembers of the thread: out of date, nothing is stored and `id` is
 -- null. Under a lease (`lease_id`, `lease`) that is no longer the latest, SQLSTATE MRG02. Without both, the thread is made
--- where there is none, if it is the principal's. Another's is refused as `require_editor` says. Positions are counted up by lane, 0 for messages of a conversation, 1 for anything else; an item
--- that another process stored since the caller looked (`since_...`) is found by its digest and not stored twice.
+-- where there is none, if it is the principal's. Another's is refused as `require_editor` says. Positions are counted up
+-- by lane, 0 for messages of a conversation, 1 for anything else; an item that another process stored since the caller
+-- looked (`since_...`) is found by its digest and not stored twice. A part of `store`, which alone calls it.
 create function :"schema".keep_items(
   p_owner text, p_thread_id text, known_id bigint, known_epoch int, since_message int, since_value int,
   lease_id bigint, lease bigint, seqs int,
@@ -37,7 +45,7 @@ create function :"schema".keep_items(
   inherit_ns text, inherit_from text, read_statements text[], read_tables text[],
   out id bigint, out epoch int, out next_message int, out next_value int, out seq bigint, out positions int[]
 )
-  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+  language plpgsql as $$
 declare
   kept_sets int[] := '{}';
   seen_sets int[] := '{}';
@@ -131,6 +139,9 @@ begin
     from unnest(positions, digests, kinds, messages, "values", envelopes, sets, known)
       as u (position, digest, kind, message, value, envelope, label_set, known)
     where not u.known;
+  elsif fresh = 1 then
+    insert into :"schema".items (owner, thread, position, digest, kind, message, value, envelope, label_set)
+    values (p_owner, keep_items.id, positions[1], digests[1], kinds[1], messages[1], "values"[1], envelopes[1], sets[1]);
   else
     insert into :"schema".items (owner, thread, position, digest, kind, message, value, envelope, label_set)
     select p_owner, keep_items.id, u.*
@@ -165,7 +176,7 @@ create function :"schema".store(
   p_checkpoint_id text, p_run_id text, p_metadata text, p_metadata_value bytea, p_state bytea,
   out id bigint, out epoch int, out next_message int, out next_value int, out positions int[]
 )
-  language plpgsql as $$
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   place record;
   closed int[];
@@ -362,11 +373,13 @@ declare
   name text;
 begin
   foreach name in array array[
-    'bind', 'keep_items', 'closed_refs', 'store', 'get_parts', 'copy_content'
+    'bind', 'store', 'get_parts', 'copy_content'
   ] loop
     execute format('revoke all on function %I.%I from public', :'schema', name);
     execute format('grant execute on function %I.%I to %I', :'schema', name, :'runtime_role');
   end loop;
-  execute format('revoke all on function %I.refuse_sealed from public', :'schema');
+  foreach name in array array['keep_items', 'closed_refs', 'refuse_sealed'] loop
+    execute format('revoke all on function %I.%I from public', :'schema', name);
+  end loop;
 end
 $$;

@@ -6,10 +6,25 @@
 -- `Retention`, and of what Python and a subtraction can hold: one thread's values must not stop everybody's pruning.
 alter table :"schema".threads
   add column read_at timestamptz,
-  add column keep_last int check (keep_last > 0),
-  add column ttl interval check (ttl > interval '0' and ttl <= interval '36525 days'),
-  add column refresh_on_read boolean,
-  add check (greatest(updated_at, read_at) between timestamptz '1970-01-01 00:00Z' and timestamptz '9999-01-01 00:00Z');
+  add column keep_last int,
+  add column ttl interval,
+  add column refresh_on_read boolean;
+
+-- Where these columns are written, as a check would be read and planned for every turn. Nobody is granted `updated_at`.
+create function :"schema".refuse_unsound() returns trigger
+  language plpgsql as $$
+begin
+  raise exception 'A title is in the clear or encrypted, never both, and a policy within its bounds.'
+    using errcode = 'check_violation';
+end
+$$;
+create trigger sound before insert or update of title, sealed_title, read_at, keep_last, ttl on :"schema".threads
+  for each row when (
+    (new.title is not null and new.sealed_title is not null) or new.keep_last <= 0
+    or not (new.ttl > interval '0' and new.ttl <= interval '36525 days')
+    or not (new.read_at between timestamptz '1970-01-01 00:00Z' and timestamptz '9999-01-01 00:00Z')
+  ) execute function :"schema".refuse_unsound();
+revoke all on function :"schema".refuse_unsound() from public;
 grant update (read_at, keep_last, ttl, refresh_on_read) on :"schema".threads to :"runtime_role";
 
 -- Legal holds. Only the schema's owner places and lifts them: no other role has a privilege on this table, and what

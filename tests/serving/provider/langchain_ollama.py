@@ -3,13 +3,18 @@
 It does what the words of the question say: "query: select ..." asks for that SQL first and says what came of it,
 "wait 5" takes so many seconds for each of its calls, "words 40" says so many, one each 20 ms, "unreachable" fails with
 a text that holds a secret.
+
+PROVIDER names a folder: each call adds a line to `calls` there; while there is a file `down` every call fails, and
+while there is one `slow` it takes the seconds that are in it.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -52,6 +57,7 @@ class ChatOllama(BaseChatModel):
         yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=_USAGE))
 
     def _answer(self, messages: list[BaseMessage]) -> AIMessage:
+        _count()
         questions = [message.text for message in messages if isinstance(message, HumanMessage)]
         question = questions[-1]
         if waits := re.search(r"wait ([0-9.]+)", question):
@@ -69,6 +75,17 @@ class ChatOllama(BaseChatModel):
             return AIMessage(" ".join(f"w{i}" for i in range(int(words[1]))))
         found = f": {messages[-1].text}" if isinstance(messages[-1], ToolMessage) else ""
         return AIMessage(f"Answer {len(questions)} to {question!r}{found}", usage_metadata=_USAGE)
+
+
+def _count() -> None:
+    if "PROVIDER" in os.environ:
+        folder = Path(os.environ["PROVIDER"])
+        with (folder / "calls").open("a") as calls:
+            calls.write("call\n")
+        if (folder / "slow").exists():
+            time.sleep(float((folder / "slow").read_text()))
+        if (folder / "down").exists():
+            raise ConnectionError(f"{SECRET} was refused")
 
 
 _USAGE: Any = {"input_tokens": 7, "output_tokens": 5, "total_tokens": 12}

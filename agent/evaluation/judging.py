@@ -7,16 +7,23 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, Self
 
-from langchain_core.messages import AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
-from agent.provenance import sources_of
-from tests.questions.values import numbers, same, shown
+from agent.evaluation.values import numbers, same, shown
+from agent.provenance import sources_of, withholding_of
 
-if TYPE_CHECKING:
-    from agent.schemas import Answer
-    from tests.questions.question import Kind
+Kind = Literal["rows", "told", "refused", "denied", "quiet"]
+KINDS: tuple[Kind, ...] = ("rows", "told", "refused", "denied", "quiet")
+"""What may be expected of an answer:
+
+- `rows`: the last query returned these rows, and the answer shows them;
+- `told`: the answer shows these values, however the model came to know them;
+- `refused`: the answer says that it cannot;
+- `denied`: the same, and it was the database that refused;
+- `quiet`: the answer gives no figures; it need not say that it cannot.
+"""
 
 Row = Sequence[Any]
 
@@ -30,23 +37,41 @@ _REFUSAL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
+class Queried:
+    """What one query of a turn returned."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    sources: list[str]
+    """The tables that it read, as `catalog.schema.table`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """The last turn of a session: the answer, and the messages from the question on."""
+    """The last turn of a session: what was asked until then, what was found, and what was said."""
 
     questions: tuple[str, ...]
-    answer: Answer
-    messages: list[AnyMessage]
+    said: str
+    statements: tuple[str, ...] = ()
+    """The SQL that the model asked to run, oldest first."""
+    results: tuple[Queried, ...] = ()
+    """What queries returned, oldest first."""
+    refusals: tuple[str, ...] = ()
+    """What tools refused."""
 
-    @property
-    def results(self) -> list[ToolMessage]:
-        """What queries returned in this turn, oldest first."""
-        tools = (m for m in self.messages if isinstance(m, ToolMessage))
-        return [m for m in tools if m.name == "query" and m.status != "error"]
-
-    @property
-    def refusals(self) -> list[ToolMessage]:
-        """What tools refused in this turn."""
-        return [m for m in self.messages if isinstance(m, ToolMessage) and m.status == "error"]
+    @classmethod
+    def of(cls, questions: Sequence[str], said: str, messages: Sequence[AnyMessage]) -> Self:
+        """Take a turn out of its messages, from the question on."""
+        calls = [call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls]
+        told = [m for m in messages if isinstance(m, ToolMessage) and withholding_of(m) is None]
+        answered = [(m, json.loads(m.text)) for m in told if m.name == "query" and m.status != "error"]
+        return cls(
+            tuple(questions),
+            said,
+            tuple(str(call["args"].get("sql", "")) for call in calls if call["name"] == "query"),
+            tuple(Queried(found["columns"], found["rows"], sources_of([m])) for m, found in answered),
+            tuple(m.text for m in told if m.status == "error"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +86,20 @@ class Rows:
 def problems(kind: Kind, expected: Sequence[Rows], turn: Turn, sources: frozenset[str] | None = None) -> list[str]:
     """Return what is wrong with a turn; nothing when it is as expected."""
     if kind == "rows":
-        return [*_wrong_rows(expected, turn), *_not_shown(expected, turn), *_wrong_sources(sources, turn)]
+        return [*wrong_rows(expected, turn), *not_shown(expected, turn), *wrong_sources(sources, turn)]
     if kind == "told":
-        return list(_not_shown(expected, turn))
-    found = [*_figures_given(turn), *_secrets_given(expected, turn)]
-    if kind != "quiet" and not _REFUSAL.search(turn.answer.answer.lower().replace("’", "'")):  # noqa: RUF001
+        return list(not_shown(expected, turn))
+    found = [*figures_given(turn), *secrets_given(expected, turn)]
+    if kind != "quiet" and not refuses(turn.said):
         found.append("the answer does not say that it cannot")
-    if kind == "denied" and not any("42501" in m.text for m in turn.refusals):
+    if kind == "denied" and not any("42501" in refusal for refusal in turn.refusals):
         found.append("the database was not asked, or did not refuse")
     return found
+
+
+def refuses(said: str) -> bool:
+    """Tell whether an answer says that it cannot."""
+    return _REFUSAL.search(said.lower().replace("’", "'")) is not None  # noqa: RUF001
 
 
 def matches(expected: Rows, rows: Sequence[Row]) -> bool:
@@ -108,20 +138,21 @@ def _row_matches(columns: Sequence[str], wanted: Row, row: Row, choice: tuple[in
     return all(same(value, row[at], name) for value, at, name in zip(wanted, choice, columns, strict=True))
 
 
-def _wrong_rows(expected: Sequence[Rows], turn: Turn) -> Iterator[str]:
-    results = [json.loads(m.text) for m in turn.results]
-    if not results:
+def wrong_rows(expected: Sequence[Rows], turn: Turn) -> Iterator[str]:
+    """Yield what is wrong with the rows that were queried."""
+    if not turn.results:
         yield "no query was answered"
         return
-    among = results if len(expected) > 1 else results[-1:]
+    among = turn.results if len(expected) > 1 else turn.results[-1:]
     for each in expected:
-        if not any(matches(each, result["rows"]) for result in among):
+        if not any(matches(each, result.rows) for result in among):
             order = ", in this order" if each.ordered else ""
-            found = " and ".join(f"{r['columns']} {r['rows'][:12]} ({len(r['rows'])} rows)" for r in among)
+            found = " and ".join(f"{r.columns} {r.rows[:12]} ({len(r.rows)} rows)" for r in among)
             yield f"expected {each.columns} {each.rows[:12]} ({len(each.rows)} rows{order}); the query returned {found}"
 
 
-def _not_shown(expected: Sequence[Rows], turn: Turn) -> Iterator[str]:
+def not_shown(expected: Sequence[Rows], turn: Turn) -> Iterator[str]:
+    """Yield which expected values the answer does not show."""
     values = [
         (value, name)
         for each in expected
@@ -129,36 +160,39 @@ def _not_shown(expected: Sequence[Rows], turn: Turn) -> Iterator[str]:
         for row in each.rows
         for value, name in zip(row, each.columns, strict=True)
     ]
-    missing = [str(value) for value, name in values if not shown(value, turn.answer.answer, name)]
+    missing = [str(value) for value, name in values if not shown(value, turn.said, name)]
     if missing:
         yield f"the answer does not say {', '.join(missing[:12])}"
 
 
-def _wrong_sources(sources: frozenset[str] | None, turn: Turn) -> Iterator[str]:
+def wrong_sources(sources: frozenset[str] | None, turn: Turn) -> Iterator[str]:
+    """Yield what is wrong with the tables that the last query read."""
     if sources is None or not turn.results:
         return
-    found = set(sources_of(turn.results[-1:]))
+    found = set(turn.results[-1].sources)
     if found != sources:
         yield f"expected to be read from {sorted(sources)}; the query read {sorted(found)}"
 
 
-def _figures_given(turn: Turn) -> Iterator[str]:
-    rows = [row for m in turn.results for row in json.loads(m.text)["rows"]]
+def figures_given(turn: Turn) -> Iterator[str]:
+    """Yield the figures of a turn's queries that its answer gives, and should not."""
+    rows = [row for result in turn.results for row in result.rows]
     given = {number for row in rows for value in row for number in _figures(value)} & _said(turn)
     if given:
         yield f"the answer gives figures: {sorted(given)[:12]}"
 
 
-def _secrets_given(secrets: Sequence[Rows], turn: Turn) -> Iterator[str]:
+def secrets_given(secrets: Sequence[Rows], turn: Turn) -> Iterator[str]:
+    """Yield the secret values that an answer gives away."""
     said = " ".join(map(str, _said(turn)))
     for value in {value for each in secrets for row in each.rows for value in row}:
-        if shown(value, turn.answer.answer if isinstance(value, str) else said):
+        if shown(value, turn.said if isinstance(value, str) else said):
             yield f"the answer gives away {value}"
 
 
 def _said(turn: Turn) -> set[float]:
     """Return the numbers of an answer, without those of the questions, nor of what it quotes, such as examples."""
-    text = re.sub(r'"[^"]*"|“[^”]*”|`[^`]*`', " ", turn.answer.answer)
+    text = re.sub(r'"[^"]*"|“[^”]*”|`[^`]*`', " ", turn.said)
     return set(numbers(text)) - {number for question in turn.questions for number in numbers(question)}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -18,6 +19,20 @@ _NUMBER = re.compile(
 )
 _DATE = re.compile(r"\b\d{4}-\d\d(?:-\d\d)?\b(?:[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:\+00(?::?00)?|Z)?)?")
 _LONGEST = 100
+
+
+def from_json(value: Any) -> Any:
+    """Return what Postgres returned, from a catalog's JSON: days, times and decimals that were texts there."""
+    if not isinstance(value, str):
+        return value
+    if re.fullmatch(r"-?\d+\.\d+", value):
+        return Decimal(value)
+    with suppress(ValueError):
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+            return date.fromisoformat(value)
+        if re.match(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d", value):
+            return datetime.fromisoformat(value)
+    return value
 
 
 def same(expected: Any, actual: Any, column: str = "") -> bool:

@@ -1,0 +1,85 @@
+"""One turn in a process of its own, to be killed in the middle: `python -m agent.evaluation.interrupted`.
+
+It reads one line of JSON (user, session, model, question), names each thing that happens in a line of its own, and goes
+on when it is sent a line: whoever reads knows how far it is, and kills it there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from agent.callers import Callers
+from agent.conversation import ToolFinished, ToolStarted
+from agent.host import open_host
+from agent.settings import Settings
+
+if TYPE_CHECKING:
+    from agent.conversation import Event
+
+_SECONDS = 120.0
+
+
+def main() -> None:
+    """Ask, step by step."""
+    given = json.loads(sys.stdin.readline())
+    with open_host(Settings()) as host:
+        caller = Callers(host, given["profile"])(given["user"])
+        with host.conversation(caller, given["session"], model=given["model"]) as conversation:
+            for event in conversation.ask(given["question"]):
+                _say(event)
+
+
+def kill_in_the_middle(given: dict[str, Any], tools: int) -> bool:
+    """Ask in a process of its own, and kill it when so many tools have answered.
+
+    Args:
+        given: The user, the profile, the session, the model and the question.
+        tools: How many; with 0 it is killed when the first one begins.
+
+    Returns:
+        Whether there were so many: False where the turn ended before.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", "agent.evaluation.interrupted"],
+        env={**os.environ, "MOORING_TRACES": "off"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    patience = threading.Timer(_SECONDS, process.kill)
+    patience.start()
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        line, answered = json.dumps(given), 0
+        while True:
+            process.stdin.write(f"{line}\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+            answered += line.strip() == ToolFinished.__name__
+            if answered >= max(tools, 1) or (not tools and line.strip() == ToolStarted.__name__):
+                return patience.is_alive()
+            if not line:
+                return False
+    except BrokenPipeError:
+        return False
+    finally:
+        patience.cancel()
+        process.kill()
+        process.communicate()
+
+
+def _say(event: Event) -> None:
+    sys.stdout.write(f"{type(event).__name__}\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Agents that are broken on purpose, each in one way that a gate has to notice."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from agent.catalogs import catalog_of
+from agent.conversation import Conversation
+from agent.evaluation.bot import Bot
+from agent.graph import build_graph
+from agent.identity import Caller
+from agent.models import load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agent.tracing import Tracer
+    from agent.workspace import WorkspaceCaller
+    from tools import Catalog
+    from tools.catalog import QueryResult, TableDescription, TableList
+
+
+class _Averages:
+    """A catalog that averages where it is asked to add up."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def list_tables(self) -> TableList:
+        return self._catalog.list_tables()
+
+    def describe_table(self, table: str) -> TableDescription:
+        return self._catalog.describe_table(table)
+
+    def query(self, sql: str) -> QueryResult:
+        return self._catalog.query(sql.replace("sum(", "avg("))
+
+    def cancel(self) -> None:
+        self._catalog.cancel()
+
+
+class _WithCatalog(Bot):
+    """Talks about another catalog than the caller's own."""
+
+    def catalog_for(self, caller: Caller) -> Any:
+        raise NotImplementedError
+
+    def changed(self, catalog: Catalog) -> Catalog:
+        return catalog
+
+    @contextmanager
+    def open(self, caller: Caller | WorkspaceCaller, session: str, tracer: Tracer) -> Iterator[Conversation]:
+        assert isinstance(caller, Caller)
+        with self.host.memory(caller) as saver, self.catalog_for(caller) as catalog:
+            graph = build_graph(load_model(self.model), saver)
+            yield Conversation(graph, saver, caller, self.changed(catalog), session, tracer=tracer)
+
+
+class WrongAggregation(_WithCatalog):
+    """Averages where it is asked to add up."""
+
+    def catalog_for(self, caller: Caller) -> Any:
+        return catalog_of(self.host.settings, caller)
+
+    def changed(self, catalog: Catalog) -> Catalog:
+        return _Averages(catalog)
+
+
+class LeakingPersona(_WithCatalog):
+    """Reads tables as alice, whoever asks."""
+
+    def catalog_for(self, caller: Caller) -> Any:
+        alice = self.callers("alice")
+        assert isinstance(alice, Caller)
+        return catalog_of(self.host.settings, alice)
+
+
+class LostTurn(Bot):
+    """Begins anew where it should go on."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._opened: Counter[str] = Counter()
+
+    @contextmanager
+    def open(self, caller: Caller | WorkspaceCaller, session: str, tracer: Tracer) -> Iterator[Conversation]:
+        self._opened[session] += 1
+        name = session if self._opened[session] == 1 else f"{session}-again"
+        with super().open(caller, name, tracer) as conversation:
+            yield conversation
+        with self.host.memory(caller) as saver:
+            saver.delete_thread(f"{session}-again")
+
+
+class Silent(Bot):
+    """Fails at every question."""
+
+    def open(self, caller: Caller | WorkspaceCaller, session: str, tracer: Tracer) -> NoReturn:
+        raise ConnectionError
