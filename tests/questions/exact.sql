@@ -221,7 +221,7 @@ select full_name from tours.singers where chief_id = 1;
 -- tess: average age of singers whose chief is Singer 2
 select avg(age) from tours.singers where chief_id = 2;
 
--- tess: singers without chief Singer 1
+-- tess: how many singers without chief Singer 1
 -- refused
 
 -- tess: top 2 towns by number of holders
@@ -393,3 +393,29 @@ select max(refund::numeric) from trade.claims;
 
 -- sven: claim with the lowest refund
 select claim_id, refund::numeric from trade.claims order by refund limit 1;
+
+-- # what stands for a code, and words that are values of a column named before
+
+-- tess: how many halts per stop
+select stop_nm, count(*) from tours.halts join tours.stops using (stop) group by 1;
+
+-- tess: which stop has the most halts?
+select stop_nm, count(*) from tours.halts join tours.stops using (stop) group by 1 order by 2 desc limit 1;
+
+-- sven: how many discs with mood just
+select count(*) from trade.discs where mood = 'just';
+
+-- sven: how many discs with band Any
+select count(*) from trade.discs where band = 'Any';
+
+-- sven: how many discs with band none
+-- refused
+
+-- sven: how many discs by Them
+-- refused
+
+-- sven: which depots are in HI please
+select depot_name from trade.depots where state = 'HI';
+
+-- sven: list depots with rent descending
+select depot_name, rent from trade.depots order by rent desc;

@@ -19,7 +19,7 @@ from agent.models.offline.language.grammar import CURRENCIES, NOUNS_OF_NOTHING
 from agent.models.offline.language.lexicon import COMMENTED, SPELLED, Item, Lexicon, Value, items_of, phrases
 from agent.models.offline.language.neighbours import together
 from agent.models.offline.language.speech import draft_of
-from agent.models.offline.language.words import spells, tokens_of
+from agent.models.offline.language.words import same, spells, tokens_of
 from agent.models.offline.meaning.followup import follow
 from agent.models.offline.meaning.places import NotUnderstoodError, UnclearError
 from agent.models.offline.query import Query
@@ -254,6 +254,9 @@ class Turn:
         put_together = [t for q in queries for t in (q.subject, *(g.entity for g in q.groups)) if t]
         if not all(tables[t].described for t in put_together):
             return False  # by a key that is not told yet
+        groups = [g.column for q in queries for g in q.groups if g.column and not tables[g.column.table].described]
+        if any(same(c.words[-1], t.words[-1]) for c in groups for t in tables.values()):
+            return False  # a party may be one of the parties
         views = [q for q in queries if tables[q.base].is_view and q.base not in named]
         told = [c for q in queries for c in q.columns if c.kind == "number" and not tables[c.table].described]
         return not views and not any(spells(c.words, t.words) for c in told for t in tables.values())

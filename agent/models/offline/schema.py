@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from agent.models.offline.language.words import head_of, spells, words_of
+from agent.models.offline.language.words import forms, head_of, spells, words_of
 
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double", "money")
 _TEXTS = ("text", "character", "citext", "name", "public.citext")
@@ -137,10 +137,15 @@ class Table:
         for wanted in (("name",), ("full", "name"), (*self.words, "name"), ("title",), ("label",), self.words):
             if found := [c for c in texts if spells(c.words, wanted)]:
                 return (found[0],)
-        named = [c for c in texts if c.words[-1] in {"name", "title"} and c.words[0] not in {"first", "last", "user"}]
+        named = [
+            c
+            for c in texts
+            if not {"name", "title"}.isdisjoint(forms(c.words[-1])) and c.words[0] not in {"first", "last", "user"}
+        ]
         named = named or [c for c in texts if _NAMING.match(c.comment or "")]
         named = named or [c for c in texts if c.words[-1] in {"description", "descr", "desc"}]
         named = named or (last[:1] or first[:1])
+        named = named or [c for c in texts if c.words in {("company",), ("organisation",), ("organization",)}]
         named = named or [c for c in texts if c.words in {("model",), ("number",), ("code",), ("reference",)}]
         named = named or [c for c in texts if c.words[-1] in {"number", "code"} and spells(c.words[:-1], self.words)]
         return (named[0],) if named else ((self.key,) if self.key else ())

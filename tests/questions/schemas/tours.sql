@@ -70,3 +70,11 @@ from generate_series(1, 130) n;
 create table tours.gauges (gauge_id integer primary key, pressure double precision not null);
 
 insert into tours.gauges select n, case when n = 7 then float8 'NaN' else n end from generate_series(1, 20) n;
+
+-- A stop is called by its code where coaches halt.
+create table tours.stops (stop char(3) primary key, stop_nm text not null);
+create table tours.halts (halt_id integer primary key, stop char(3) not null references tours.stops, pause integer not null);
+
+insert into tours.stops values ('AAA', 'Alm'), ('BBB', 'Brunn'), ('CCC', 'Celle');
+
+insert into tours.halts select n, (array['AAA', 'BBB', 'CCC', 'AAA'])[1 + n % 4], n % 9 from generate_series(1, 42) n;

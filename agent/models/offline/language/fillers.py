@@ -20,6 +20,7 @@ _ADJECTIVES = """
     hey thanks thank please kindly currently yes well so actually ever if there
 """
 _TELLING = frozenset(_ADJECTIVES.split())
+_POLITE = frozenset(("please", "thanks", "too", "also", "now", "instead", "then", "again", "there", "only", "total"))
 _NOUNS = frozenset(("row", "rows", "data", *NOUNS_OF_NOTHING))
 _WEAK = frozenset(w for w, (kind, word) in GRAMMAR.items() if kind == "lean" and word == "weak")
 _HEADS = frozenset(("count", "agg"))
@@ -64,6 +65,14 @@ def _says(
     shouted = bool(before) and token.text.isupper() and not question.isupper()
     if shouted and GRAMMAR.get(word, ("",))[0] in {"or", "lean"}:  # "offices in OR", "IT exams"
         return last in PREPOSITIONS or bool(following and is_name(following) and _is_head(before))
+    large = bool(before) and token.text[0].isupper() and not question.isupper()
+    if large and GRAMMAR.get(word, ("",))[0] == "lean" and last in PREPOSITIONS and following is None:
+        return True  # "songs by Them"
+    held = not {"with", "where", "whose"}.isdisjoint(t.low for t in before[-3:-1]) and is_name(before[-1])
+    ordering = GRAMMAR.get(word, ("",))[0] in {"direction", "unit", "total", "part", "bound"}
+    usual = (word in SKIP or word in GRAMMAR) and not ordering
+    if held and following is None and usual and (large or word not in _POLITE):
+        return True  # "with source each"
     if token.kind != "word" or word in CURRENCIES or (word not in SKIP and word not in _WEAK):
         return False
     stressed = word in _STRESSED or (word == "i" and following)

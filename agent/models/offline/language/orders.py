@@ -321,6 +321,9 @@ class Orders(Numbers):
         by = self.draft.groups[-1:] if len(self.draft.groups) == 1 and not self.draft.wanted else []
         if target is None and by and self._is_order(by[0]):
             target = self.draft.groups.pop()  # "aircraft by seats, largest first"
+        before = self._before()
+        if target is None and before is not None and before is self.last and self._measures(before):
+            target = before  # "films with price descending"
         if target is None and item.text.casefold() == "alphabetically" and self.draft.rank:
             self.draft.lost.append(item.text)
         self.draft.first = item.text if item.text.casefold().endswith("first") else ""

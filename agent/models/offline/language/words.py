@@ -43,6 +43,7 @@ _SHORT = {
     "loc": "location",
     "cat": "category",
     "ts": "time",
+    "nm": "name",
 }
 # Words that people use for one another. They count only where nothing in the schema is spelled as asked.
 _SYNONYMS = (

@@ -70,7 +70,7 @@ class Conditions(Measures):
             if self._says_currency(chosen.item):
                 continue
             if pointed := self.places.pointed(chosen.hint, chosen.item.values):
-                if chosen.negated:
+                if chosen.negated or any(i is chosen.hint for i in self.draft.absent):
                     raise NotUnderstoodError(f"I cannot leave out “{chosen.item.text}” here; ask for those with it.")
                 value, edge = pointed
                 self._consume_hint(chosen, edge.source)
