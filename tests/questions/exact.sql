@@ -57,7 +57,7 @@ select count(*) from trade.discs where mood = 'just';
 -- sven: how many trade discs
 -- refused
 
--- sven: how many trade.discs
+-- sven: count the rows of trade.discs
 select count(*) from trade.discs;
 
 -- sven: how many rows are recorded in discs
@@ -359,8 +359,8 @@ select count(*) from gym.members where cancelled_on is null;
 -- ivo: how many members cancelled by town
 select town, count(*) from gym.members where cancelled_on is not null group by 1;
 
--- ivo: members who have not cancelled
-select name from gym.members where cancelled_on is null;
+-- sven: claims that were not closed
+select opened_on from trade.claims where closed_on is null;
 
 -- ivo: how many members cancelled in 2024
 select count(*) from gym.members where cancelled_on >= '2024-01-01' and cancelled_on < '2025-01-01';
@@ -370,3 +370,26 @@ select count(*) from gym.members where cancelled_on >= '2024-01-01' and cancelle
 
 -- ivo: how many members were cancelled by Yoga
 -- refused
+
+-- sven: how many claims are open?
+-- refused
+
+-- sven: how many claims were closed?
+select count(*) from trade.claims where closed_on is not null;
+
+-- sven: total refund of claims not closed
+select sum(refund::numeric) from trade.claims where closed_on is null;
+
+-- # money
+
+-- sven: average refund
+select avg(refund::numeric) from trade.claims;
+
+-- sven: how many claims with a refund above 25?
+select count(*) from trade.claims where refund > 25::money;
+
+-- sven: highest refund
+select max(refund::numeric) from trade.claims;
+
+-- sven: claim with the lowest refund
+select claim_id, refund::numeric from trade.claims order by refund limit 1;

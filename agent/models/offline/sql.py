@@ -218,7 +218,7 @@ class _Writer:
 
     def _condition(self, condition: Filter, text: str = "") -> str:
         if edge := condition.through:
-            inner = self._condition(replace(condition, through=None), f"other.{condition.column.name}")
+            inner = self._condition(replace(condition, through=None), _spelled(condition.column, "other"))
             rows = f"select other.{edge.target.name} from {edge.target.table} as other where {inner}"  # noqa: S608 - names from the catalog, texts quoted
             return f"{self._column(edge.source)} in ({rows})"
         text = text or self._column(condition.column)
@@ -240,7 +240,7 @@ class _Writer:
         edge = next(e for e in self.schema.edges(missing.table) if e.target.table == missing.entity)
         one = self._column(edge.target)
         parts = [f"other.{edge.source.name} = {one}"]
-        parts += [self._condition(f, f"other.{f.column.name}") for f in missing.filters]
+        parts += [self._condition(f, _spelled(f.column, "other")) for f in missing.filters]
         return [f"not exists (select 1 from {missing.table} as other where {' and '.join(parts)})"]  # noqa: S608 - names from the catalog
 
     def _order(self, width: int) -> list[str]:
@@ -262,7 +262,7 @@ class _Writer:
         return []
 
     def _column(self, column: Column) -> str:
-        return f"{self._alias(column.table)}.{column.name}"
+        return _spelled(column, self._alias(column.table))
 
     def _alias(self, table: str) -> str:
         if table in self.aliases:
@@ -296,6 +296,11 @@ class _Writer:
         alias = next(a for a in (letter, *(f"{letter}{n}" for n in range(2, 99))) if a not in taken)
         self.aliases[name] = alias
         return alias
+
+
+def _spelled(column: Column, alias: str) -> str:
+    """Money is neither averaged nor compared with numbers, unless it is one itself."""
+    return f"{alias}.{column.name}{'::numeric' if column.type == 'money' else ''}"
 
 
 def _limited(query: Query) -> str:

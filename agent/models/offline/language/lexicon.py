@@ -209,7 +209,8 @@ def _names(part: tuple[Token, ...], schema: Schema) -> Item:
     spoken = tuple(word for t in part for word in t.low.strip("\"“”'").split())
     words = tuple(word for each in spoken for word in each.split("_") if word)
     tables, columns = tuple(schema.tables.values()), tuple(c for t in schema.tables.values() for c in t.columns)
-    joined = len(part) == 1 or any(t.kind == "quoted" for t in part)
+    schemas = {parts_of(t.name)[0].casefold() for t in tables} - {"public"}
+    joined = len(part) == 1 or any(t.kind == "quoted" for t in part) or (len(schemas) > 1 and spoken[0] in schemas)
     phrase = ".".join(spoken) if joined else ""  # "public plans" names no schema
     named = [
         t.name for t in tables if phrase in {t.name.casefold(), plain(t.name).casefold()} or spells(words, t.words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.models.offline.language.grammar import SCALES
 from agent.models.offline.language.lexicon import Item
 from agent.models.offline.language.orders import Orders
-from agent.models.offline.language.words import is_plural, is_verb
+from agent.models.offline.language.words import is_participle, is_plural, is_verb
 
 # Words before "all" with which something is said of all of them.
 _TELLING = frozenset(("have", "has", "had", "is", "are", "was", "were", "do", "does", "did", "where", "with"))
@@ -93,4 +93,4 @@ class Scope(Orders):
         """Tell whether a name is what rows may have done: "how many members left", where `left` is a date."""
         dates = not item.tables and all(c.kind == "date" and c.nullable for c in item.columns)
         said = self.last is not None and bool(self.last.tables) and self.draft.asks != "when"
-        return dates and said and is_verb(item.text) and self._ends() and not self.draft.rank
+        return dates and said and is_participle(item.text) and self._ends() and not self.draft.rank

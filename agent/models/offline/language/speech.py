@@ -11,7 +11,7 @@ from agent.models.offline.language.fillers import dangling
 from agent.models.offline.language.grammar import CURRENCIES, DENY_A_VERB, LEAVE_OUT
 from agent.models.offline.language.lexicon import PARTLY, Item
 from agent.models.offline.language.scope import Scope, any_one
-from agent.models.offline.language.words import does, is_plural, is_verb, stem, words_of
+from agent.models.offline.language.words import does, is_participle, is_plural, is_verb, stem, words_of
 from agent.models.offline.schema import parts_of
 
 _PREPOSITIONS = {(word,) for word in ("for", "in", "at", "of", "with", "on", "from")}
@@ -350,7 +350,7 @@ class Speech(Scope):
     def _hint(self, item: Item) -> None:
         done = done_by(item)
         done = () if self._peek("name") and all(does(words_of(parts_of(t)[-1])[-1], item.text) for t in done) else done
-        ends = self._ends() and is_verb(item.text)
+        ends = self._ends() and is_participle(item.text)
         if self.negated and self.denied and ends and not done:
             self.negated = False
             self.draft.undone.append(item)

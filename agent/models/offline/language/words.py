@@ -204,6 +204,12 @@ def is_verb(word: str) -> bool:
     return known or (len(word) > 4 and word.endswith(("ed", "ing")))
 
 
+def is_participle(word: str) -> bool:
+    """Tell whether a word says that something was done: closed, but not open."""
+    word = word.casefold()
+    return is_verb(word) and (word.endswith("ed") or not word.startswith(stem(word)))
+
+
 def does(noun: str, verb: str) -> bool:
     """Tell whether a noun names who does what a verb says: suppliers supply, orders do not order."""
     found = [f for f in forms(noun) if f.endswith(("er", "or"))]
