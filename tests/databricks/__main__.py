@@ -12,7 +12,9 @@ from pathlib import Path
 
 from agent.database import open_database
 from agent.settings import Settings
+from tests.databricks.genie import SPACE
 from tests.databricks.lakebase import ENDPOINT, Lakebase
+from tests.databricks.servers import EXTERNAL
 from tests.databricks.stand_in import stand_in_of
 from tests.databricks.warehouse import WAREHOUSE
 from tests.databricks.workspace import Workspace
@@ -21,7 +23,7 @@ from tests.databricks.workspace import Workspace
 def main() -> None:
     workspace = Workspace()
     with tempfile.TemporaryDirectory() as folder, open_database(Settings()) as database, workspace.running():
-        stand_in_of(workspace, database.login)
+        stand_in = stand_in_of(workspace, database.login)
         with Lakebase(workspace, database.login, Path(folder)).running() as lakebase:
             profiles = Path(folder) / "databrickscfg"
             entries = [
@@ -31,6 +33,8 @@ def main() -> None:
             profiles.write_text("\n".join(entries))
             print(f"export DATABRICKS_CONFIG_FILE={profiles} DATABRICKS_WAREHOUSE_ID={WAREHOUSE}")
             print("export MOORING_CATALOGS=lakehouse")
+            stand_in.genie.answers["how many reviews?"] = "select count(*) as n from lakehouse.bakehouse.reviews"
+            print(f"# for further tools: MOORING_GENIE_SPACES={SPACE} MOORING_MCP_SERVERS={EXTERNAL}")
             print(f"# for sessions on its Lakebase, which logins may read: LAKEBASE_ENDPOINT={ENDPOINT}")
             print(f"#   PGPORT={lakebase.port} PGDATABASE=lakehouse", flush=True)
             with suppress(KeyboardInterrupt):

@@ -61,7 +61,7 @@ class Genie:
         content = call.request.body["content"]
         asked = Asked(call.user.name, content)
         self.asked.append(asked)
-        *tried, written = self.answers[content].split(" -- then -- ")
+        *tried, written = self.answers.get(content, "That is not among my questions.").split(" -- then -- ")
         for i, text in enumerate([*tried, written]):
             if text.lower().startswith("select"):
                 query = {"query": text, "description": f"Answers {content!r}", "id": f"q{i}"}

@@ -57,7 +57,7 @@ select count(*) from trade.discs where mood = 'just';
 -- sven: how many trade discs
 -- refused
 
--- sven: how many trade.discs
+-- sven: count the rows of trade.discs
 select count(*) from trade.discs;
 
 -- sven: how many rows are recorded in discs
@@ -239,3 +239,157 @@ group by 1 order by 2 desc limit 1;
 
 -- sven: high priority crates
 -- refused
+
+-- # added to the question before
+
+-- tess: how many rides by ride type
+-- then: and by town too
+select ride_type, town, count(*) from tours.ride_records join tours.holders using (holder_id) group by 1, 2;
+
+-- tess: total cost by ride type
+-- then: also by cut short
+select ride_type, cut_short, sum(cost) from tours.ride_records group by 1, 2;
+
+-- tess: total cost by ride type
+-- then: and by cut short
+select cut_short, sum(cost) from tours.ride_records group by 1;
+
+-- tess: total cost by ride type
+-- then: count instead
+select ride_type, count(*) from tours.ride_records group by 1;
+
+-- tess: average cost by ride type
+-- then: and the total
+select ride_type, sum(cost) from tours.ride_records group by 1;
+
+-- tess: total cost by ride type
+-- then: and the total
+select sum(cost) from tours.ride_records;
+
+-- # what is left out is said
+
+-- tess: how many holders are not in Graz?
+-- told
+select count(*), 'neither Graz nor empty' from tours.holders where town <> 'Graz';
+
+-- tess: how many holders are in neither Graz nor Linz?
+-- refused
+
+-- tess: how many trips not at East Hub
+-- told
+select count(*), 'neither East Hub nor empty' from tours.trips
+join tours.drivers using (driver_id) join tours.hubs using (hub_id) where hub_name <> 'East Hub';
+
+-- sven: how many discs not by The Owls
+-- told
+select count(*), 'band is not The Owls' from trade.discs where band <> 'The Owls';
+
+-- tess: average pressure
+-- told
+select 'not a number';
+
+-- # ages and large numbers
+
+-- tess: how many singers are older than 40?
+select count(*) from tours.singers where age > 40;
+
+-- tess: singers of Crew 3 younger than 30
+select full_name from tours.singers where crew_id = 3 and age < 30;
+
+-- tess: how many singers are at least 45 years old?
+select count(*) from tours.singers where age >= 45;
+
+-- tess: how many singers are not older than 30 years?
+select count(*) from tours.singers where age <= 30;
+
+-- tess: how old is Singer 5?
+select age from tours.singers where full_name = 'Singer 5';
+
+-- tess: how many singers are older than 300 days
+-- refused
+
+-- tess: holders older than 30
+-- refused
+
+-- tess: how many rides with a cost above .5
+select count(*) from tours.ride_records where cost > .5;
+
+-- sven: how many depots with a rent above 2k
+select count(*) from trade.depots where rent > 2000;
+
+-- sven: how many depots with a rent below 1 million
+select count(*) from trade.depots where rent < 1000000;
+
+-- sven: how many depots in ME or HI
+select count(*) from trade.depots where state in ('ME', 'HI');
+
+-- sven: how many depots in IT?
+-- refused
+
+-- sven: how many depots in OR?
+-- refused
+
+-- # the date of the question before, and rows that rank
+
+-- ivo: how many members cancelled in 2024?
+-- then: and in 2025?
+select count(*) from gym.members where cancelled_on >= '2025-01-01' and cancelled_on < '2026-01-01';
+
+-- ivo: how many members cancelled in 2024?
+-- then: by month
+select to_char(cancelled_on, 'YYYY-MM') as month, count(*) from gym.members
+where cancelled_on >= '2024-01-01' and cancelled_on < '2025-01-01' group by 1 order by 1;
+
+-- tess: top 1 pass by holders
+select label, count(*) from tours.holders join tours.passes using (pass_code) group by 1 order by 2 desc limit 1;
+
+-- alice: top 3 countries by franchises
+select country, count(*) from bakehouse.franchises group by 1 order by 2 desc fetch first 3 rows with ties;
+-- or
+-- refused
+
+-- tess: top 2 singers by crews
+-- refused
+
+-- # done or not
+
+-- ivo: how many members have not cancelled?
+select count(*) from gym.members where cancelled_on is null;
+
+-- ivo: how many members cancelled by town
+select town, count(*) from gym.members where cancelled_on is not null group by 1;
+
+-- sven: claims that were not closed
+select opened_on from trade.claims where closed_on is null;
+
+-- ivo: how many members cancelled in 2024
+select count(*) from gym.members where cancelled_on >= '2024-01-01' and cancelled_on < '2025-01-01';
+
+-- ivo: how many members did not cancel in 2024
+-- refused
+
+-- ivo: how many members were cancelled by Yoga
+-- refused
+
+-- sven: how many claims are open?
+-- refused
+
+-- sven: how many claims were closed?
+select count(*) from trade.claims where closed_on is not null;
+
+-- sven: total refund of claims not closed
+select sum(refund::numeric) from trade.claims where closed_on is null;
+
+-- # money
+
+-- sven: average refund
+select avg(refund::numeric) from trade.claims;
+
+-- sven: how many claims with a refund above 25?
+select count(*) from trade.claims where refund > 25::money;
+
+-- sven: highest refund
+select max(refund::numeric) from trade.claims;
+
+-- sven: claim with the lowest refund
+select claim_id, refund::numeric from trade.claims order by refund limit 1;

@@ -149,6 +149,8 @@ def show(value: Any, number: bool) -> str:
         exact = Decimal(str(value))
     except InvalidOperation:
         return str(value)
+    if exact.is_nan():
+        return "not a number"
     if not exact.is_finite() or exact == exact.to_integral_value():
         return f"{exact:,.0f}" if exact.is_finite() else str(value)
     if abs(exact) >= Decimal("0.01"):
@@ -256,7 +258,7 @@ def _entity(schema: Schema, table: str) -> str:
 
 
 def _where(query: Query, schema: Schema) -> str:
-    parts = [_condition(f, query) for f in query.filters]
+    parts = [_condition(f, query, empty=_leaves_out_empty(f, query, schema)) for f in query.filters]
     text = f" where {' and '.join(parts)}" if parts else ""
     if query.missing:
         text += f" without any {_rows(query.missing.table)}"
@@ -269,7 +271,14 @@ def _where(query: Query, schema: Schema) -> str:
     return text
 
 
-def _condition(condition: Filter, query: Query) -> str:
+def _leaves_out_empty(condition: Filter, query: Query, schema: Schema) -> bool:
+    """Tell whether rows may lack what a condition denies, and so are left out as well."""
+    path = schema.path(query.base, condition.column.table) or []
+    denied = condition.op in {"<>", "not in"}
+    return denied and (condition.column.nullable or any(edge.source.nullable for edge in path))
+
+
+def _condition(condition: Filter, query: Query, *, empty: bool = False) -> str:
     name = plain(condition.column.name)
     if condition.column.table != (query.subject or _counted(query) or query.base):
         name = f"{_rows(condition.column.table)}.{name}"
@@ -279,11 +288,14 @@ def _condition(condition: Filter, query: Query) -> str:
         return f"{name} is {'yes' if condition.op == 'true' else 'no'}"
     if condition.op == "period":
         return f"{name} is {condition.period}"
+    if condition.op == "told":
+        return f"{name} is not empty"
     if condition.op in {"null", "none"}:
         return f"{name} is empty" if condition.op == "null" else f"{name} is empty or 0"
     if condition.op == "between":
         return f"{name} is between {condition.values[0]} and {condition.values[1]}"
-    return f"{name} {_OPS[condition.op]} {', '.join(condition.values)}"
+    values = ", ".join(condition.values)
+    return f"{name} is neither {values} nor empty" if empty else f"{name} {_OPS[condition.op]} {values}"
 
 
 def _counted(query: Query) -> str | None:

@@ -14,10 +14,11 @@ from datetime import date
 from typing import Any
 
 from agent.models.offline import answer
+from agent.models.offline.language.clauses import clauses
 from agent.models.offline.language.grammar import CURRENCIES, NOUNS_OF_NOTHING
 from agent.models.offline.language.lexicon import COMMENTED, SPELLED, Item, Lexicon, Value, items_of, phrases
 from agent.models.offline.language.neighbours import together
-from agent.models.offline.language.speech import clauses, draft_of
+from agent.models.offline.language.speech import draft_of
 from agent.models.offline.language.words import spells, tokens_of
 from agent.models.offline.meaning.followup import follow
 from agent.models.offline.meaning.places import NotUnderstoodError, UnclearError

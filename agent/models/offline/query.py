@@ -32,7 +32,8 @@ class Group:
 class Filter:
     """A condition on a column.
 
-    `op` is one of =, <>, in, not in, >, >=, <, <=, between, true, false, period, null, none (empty or 0).
+    `op` is one of =, <>, in, not in, >, >=, <, <=, between, true, false, period, null, told (not empty), none (empty or
+    0).
     """
 
     column: Column

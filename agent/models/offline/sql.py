@@ -218,12 +218,14 @@ class _Writer:
 
     def _condition(self, condition: Filter, text: str = "") -> str:
         if edge := condition.through:
-            inner = self._condition(replace(condition, through=None), f"other.{condition.column.name}")
+            inner = self._condition(replace(condition, through=None), _spelled(condition.column, "other"))
             rows = f"select other.{edge.target.name} from {edge.target.table} as other where {inner}"  # noqa: S608 - names from the catalog, texts quoted
             return f"{self._column(edge.source)} in ({rows})"
         text = text or self._column(condition.column)
         if condition.op in {"true", "false"}:
             return text if condition.op == "true" else f"not {text}"
+        if condition.op == "told":
+            return f"{text} is not null"
         if condition.op in {"null", "none"}:
             return f"{text} is null" if condition.op == "null" else f"({text} is null or {text} = 0)"
         if condition.op == "period":
@@ -238,7 +240,7 @@ class _Writer:
         edge = next(e for e in self.schema.edges(missing.table) if e.target.table == missing.entity)
         one = self._column(edge.target)
         parts = [f"other.{edge.source.name} = {one}"]
-        parts += [self._condition(f, f"other.{f.column.name}") for f in missing.filters]
+        parts += [self._condition(f, _spelled(f.column, "other")) for f in missing.filters]
         return [f"not exists (select 1 from {missing.table} as other where {' and '.join(parts)})"]  # noqa: S608 - names from the catalog
 
     def _order(self, width: int) -> list[str]:
@@ -260,7 +262,7 @@ class _Writer:
         return []
 
     def _column(self, column: Column) -> str:
-        return f"{self._alias(column.table)}.{column.name}"
+        return _spelled(column, self._alias(column.table))
 
     def _alias(self, table: str) -> str:
         if table in self.aliases:
@@ -278,7 +280,8 @@ class _Writer:
         """Tell whether rows with no such key are told of as well, in a group of their own or listed."""
         query = self.query
         chosen = query.ranked or query.having or query.folded or query.counts_none or query.subject
-        if chosen or bool(query.groups) != bool(query.measures) or any(f.op in {"null", "none"} for f in query.filters):
+        none = any(f.op in {"null", "none"} and f.column.is_key for f in query.filters)
+        if chosen or none or bool(query.groups) != bool(query.measures):
             return False
         tables = {g.entity or (g.column.table if g.column else "") for g in query.groups}
         tables |= {c.table for c in (*query.shown, *(m.column for m in query.measures)) if c}
@@ -293,6 +296,11 @@ class _Writer:
         alias = next(a for a in (letter, *(f"{letter}{n}" for n in range(2, 99))) if a not in taken)
         self.aliases[name] = alias
         return alias
+
+
+def _spelled(column: Column, alias: str) -> str:
+    """Money is neither averaged nor compared with numbers, unless it is one itself."""
+    return f"{alias}.{column.name}{'::numeric' if column.type == 'money' else ''}"
 
 
 def _limited(query: Query) -> str:

@@ -66,3 +66,7 @@ insert into tours.ride_records
 select n, 1 + n % 50, (array['city', 'night', 'fair'])[1 + n % 3], n % 4 = 0, 0.5 * (n % 40),
     case when n % 6 = 0 then n % 9 end
 from generate_series(1, 130) n;
+
+create table tours.gauges (gauge_id integer primary key, pressure double precision not null);
+
+insert into tours.gauges select n, case when n = 7 then float8 'NaN' else n end from generate_series(1, 20) n;

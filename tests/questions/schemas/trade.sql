@@ -76,3 +76,9 @@ insert into trade.purchases select n, (array['A', 'B', 'C'])[1 + n % 3], 4 * n f
 insert into trade.crates values ('K1', 'open'), ('K2', 'closed');
 
 insert into trade.parcels select n, (array['K1', 'K2'])[1 + n % 2], n from generate_series(1, 25) n;
+
+create table trade.claims (claim_id integer primary key, opened_on date, closed_on date, refund money not null);
+
+insert into trade.claims
+select n, date '2025-01-01' + n, case when n % 3 > 0 then date '2025-02-01' + n end, n::numeric::money
+from generate_series(1, 40) n;

@@ -80,6 +80,10 @@ class Draft:
     """list, which, who, when or nothing."""
     lean: str = ""
     """Whether it leans on the question before: weak, strong, by referring to its rows, or not."""
+    also: bool = False
+    """Whether it adds to the question before: "by channel too"."""
+    instead: bool = False
+    """Whether it replaces what was computed before."""
     total: bool = False
     """Whether it asks for all together."""
     part: bool = False
@@ -101,6 +105,10 @@ class Draft:
     """Names after a no or without."""
     lost: list[str] = field(default_factory=list)
     """Words that have no place."""
+    undone: list[Item] = field(default_factory=list)
+    """Verbs that end what is said and are denied: "loans that were not returned"."""
+    done: Item | None = None
+    """The verb that ends what is said: "loans that were returned"."""
     denies: Item | None = None
     """The words that deny that somebody did something: "never", "did not"."""
     limit: int | None = None

@@ -60,11 +60,14 @@ def _says(
     token: Token, before: Sequence[Token], following: Token | None, question: str, is_name: Callable[[Token], bool]
 ) -> bool:
     word = token.low
+    last = before[-1].low if before else ""
+    shouted = bool(before) and token.text.isupper() and not question.isupper()
+    if shouted and GRAMMAR.get(word, ("",))[0] in {"or", "lean"}:  # "offices in OR", "IT exams"
+        return last in PREPOSITIONS or bool(following and is_name(following) and _is_head(before))
     if token.kind != "word" or word in CURRENCIES or (word not in SKIP and word not in _WEAK):
         return False
-    last = before[-1].low if before else ""
     stressed = word in _STRESSED or (word == "i" and following)
-    if word in SKIP and before and token.text.isupper() and not question.isupper() and not stressed:
+    if word in SKIP and shouted and not stressed:
         return True
     if following and is_name(following) and (word in _TELLING or word in _WEAK):
         return _is_head(before)

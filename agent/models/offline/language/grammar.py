@@ -76,7 +76,7 @@ _LEARNT = (
     ("and", "and", "and|as well as|&|along with|together with|plus"),
     ("or", "or", "or"),
     ("when", "when", "when|since when|on which day|on what date|on which date|what date|which date|which day"),
-    ("lean", "weak", "only|just|now|also|instead|too|then|only for|again|ones"),
+    ("lean", "weak", "only|just|now|also|instead|too|as well|then|only for|again|ones"),
     ("lean", "strong", "what about|how about|same|same for|the same for|and what about|and how about|same question"),
     ("lean", "strong", "same thing for|same but|the same|the same thing|same thing|same again|the same again"),
     ("lean", "strong", "do the same for"),
@@ -120,6 +120,8 @@ _GRADED = (
     ("asc", "worst paid|lowest paid|least paid", "salary"),
     ("desc", "fullest", "stock"),
 )
+# Comparisons of ages, and what says that a number is one.
+AGED = {"older than": ">", "younger than": "<", "years old": "", "year old": "", "years of age": "", "how old": ""}
 GRADED: dict[str, tuple[str, str]] = {}
 NOUNS: dict[str, tuple[str, ...]] = {
     "price": ("price", "cost", "fee", "fare", "rate", "amount"),

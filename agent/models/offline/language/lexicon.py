@@ -9,6 +9,7 @@ from datetime import date
 from agent.models.offline.language.dates import Period, periods
 from agent.models.offline.language.fillers import told
 from agent.models.offline.language.grammar import (
+    AGED,
     CURRENCIES,
     GRADED,
     GRAMMAR,
@@ -153,6 +154,10 @@ def _item(part: tuple[Token, ...], lexicon: Lexicon, before: Item | None) -> Ite
         direction, noun = GRADED[phrase]
         columns = _graded(noun, lexicon.schema)
         return _made(part, "rank", word=direction, columns=columns, sure=COMMENTED)
+    if not quoted and phrase in AGED:
+        ages = tuple(c for t in lexicon.schema.tables.values() for c in t.columns if c.measures and "age" in c.words)
+        kind = ("compare" if AGED[phrase] else "name") if ages else "unknown"
+        return _made(part, kind, word=AGED[phrase], columns=ages, sure=COMMENTED)
     values = _values(phrase, lexicon)
     names = _names(part, lexicon.schema) if len(part) <= LONGEST else Item("", 0, 0, "")
     meant = phrase in NOUNS_OF_NOTHING and names.sure >= COMMENTED
@@ -204,7 +209,8 @@ def _names(part: tuple[Token, ...], schema: Schema) -> Item:
     spoken = tuple(word for t in part for word in t.low.strip("\"“”'").split())
     words = tuple(word for each in spoken for word in each.split("_") if word)
     tables, columns = tuple(schema.tables.values()), tuple(c for t in schema.tables.values() for c in t.columns)
-    joined = len(part) == 1 or any(t.kind == "quoted" for t in part)
+    schemas = {parts_of(t.name)[0].casefold() for t in tables} - {"public"}
+    joined = len(part) == 1 or any(t.kind == "quoted" for t in part) or (len(schemas) > 1 and spoken[0] in schemas)
     phrase = ".".join(spoken) if joined else ""  # "public plans" names no schema
     named = [
         t.name for t in tables if phrase in {t.name.casefold(), plain(t.name).casefold()} or spells(words, t.words)

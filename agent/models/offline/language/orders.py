@@ -30,6 +30,13 @@ class Numbers(Cursor):
                 return  # "revenue over time"
             self.draft.lost.append(item.text)
             return
+        if item.columns:  # "older than 40"
+            unit = self._take("unit")
+            if unit and unit.word != "year":
+                self.draft.lost.append(item.text)  # "older than 30 days" is of no age
+            told = Item(item.text, item.start, item.end, "name", columns=item.columns, sure=item.sure)
+            self.draft.conditions.append(Condition(self._negated(item.word), (number.number or "",), told))
+            return
         numbers = [number.number or ""]
         if item.word == "between":
             self._take("and")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent.models.offline.language.grammar import SCALES
 from agent.models.offline.language.lexicon import Item
 from agent.models.offline.language.orders import Orders
-from agent.models.offline.language.words import is_plural, is_verb
+from agent.models.offline.language.words import is_participle, is_plural, is_verb
 
 # Words before "all" with which something is said of all of them.
 _TELLING = frozenset(("have", "has", "had", "is", "are", "was", "were", "do", "does", "did", "where", "with"))
@@ -79,3 +79,18 @@ class Scope(Orders):
                 figure = following is None or not following.named or self._measures(following)
                 return counting or figure
         return False
+
+    def _are_rows(self, name: Item) -> bool:
+        """Tell whether a name is that of rows which can be counted: "top 3 books by loans"."""
+        return bool(name.tables) and not name.columns and is_plural(name.text)
+
+    def _ends(self) -> bool:
+        """Tell whether nothing follows but what to divide by: neither by whom it was done, nor when."""
+        grouped = self._peek("by") and self._peek("name", "unit", ahead=1)
+        return bool(grouped or self._peek("end") or self.at == len(self.items))
+
+    def _happens(self, item: Item) -> bool:
+        """Tell whether a name is what rows may have done: "how many members left", where `left` is a date."""
+        dates = not item.tables and all(c.kind == "date" and c.nullable for c in item.columns)
+        said = self.last is not None and bool(self.last.tables) and self.draft.asks != "when"
+        return dates and said and is_participle(item.text) and self._ends() and not self.draft.rank

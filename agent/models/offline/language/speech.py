@@ -11,33 +11,10 @@ from agent.models.offline.language.fillers import dangling
 from agent.models.offline.language.grammar import CURRENCIES, DENY_A_VERB, LEAVE_OUT
 from agent.models.offline.language.lexicon import PARTLY, Item
 from agent.models.offline.language.scope import Scope, any_one
-from agent.models.offline.language.words import does, is_plural, is_verb, stem, words_of
+from agent.models.offline.language.words import does, is_participle, is_plural, is_verb, stem, words_of
 from agent.models.offline.schema import parts_of
 
 _PREPOSITIONS = {(word,) for word in ("for", "in", "at", "of", "with", "on", "from")}
-
-
-def clauses(items: Sequence[Item]) -> list[list[Item]]:
-    """Split the items where a second thing to compute begins: "how many A, and the average B"."""
-    starts = [0]
-    heads = {"count", "agg"}
-    for i, item in enumerate(items[1:], 1):
-        before = items[i - 1]
-        opened = item.kind in heads or (item.kind in {"which", "list", "who", "when"} and i + 1 < len(items))
-        joined = before.kind == "and" or "," in item.gap
-        content = items[starts[-1] : i]
-        asked = any(x.kind in heads | {"which", "rank"} for x in content)
-        listed = any(x.kind == "list" for x in content) and any(x.tables for x in content)
-        whole = any(x.named for x in content) and (asked or listed)
-        if opened and joined and whole:
-            starts.append(i)
-    found = [list(items[a:b]) for a, b in zip(starts, [*starts[1:], len(items)], strict=True)]
-    return [_trimmed(part) for part in found]
-
-
-def _trimmed(items: list[Item]) -> list[Item]:
-    """End a clause where what joins it to the next begins."""
-    return [*items[:-1], replace(items[-1], kind="end")] if items and items[-1].kind == "and" else items
 
 
 def draft_of(items: Sequence[Item]) -> Draft:
@@ -119,6 +96,8 @@ class Speech(Scope):
         elif item.word != "weak" or not self.draft.lean:
             self.draft.lean = item.word
 
+        self.draft.also = self.draft.also or item.text.casefold() in {"also", "too", "as well"}
+        self.draft.instead = self.draft.instead or item.text.casefold() == "instead"
         only = {"only", "just"} & {*item.text.casefold().split()}
         self.draft.only = self.draft.only or bool(only and any(i.named for i in self.items[: self.at - 1]))
         if item.word == "strong" and "same" in item.text.casefold().split() and self._compares_same(item):
@@ -289,6 +268,8 @@ class Speech(Scope):
                 self.draft.wanted.append(Wanted("", self._qualified(name) or name))
             elif ranked and (ranked.target is None or same) and first and self._measures(name) and name.kind != "unit":
                 ranked.target = self._qualified(name) or name
+            elif first and ranked and ranked.kind == "measure" and not ranked.target and self._are_rows(name):
+                ranked.target = name  # "top 3 books by loans"
             else:
                 self.draft.groups.append(self._qualified(name) or name)
             self.last = name
@@ -369,16 +350,24 @@ class Speech(Scope):
     def _hint(self, item: Item) -> None:
         done = done_by(item)
         done = () if self._peek("name") and all(does(words_of(parts_of(t)[-1])[-1], item.text) for t in done) else done
-        if self.negated and done:
+        ends = self._ends() and is_participle(item.text)
+        if self.negated and self.denied and ends and not done:
+            self.negated = False
+            self.draft.undone.append(item)
+        elif self.negated and done:
             # "Who never ordered" has no orders, wherever that is said to be.
             self.negated = False
             self.draft.absent.append(replace(item, tables=done, columns=()))
         else:
             self.draft.hints.append(item)
+            self.draft.done = item if ends else self.draft.done
 
     def _name(self, item: Item) -> None:
         if item.values and (self.draft.wanted or self.draft.subject or item.sure < PARTLY + 1) and self._as_value(item):
             self._value(item)
+            return
+        if self._happens(item):
+            self._hint(item)
             return
         item = self._qualified(item) or item
         self.last = item

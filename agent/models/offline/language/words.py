@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 
 _TOKEN = re.compile(
     r"""(?P<quoted>"[^"]+"|“[^”]+”|(?<!\w)'[^']+'(?!\w))
-      | (?P<number>(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?(?!\w))
+      | (?P<number>(?<![\w.])-?(?:\d+(?:,\d{3})*(?:\.\d+)?|\.\d+)(?:[kK]|\s+(?:thousand|million|billion))?(?!\w))
       | (?P<word>\w+(?:['\u2019.&]\w+)*)
       | (?P<mark><=|>=|<>|!=|[<>=&,%$€£¥])""",
     re.VERBOSE,
@@ -104,6 +105,7 @@ _PAST = {
 _DO = (
     "work open deliver order hire visit book watch play join serve attend use rent ship start close happen write supply"
 )
+_TIMES = {"k": 3, "thousand": 3, "million": 6, "billion": 9}
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 # What names of tables carry besides their meaning.
 _PREFIXES = {"tbl", "dim", "fact", "fct", "vw", "stg"}
@@ -135,7 +137,9 @@ class Token:
     def number(self) -> str | None:
         """The number that it says, as SQL spells it."""
         if self.kind == "number":
-            return self.text.replace(",", "")
+            figure, times = re.fullmatch(r"([-\d,.]+)\s*(\w*)", self.text.casefold()).groups()  # type: ignore[union-attr]
+            value = Decimal(figure.replace(",", "")).scaleb(_TIMES.get(times, 0))
+            return f"{value:f}" if times or figure.startswith(".") else figure.replace(",", "")
         return str(_NUMBERS.index(self.low)) if self.low in _NUMBERS else None
 
 
@@ -198,6 +202,12 @@ def is_verb(word: str) -> bool:
         return False
     known = stem(word) in _PAST.values() or stem(word) in {stem(verb) for verb in _DO.split()}
     return known or (len(word) > 4 and word.endswith(("ed", "ing")))
+
+
+def is_participle(word: str) -> bool:
+    """Tell whether a word says that something was done: closed, but not open."""
+    word = word.casefold()
+    return is_verb(word) and (word.endswith("ed") or not word.startswith(stem(word)))
 
 
 def does(noun: str, verb: str) -> bool:

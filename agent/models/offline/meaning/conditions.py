@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from agent.models.offline.language.dates import month_of
 from agent.models.offline.language.draft import Chosen, Condition
-from agent.models.offline.language.grammar import CURRENCIES, DEGREES, PLACES
+from agent.models.offline.language.grammar import AGED, CURRENCIES, DEGREES, PLACES
 from agent.models.offline.language.lexicon import Item, Value
 from agent.models.offline.language.words import is_verb
 from agent.models.offline.meaning.measures import Measures, default_agg, is_revenue
@@ -176,7 +176,10 @@ class Conditions(Measures):
             if item and columns:
                 self.used.add(id(item))
                 keys = [c for c in columns if c.is_key and c.table == self.base]
-                return keys[0] if keys else self.places.column(columns, item.text)
+                column = keys[0] if keys else self.places.column(columns, item.text)
+                if item.text.casefold() in AGED and column.table not in {self.base, *self.places.spoken}:
+                    raise NotUnderstoodError(f"I do not know the age of {plain(self.base)}.")
+                return column
         hinted = {c for h in self.draft.hints for c in h.columns if c.measures and c.table == self.base}
         columns = list(hinted) if len(hinted) == 1 else [c for c in self.table.columns if c.measures]
         main = [c for c in columns if {"total", "amount"} & set(c.words)]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from agent.models.offline.language.draft import Draft, Wanted
 from agent.models.offline.language.grammar import EXTREMES
 from agent.models.offline.language.lexicon import Item
+from agent.models.offline.meaning.leaning import as_figure, counts_again, has_head, is_figure_alone, leans, may_lean
 from agent.models.offline.meaning.measures import check_sum, default_agg
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.meaning.ranks import COUNTING
@@ -26,8 +27,8 @@ def follow(
     Raises:
         NotUnderstoodError: It cannot be answered; the message says why.
     """
-    alone = drafts and _is_figure_alone(drafts[0]) and any(query.filters for query in previous)
-    if unanswered and drafts and (alone or _leans(drafts[0])):
+    alone = drafts and is_figure_alone(drafts[0]) and any(query.filters for query in previous)
+    if unanswered and drafts and (alone or leans(drafts[0])):
         raise NotUnderstoodError("I did not answer the question before, so ask this one as a whole.")
     found: list[Query] = []
     for draft in _share([*drafts]):
@@ -37,16 +38,16 @@ def follow(
 
 
 def _one(draft: Draft, schema: Schema, previous: Sequence[Query]) -> list[Query]:
-    if not previous and (draft.lean == "refer" or (draft.lean and not _has_head(draft) and not draft.mentioned)):
+    if not previous and (draft.lean == "refer" or (draft.lean and not has_head(draft) and not draft.mentioned)):
         raise NotUnderstoodError("I cannot tell which question this goes on from; ask it as a whole.")
-    if _is_figure_alone(draft) and any(query.filters for query in previous):
-        draft = replace(_as_figure(draft), lean="weak" if all(q.measures for q in previous) else "refer")
+    if is_figure_alone(draft) and any(query.filters for query in previous):
+        draft = replace(as_figure(draft), lean="weak" if all(q.measures for q in previous) else "refer")
         return [_Leaning(draft, schema, query).query() for query in previous]
-    if not previous or not (_leans(draft) or any(_counts_again(draft, query) for query in previous)):
+    if not previous or not (leans(draft) or any(counts_again(draft, query) for query in previous)):
         try:
             return resolve(draft, schema)
         except NotUnderstoodError:
-            if not previous or draft.lost or not _may_lean(draft):
+            if not previous or draft.lost or not may_lean(draft):
                 raise
     return [_Leaning(draft, schema, query).query() for query in previous]
 
@@ -67,57 +68,6 @@ def _share(drafts: list[Draft]) -> list[Draft]:
     return [*shared, last]
 
 
-def _has_head(draft: Draft) -> bool:
-    """Whether it says by itself what it is about."""
-    asked = any(w.target for w in draft.wanted)
-    about = draft.subject or draft.asks == "who"
-    ranked = bool(draft.rank and (draft.rank.target or draft.rank.kind == "recent") and about)
-    tables = bool(draft.subject or any(i.tables for i in draft.mentioned))
-    return asked or ranked or tables
-
-
-def _leans(draft: Draft) -> bool:
-    if draft.lean in {"strong", "refer"} or draft.months or (draft.figured and not draft.subject):
-        return True
-    if draft.part and not (draft.wanted or draft.asks or draft.subject or draft.groups or draft.rank):
-        return not draft.figures
-    if not _has_head(draft):
-        return not draft.figures or bool(draft.lean)
-    counting = any(w.agg == "count" and w.target and w.target.tables for w in draft.wanted)
-    return bool(draft.lean) and not counting and not (draft.asks == "list" and draft.subject)
-
-
-def _is_figure_alone(draft: Draft) -> bool:
-    """Whether it names a figure and nothing else, which is of the rows before: "average price" after "in 2024"."""
-    rows = draft.subject or draft.chosen or draft.dates or draft.conditions or draft.months or draft.absent
-    more = rows or draft.groups or draft.asks or draft.total or draft.hints or draft.lost or draft.order
-    figures = [w.target for w in draft.wanted] if draft.wanted else draft.figures
-    if draft.rank:
-        figures = [] if draft.wanted or draft.rank.limit or draft.rank.kind != "measure" else [draft.rank.target]
-    measured = all(i is not None and any(c.measures for c in i.columns) for i in figures)
-    named = 0 if draft.wanted or draft.rank else len(figures)
-    return bool(figures) and measured and not (more or draft.lean) and len(draft.mentioned) == named
-
-
-def _as_figure(draft: Draft) -> Draft:
-    """Read "highest price" as the highest price there is."""
-    rank = draft.rank
-    if rank is None or rank.word not in EXTREMES:
-        return draft
-    return replace(draft, rank=None, wanted=[Wanted(EXTREMES[rank.word], rank.target)])
-
-
-def _counts_again(draft: Draft, before: Query) -> bool:
-    """Whether it counts the rows before, as they were asked for: "and the number of reviews?" after their average."""
-    tables = [t for w in draft.wanted if w.agg == "count" and w.target for t in w.target.tables]
-    bare = not (draft.groups or draft.chosen or draft.dates or draft.conditions or draft.total or draft.rank)
-    return bool(draft.lean and bare and before.base in tables and (before.filters or before.groups))
-
-
-def _may_lean(draft: Draft) -> bool:
-    return draft.subject is None or bool(draft.lean)
-
-
 class _Leaning(Resolver):
     """Changes a query by what a clause adds to it."""
 
@@ -127,6 +77,8 @@ class _Leaning(Resolver):
         super().__init__(draft, schema, before.base)
         self.before = before
         self.query_ = before
+        dated = {f.column for f in before.filters if f.op == "period"}
+        self.places = replace(self.places, dated=dated.pop() if len(dated) == 1 else None)
 
     def query(self) -> Query:  # type: ignore[override]
         """Return the changed query."""
@@ -247,7 +199,9 @@ class _Leaning(Resolver):
                 if each.agg == "sum":
                     check_sum(column)
                 measures.append(Measure(each.agg, column))
-        in_total = all(w.agg in {"sum", "count"} for w in wanted) and not self.draft.groups
+        averaged = all(m.agg not in {"sum", "count", "distinct"} for m in self.before.measures)
+        of_each = self.draft.groups or self.draft.instead or (averaged and all(w.agg == "sum" for w in wanted))
+        in_total = all(w.agg in {"sum", "count"} for w in wanted) and not (of_each and self.before.measures)
         if in_total and (self.before.limit is not None or self.before.having):
             raise NotUnderstoodError(_ONLY_SHOWN)
         groups = () if in_total else self.before.groups
@@ -316,6 +270,7 @@ class _Leaning(Resolver):
             groups = [self.group(item)]
         if groups:
             measures = self.query_.measures or (Measure("count"),)
+            groups = list(dict.fromkeys([*(self.before.groups if self.draft.also else ()), *groups]))
             self._set(groups=tuple(groups), measures=measures, shown=(), subject=None)
             self._set(order=None, ordered=None, limit=None, having=None)
         elif self.draft.subject and id(self.draft.subject) not in self.used:

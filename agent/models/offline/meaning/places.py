@@ -34,6 +34,8 @@ class Places:
     schema: Schema
     base: str
     spoken: frozenset[str] = frozenset()
+    dated: Column | None = None
+    """The date that the question before was about."""
     cost: int = field(default=0)
     """Steps taken so far; a reading with fewer is the better one."""
 
@@ -100,6 +102,8 @@ class Places:
         hinted = [c for c in dated if self.steps(c.table) is not None]
         if hinted:
             return self.column(dict.fromkeys(hinted), "the date")
+        if self.dated is not None and self.steps(self.dated.table) is not None:
+            return self.dated
         reached = [self.base, *self.schema.neighbours([self.base])]
         for table in reached:
             if self.steps(table) is None:

@@ -12,7 +12,7 @@ from agent.models.offline.language.words import is_verb, stem, tokens_of
 from agent.models.offline.meaning.denied import Denials
 from agent.models.offline.meaning.groups import NO_PEOPLE
 from agent.models.offline.meaning.places import AlmostError, NotUnderstoodError, UnclearError
-from agent.models.offline.query import Measure, Query
+from agent.models.offline.query import Filter, Measure, Query
 from agent.models.offline.schema import Schema, plain
 from agent.models.offline.sql import grouped, whole
 
@@ -234,6 +234,9 @@ class Resolver(Denials):
 
     def _hints(self) -> None:
         """Every word that only hints at something must be about what the query looks at."""
+        for item in self.draft.undone:
+            if not self._told(item, "null"):
+                raise NotUnderstoodError(f"I do not know what “not {item.text}” means here.")
         tables, columns = set(self.query_.tables), set(self.query_.columns)
         for item in self.draft.hints:
             if (
@@ -249,8 +252,17 @@ class Resolver(Denials):
                 raise NotUnderstoodError(f"I do not know what “{item.text}” means here.")
             always = tables.intersection(item.tables) or any(not c.nullable for c in own)
             vacuous = is_verb(item.text) and always and not any(c.kind == "bool" for c in own)
-            if not vacuous and not self._said_of_table(item):
+            told = item is self.draft.done and not vacuous and self._told(item, "told")
+            if not vacuous and not told and not self._said_of_table(item):
                 raise NotUnderstoodError(f"I do not know what “{item.text}” means here.")
+
+    def _told(self, item: Item, op: str) -> bool:
+        """Take rows as done, or not, by the one date that tells when, if it may be empty: returned, returned_on."""
+        found = [c for c in item.columns if c.table == self.base and c.kind == "date" and c.nullable]
+        found = [c for c in found if stem(item.text) in map(stem, c.words)] if self.table.described else []
+        if len(found) == 1 and not self.draft.dates:
+            self._set(filters=(*self.query_.filters, Filter(found[0], op)))
+        return len(found) == 1 and not self.draft.dates
 
     def _said_of_table(self, item: Item) -> bool:
         """Tell whether the words only repeat what the comment of a table says of all its rows: "the head office"."""
