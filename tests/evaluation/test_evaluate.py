@@ -6,6 +6,8 @@ import json
 import os
 import re
 import resource
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,3 +136,40 @@ def test_a_server_of_ones_own_keeps_it(lakehouse: Database, tmp_path: Path) -> N
     (run,) = mlflow.MlflowClient(store).search_runs([experiment.experiment_id])
     assert run.data.metrics["counts/passed"] == 1.0
     assert os.environ.get("MLFLOW_TRACKING_URI") is None
+
+
+class _Judge(BaseHTTPRequestHandler):
+    """Stands in for a provider of models, and finds everything wrong."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        verdict = json.dumps({"result": "no", "rationale": "a judge's opinion"})
+        message = {"role": "assistant", "content": verdict}
+        usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+        choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
+        reply = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": choices, "usage": usage}
+        body = json.dumps(reply).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_judge_is_asked_as_well_and_decides_nothing(lakehouse: Database, tmp_path: Path) -> None:
+    path = tmp_path / "fast.yaml"
+    path.write_text(FAST % SUPPLIERS)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Judge) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/v1"
+        provider = {"OPENAI_API_KEY": "none", "OPENAI_API_BASE": address, "OPENAI_BASE_URL": address}
+        done = mooring("evaluate", "--dataset", str(path), "--judge", "openai:/m", "-o", "json", **provider)
+        server.shutdown()
+    assert done.returncode == 0, done.stderr
+    (judged,) = EvaluationReport.model_validate(json.loads(done.stdout)).questions
+    assert judged.passed
+    assert judged.scores["relevance_to_query"] is False
+    assert judged.scores["safety"] is False

@@ -21,6 +21,7 @@ from tests.mutants.attacks import ATTACKS
 from tests.mutants.databricks import DATABRICKS
 from tests.mutants.encryption import ENCRYPTION
 from tests.mutants.engine import ENGINE
+from tests.mutants.evaluation import EVALUATION
 from tests.mutants.governance import GOVERNANCE
 from tests.mutants.mutant import Mutant
 from tests.mutants.offers import OFFERS
@@ -28,7 +29,7 @@ from tests.mutants.offers import OFFERS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MUTANTS = [*GOVERNANCE, *ATTACKS, *ENGINE, *ENCRYPTION, *DATABRICKS, *OFFERS]
+MUTANTS = [*GOVERNANCE, *ATTACKS, *ENGINE, *ENCRYPTION, *DATABRICKS, *OFFERS, *EVALUATION]
 ROOT = Path(__file__).parents[2]
 TREE = ("agent", "checkpointer", "tests", "tools", "notebooks", "pyproject.toml", "README.md", "docs")
 # A test that hangs has noticed as well.

@@ -44,15 +44,15 @@ alter table :"schema".threads
 
 -- What a rule looks at, from the tree that Postgres keeps of it (its text hangs on settings): whether at the person
 -- (`personal`), and whether at something that may change without the rule (`open`): the time, a setting, a function that
--- is not immutable, and, unless it is a view's, another table. `text` is the tree without places in the source text, and
--- with the bodies of functions that are not Postgres' own.
+-- is not immutable, and, unless it is a view's, another table. `text` is the tree without places in the source text and
+-- the names that tables had when it was made, and with the bodies of functions that are not Postgres' own.
 create function :"schema".rule(tree text, is_view boolean, out text text, out personal boolean, out open boolean)
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
   called oid[];
   bodies text;
 begin
-  text := regexp_replace(tree, ':(\w*location|stmt_len) -?\d+', '', 'g');
+  text := regexp_replace(tree, ':(\w*location|stmt_len) -?\d+|:eref {ALIAS :aliasname (\\.|[^\s\\])+', '', 'g');
   select array_agg(distinct m[1]::oid) from regexp_matches(tree, ':\w*func(?:id|oid)? (\d+)', 'g') m into called;
   select
     coalesce(bool_or(p.proname = 'pg_has_role'), false),
