@@ -8,7 +8,7 @@ BIN := .venv/bin
 QUIET := </dev/null 1>&2
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
-.PHONY: help chat dev test mutants bench drill notebooks bundle lint types lock clean
+.PHONY: help chat dev test test-long mutants bench drill notebooks bundle lint types lock clean
 
 help:  ## Explain every target
 	@awk -F ':.*##' '/^[a-z-]+:.*##/ { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,7 +19,10 @@ chat: .venv/.chat  ## Chat with the sample lakehouse; nothing else is needed
 dev: .venv/.dev  ## Set up everything that tests and checks need
 
 test: .venv/.dev  ## Run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+
+test-long: .venv/.dev  ## Run the tests that take minutes: whole evaluations, and the release before this one
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m long $(ARGS)
 
 bench: .venv/.dev  ## Compare with LangGraph's own savers; fails when a target is missed (ARGS="--json FILE --only A")
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

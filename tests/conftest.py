@@ -5,6 +5,7 @@ The run's own process makes the folders and removes them, and stops what a crash
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -126,3 +127,11 @@ def bob(lakehouse: Database) -> str:
 def carol(lakehouse: Database) -> str:
     """Reads nothing."""
     return lakehouse.login("carol")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled() -> Iterator[None]:
+    """Keep the garbage collector from looking at what the files before have left, again and again."""
+    yield
+    gc.collect()
+    gc.freeze()

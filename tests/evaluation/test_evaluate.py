@@ -23,6 +23,8 @@ from tests.integration.test_cli import mooring
 if TYPE_CHECKING:
     from agent.database import Database
 
+pytestmark = pytest.mark.long
+
 ANSWERABLE = ("lookup", "aggregation", "top-n", "dates", "joins", "follow-ups")
 FAST = "name: fast\nquestions:\n  counts:\n    - {ask: 'How many suppliers are there?', sql: select count(*) from %s}\n"
 SUPPLIERS, REVIEWS = "bakehouse.suppliers", "bakehouse.reviews"
@@ -128,14 +130,14 @@ def test_sql_that_who_asks_may_not_run_is_no_expectation(lakehouse: Database, tm
 def test_a_server_of_ones_own_keeps_it(lakehouse: Database, tmp_path: Path) -> None:
     path = tmp_path / "fast.yaml"
     path.write_text(FAST % SUPPLIERS)
-    store = f"sqlite:///{tmp_path / 'own.db'}"
+    store, before = f"sqlite:///{tmp_path / 'own.db'}", os.environ.get("MLFLOW_TRACKING_URI")
     done = mooring("evaluate", "--dataset", str(path), "--experiment", "mine", MLFLOW_TRACKING_URI=store)
     assert done.returncode == 0, done.stderr
     experiment = mlflow.MlflowClient(store).get_experiment_by_name("mine")
     assert experiment is not None
     (run,) = mlflow.MlflowClient(store).search_runs([experiment.experiment_id])
     assert run.data.metrics["counts/passed"] == 1.0
-    assert os.environ.get("MLFLOW_TRACKING_URI") is None
+    assert os.environ.get("MLFLOW_TRACKING_URI") == before
 
 
 class _Judge(BaseHTTPRequestHandler):

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from agent.database import Database
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture
 def alone(lakehouse: Database) -> None:
     """Alice and bob have no sessions of other tests."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from agent.database import Database
 
+pytestmark = pytest.mark.long
+
 QUESTIONS = ("how many reviews are there?", "and per rating in 2025?", "how many suppliers are there?")
 
 

@@ -197,13 +197,13 @@ DATABRICKS = [
         "tools/unity/rights.py",
         "if not _granted(",
         "if False and not _granted(",
-        ("tests/databricks/test_rights.py",),
+        ("tests/databricks/test_administrators.py",),
     ),
     Mutant(
         "Unity Catalog: only the privilege that counts is one",
         "tools/unity/rights.py",
         "held & {privilege, Privilege.ALL_PRIVILEGES}",
         "held",
-        ("tests/databricks/test_rights.py",),
+        ("tests/databricks/test_administrators.py",),
     ),
 ]

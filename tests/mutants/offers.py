@@ -6,7 +6,7 @@ from tests.mutants.mutant import Mutant
 
 SOURCES = "tools/workspace/sources.py"
 GENIE = "tests/databricks/test_genie.py"
-SERVERS = "tests/databricks/test_servers.py"
+SERVERS = "tests/databricks/test_mcp_servers.py"
 INDEXES = "tests/databricks/test_indexes.py"
 FUNCTIONS = "tests/databricks/test_functions.py"
 TALKS = "tests/databricks/test_offers.py"

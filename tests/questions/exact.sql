@@ -343,8 +343,8 @@ where cancelled_on >= '2024-01-01' and cancelled_on < '2025-01-01' group by 1 or
 -- tess: top 1 pass by holders
 select label, count(*) from tours.holders join tours.passes using (pass_code) group by 1 order by 2 desc limit 1;
 
--- alice: top 3 countries by franchises
-select country, count(*) from bakehouse.franchises group by 1 order by 2 desc fetch first 3 rows with ties;
+-- alice: top 1 countries by franchises
+select country, count(*) from bakehouse.franchises group by 1 order by 2 desc fetch first 1 rows with ties;
 -- or
 -- refused
 

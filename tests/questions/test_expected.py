@@ -93,7 +93,8 @@ def sort_keys(statement: str) -> str | None:
     keys = [_output(tree, ordered.this).copy() for ordered in order.expressions]
     limit = tree.args.get("limit")
     if limit is not None:
-        tree.set("limit", exp.Limit(expression=exp.Literal.number(int(limit.expression.name) + 1)))
+        most = limit.args["count"] if isinstance(limit, exp.Fetch) else limit.expression
+        tree.set("limit", exp.Limit(expression=exp.Literal.number(int(most.name) + 1)))
     group = tree.args.get("group")
     if group is not None:
         group.set("expressions", [_output(tree, each).copy() for each in group.expressions])

@@ -55,6 +55,7 @@ get_retention             sees    -       -           -           -        -
 set_retention             changes -       -           -           -        -
 expire                    changes -       -           -           -        -
 rename                    changes -       -           -           -        -
+rate                      changes changes changes     changes     -        -
 share                     changes -       -           -           -        -
 unshare                   changes -       -           -           -        -
 transfer                  changes -       -           -           -        -
@@ -63,9 +64,10 @@ prune                     changes -       -           -           -        -
 delete_for_runs           changes -       -           -           -        -
 delete_thread             changes -       -           -           -        -
 """
-# Of the public methods these are about no thread.
+# Of the public methods these are about no thread, or what comes of them is in test_feedback.py and
+# in test_server_replicas.py.
 ELSEWHERE = """
-    drive from_conn_string from_lakebase get_next_version migrate migration_sql setup with_allowlist
+    drive from_conn_string from_lakebase get_next_version is_running migrate migration_sql ratings setup with_allowlist
 """
 
 
@@ -113,14 +115,9 @@ def calls(stage: Stage, saver: GovernedPostgresSaver, who: str, *, use_async: bo
     def put(thread_id: str) -> None:
         to("put", at(thread_id), state([HumanMessage("mine", id="9")]), {"step": 1}, {"messages": 2})
 
-    def written(thread_id: str) -> None:
+    def latest(thread_id: str) -> Any:
         checkpoint = stage.latest(thread_id) or "none"
-        to(
-            "put_writes",
-            {"configurable": {**at(thread_id)["configurable"], "checkpoint_id": checkpoint}},
-            [("a", 1)],
-            "t",
-        )
+        return {"configurable": {**at(thread_id)["configurable"], "checkpoint_id": checkpoint}}
 
     return {
         "get_tuple": lambda name: to("get_tuple", at(name)),
@@ -131,7 +128,7 @@ def calls(stage: Stage, saver: GovernedPostgresSaver, who: str, *, use_async: bo
             "get_delta_channel_history", config=at(name), channels=["messages"]
         ),
         "put": put,
-        "put_writes": written,
+        "put_writes": lambda name: to("put_writes", latest(name), [("a", 1)], "t"),
         "run": ran,
         "export": lambda name: to("export", at(name)),
         "sessions": lambda name: to("sessions", thread_id=name, owner=owner),
@@ -144,6 +141,7 @@ def calls(stage: Stage, saver: GovernedPostgresSaver, who: str, *, use_async: bo
         "set_retention": lambda name: to("set_retention", name, Retention(keep_last=3)),
         "expire": lambda name: to("expire", [name], retention=Retention(ttl=timedelta(microseconds=1))),
         "rename": lambda name: to("rename", name, "mine"),
+        "rate": lambda name: to("rate", latest(name), 0, "up"),
         "share": lambda name: to("share", name, "somebody", "editor"),
         "unshare": lambda name: to("unshare", name, f"group:{stage.role('group')}"),
         "transfer": lambda name: to("transfer", name, "somebody"),

@@ -27,6 +27,8 @@ from tests.serving.served import PROVIDER
 if TYPE_CHECKING:
     from agent.database import Database
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 RUN = "import sys; from agent.cli import main; main()"
 FIRST, SECOND = "how many franchises are there?", "and by country?"
