@@ -33,6 +33,7 @@ _DEFAULTS = {
     "MLFLOW_GENAI_EVAL_MAX_WORKERS": "2",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+_ACTIVE = "MLFLOW_EXPERIMENT_ID"
 _CHOSEN = ("MLFLOW_TRACKING_URI", "DATABRICKS_RUNTIME_VERSION")
 
 
@@ -61,7 +62,8 @@ def keep(dataset: Dataset, records: list[dict[str, Any]], experiment: str) -> An
 def tracking(settings: Settings, experiment: str | None = None) -> Iterator[str]:
     """Have MLflow keep what happens inside, and yield the id of the experiment.
 
-    What MLflow logs by the way is left out; its progress bar is shown where stderr is a terminal.
+    What MLflow logs by the way is left out; its progress bar is shown where stderr is a terminal. Afterwards whoever
+    logs does so where they did before.
 
     Raises:
         MooringError: MLflow is not installed, or its server refuses.
@@ -81,11 +83,14 @@ def tracking(settings: Settings, experiment: str | None = None) -> Iterator[str]
 def _tracked(settings: Settings, experiment: str | None) -> Iterator[str]:
     import mlflow
     from mlflow.exceptions import MlflowException
+    from mlflow.tracking import fluent
 
     loud = logging.getLogger("mlflow")
-    level, before = loud.level, os.environ.get("MLFLOW_TRACKING_URI")
+    level = loud.level
     loud.setLevel(logging.ERROR)
     artifacts = None
+    # MLflow has no word for "none again", and whoever logs next would log into this experiment.
+    active, variable = fluent._active_experiment_id, os.environ.get(_ACTIVE)
     try:
         if not any(map(os.environ.get, _CHOSEN)):
             folder = settings.home.absolute() / "mlflow"
@@ -98,8 +103,12 @@ def _tracked(settings: Settings, experiment: str | None) -> Iterator[str]:
         raise MooringError(problem, "check MLFLOW_TRACKING_URI, and that you may write there") from error
     finally:
         loud.setLevel(level)
+        fluent._active_experiment_id = active
+        os.environ.pop(_ACTIVE, None)
+        if variable is not None:
+            os.environ[_ACTIVE] = variable
         if artifacts is not None:
-            mlflow.set_tracking_uri(before or "")
+            mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # "not set"
 
 
 def _experiment(name: str, artifacts: str | None) -> str:

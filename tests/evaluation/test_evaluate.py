@@ -130,14 +130,14 @@ def test_sql_that_who_asks_may_not_run_is_no_expectation(lakehouse: Database, tm
 def test_a_server_of_ones_own_keeps_it(lakehouse: Database, tmp_path: Path) -> None:
     path = tmp_path / "fast.yaml"
     path.write_text(FAST % SUPPLIERS)
-    store, before = f"sqlite:///{tmp_path / 'own.db'}", os.environ.get("MLFLOW_TRACKING_URI")
+    store = f"sqlite:///{tmp_path / 'own.db'}"
     done = mooring("evaluate", "--dataset", str(path), "--experiment", "mine", MLFLOW_TRACKING_URI=store)
     assert done.returncode == 0, done.stderr
     experiment = mlflow.MlflowClient(store).get_experiment_by_name("mine")
     assert experiment is not None
     (run,) = mlflow.MlflowClient(store).search_runs([experiment.experiment_id])
     assert run.data.metrics["counts/passed"] == 1.0
-    assert os.environ.get("MLFLOW_TRACKING_URI") == before
+    assert os.environ.get("MLFLOW_TRACKING_URI") is None
 
 
 class _Judge(BaseHTTPRequestHandler):

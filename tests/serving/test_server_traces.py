@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -41,16 +43,17 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def store(template: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A trace store of the test's own, which is the configured one."""
+    """A trace store of the test's own, which is the configured one: the database, and the files that spans are in."""
     path = tmp_path / "store" / "mlflow.db"
     path.parent.mkdir()
     path.write_bytes(template)
-    before = mlflow.get_tracking_uri()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("update experiments set artifact_location = ?", [(path.parent / "artifacts").as_uri()])
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
     mlflow.set_tracking_uri(f"sqlite:///{path}")
     yield path.parent
     mlflow.flush_trace_async_logging()
-    mlflow.set_tracking_uri(before)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # "not set"
 
 
 @pytest.fixture
