@@ -20,7 +20,7 @@ from psycopg import DatabaseError
 from checkpointer.addresses import Lease
 from checkpointer.errors import CheckpointerError, StaleLeaseError, ThreadBusyError
 from checkpointer.holders import holder, is_dead
-from checkpointer.operations import STALE_LEASE, Operation, Statement
+from checkpointer.operations import STALE_LEASE, Operation, Row, Statement, through
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,32 +64,20 @@ def fenced(operation: Operation[T], place: str, owner: str, thread_ids: Sequence
     }
     if not leases:
         return operation
-    return _fenced(operation, owner, leases)
+    held = leases.values()
+    params = {"owner": owner, "names": list(leases), "ids": [lease.thread for lease in held]}
+    required = Statement("require_leases", {**params, "fences": [lease.number for lease in held]})
 
+    def exchange(statements: list[Statement]) -> Operation[list[list[Row]]]:
+        try:
+            _, *results = yield [required, *statements]
+        except DatabaseError as error:
+            if error.sqlstate != STALE_LEASE:
+                raise
+            raise StaleLeaseError(", ".join(sorted(leases))) from error
+        return results
 
-def _fenced(operation: Operation[T], owner: str, leases: Mapping[str, Lease]) -> Operation[T]:
-    params = {
-        "owner": owner,
-        "names": list(leases),
-        "ids": [lease.thread for lease in leases.values()],
-        "fences": [lease.number for lease in leases.values()],
-    }
-    try:
-        statements = next(operation)
-        while True:
-            try:
-                _, *results = yield [Statement("require_leases", params), *statements]
-            except DatabaseError as error:
-                if error.sqlstate == STALE_LEASE:
-                    raise StaleLeaseError(", ".join(sorted(leases))) from error
-                statements = operation.throw(error)
-            else:
-                statements = operation.send(results)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    finally:
-        operation.close()
+    return through(operation, exchange)
 
 
 @dataclass(frozen=True, slots=True)

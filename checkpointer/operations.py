@@ -8,7 +8,7 @@ runner drive the same generators.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
@@ -109,6 +109,24 @@ def explained(operation: Operation[T]) -> Operation[T]:
         if error.sqlstate == IS_WITHHELD:
             raise MessageWithheldError(named, owner) from error
         raise
+
+
+def through(operation: Operation[T], exchange: Callable[[list[Statement]], Operation[list[list[Row]]]]) -> Operation[T]:
+    """Drive an operation whose statements `exchange` sends its own way, and returns the rows of."""
+    try:
+        statements = next(operation)
+        while True:
+            try:
+                results = yield from exchange(statements)
+            except DatabaseError as error:
+                statements = operation.throw(error)
+            else:
+                statements = operation.send(results)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    finally:
+        operation.close()
 
 
 def get_tuple(ctx: Context, where: Address) -> Operation[CheckpointTuple | None]:

@@ -20,12 +20,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
 
-from psycopg import DatabaseError
-
 from checkpointer.arrays import Blobs, Texts
 from checkpointer.errors import ClearRowError, EncryptionError, SealBrokenError
 from checkpointer.messages import MESSAGE_KINDS, plain_to_json
-from checkpointer.operations import COUNTERS, Operation, Row, Statement, readable_counters
+from checkpointer.operations import COUNTERS, Operation, Row, Statement, readable_counters, through
 from checkpointer.serializer import MARK_BYTES, is_marked, load
 
 if TYPE_CHECKING:
@@ -64,22 +62,13 @@ def sealed(operation: Operation[T], ring: Keyring, serde: SerializerProtocol) ->
         ClearRowError, EncryptedRowError, SealBrokenError: Something is stored that is not encrypted as it has to be.
     """
     sealing = _Sealing(ring, serde)
-    try:
-        statements = next(operation)
-        while True:
-            try:
-                places = yield from sealing.places_of(statements)
-                results = yield [sealing.outwards(statement, places) for statement in statements]
-            except DatabaseError as error:
-                statements = operation.throw(error)
-            else:
-                opened = [sealing.inwards(s, rows) for s, rows in zip(statements, results, strict=True)]
-                statements = operation.send(opened)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-    finally:
-        operation.close()
+
+    def exchange(statements: list[Statement]) -> Operation[list[list[Row]]]:
+        places = yield from sealing.places_of(statements)
+        results = yield [sealing.outwards(statement, places) for statement in statements]
+        return [sealing.inwards(s, rows) for s, rows in zip(statements, results, strict=True)]
+
+    return through(operation, exchange)
 
 
 @dataclass(frozen=True, slots=True)

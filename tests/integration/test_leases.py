@@ -78,6 +78,19 @@ def test_a_second_run_is_refused_until_the_first_is_over(saver: GovernedPostgres
         assert second.number > number
 
 
+def test_whether_it_runs_is_told_to_whoever_sees_the_thread(
+    lakehouse: Database, saver: GovernedPostgresSaver, config: Any
+) -> None:
+    assert not saver.is_running(config)
+    with saver.run(config), GovernedPostgresSaver.from_conn_string(lakehouse.runtime) as elsewhere:
+        graph_of(saver, lambda _: {"said": ["done"]}).invoke({"said": []}, config)
+        assert elsewhere.is_running(config)
+        with acting_as(Principal("bob")):
+            assert not elsewhere.is_running(config)
+            assert not elsewhere.is_running({"configurable": {**config["configurable"], "thread_owner": "alice"}})
+    assert not saver.is_running(config)
+
+
 def test_a_second_run_waits_for_its_turn(saver: GovernedPostgresSaver, config: Any) -> None:
     order: list[str] = []
     inside = threading.Event()

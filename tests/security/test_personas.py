@@ -64,8 +64,7 @@ prune                     changes -       -           -           -        -
 delete_for_runs           changes -       -           -           -        -
 delete_thread             changes -       -           -           -        -
 """
-# Of the public methods these are about no thread, or what comes of them is in test_feedback.py and
-# in test_server_replicas.py.
+# Of the public methods these are about no thread, or what comes of them is in test_feedback.py and test_leases.py.
 ELSEWHERE = """
     drive from_conn_string from_lakebase get_next_version is_running migrate migration_sql ratings setup with_allowlist
 """

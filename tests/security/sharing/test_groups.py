@@ -76,6 +76,17 @@ class TestGroup:
             assert bob.execute(query, [plans.name]).fetchall() == []
             assert bob.execute("select from mooring.shares").fetchall() == []
 
+    def test_a_group_that_a_session_of_the_runtime_role_was_left_with_counts_for_nobody(
+        self, lakehouse: Database, plans: Plans, saver: GovernedPostgresSaver
+    ) -> None:
+        with acting_as(ALICE):
+            saver.share(plans.name, "group:analysts")
+        query = "select * from mooring.get_parts('carol', %s, null, 'alice', %s, '', null, null, '{}')"
+        with psycopg.connect(lakehouse.runtime, autocommit=True) as conn:
+            conn.execute("select set_config('mooring.groups', '{analysts}', false)")
+            assert conn.execute(query, [["analysts"], plans.name]).fetchall()
+            assert conn.execute(query, [[], plans.name]).fetchall() == []
+
     def test_a_person_of_a_group_s_name_is_not_its_member(self, saver: GovernedPostgresSaver, plans: Plans) -> None:
         with acting_as(ALICE):
             saver.share(plans.name, "group:bob")
