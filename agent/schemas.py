@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from checkpointer.audit import Act
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -115,19 +117,7 @@ class AuditEntry(Schema):
 
     at: datetime
     actor: str
-    act: Literal[
-        "opened",
-        "wrote",
-        "read",
-        "withheld",
-        "shared",
-        "unshared",
-        "transferred",
-        "exported",
-        "deleted",
-        "break glass",
-        "rated",
-    ]
+    act: Act
     session: str
     owner: str
     counterpart: str | None = Field(description="Whom it was shared with or given to.")

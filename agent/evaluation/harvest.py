@@ -8,7 +8,7 @@ a person writes the SQL. A turn of which anything is withheld from them is left 
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,7 @@ import yaml
 from agent.errors import MooringError
 from agent.evaluation.dataset import parse
 from agent.evaluation.judging import refuses
-from agent.transcript import transcript_of
-from checkpointer import ThreadNotFoundError
+from agent.transcript import messages_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,14 +69,17 @@ def harvest(saver: GovernedPostgresSaver, since: datetime | None = None, rating:
     for session in saver.sessions(limit=_MOST_SESSIONS):
         if since is not None and session.updated_at < since:
             continue
-        try:
-            messages = transcript_of(saver, session.thread_id).messages
-        except ThreadNotFoundError:
+        at: Any = {"configurable": {"thread_id": session.thread_id}}
+        latest = saver.get_tuple(at)
+        if latest is None:
             continue  # deleted meanwhile
-        rated = _rated(saver, session.thread_id)
+        messages = messages_of(latest.checkpoint["channel_values"].get("messages", []))
+        rated: defaultdict[int, set[Rating]] = defaultdict(set)
+        for each in saver.ratings(latest.config):
+            rated[each.number].add(each.rating)
         before = len(questions)
         for number, turns, turn in _turns(messages):
-            opinions = rated.get(number, set())
+            opinions = rated[number]
             if rating is not None and rating not in opinions:
                 continue
             found = _question(turns, turn, disliked="down" in opinions)
@@ -93,7 +95,7 @@ def harvest(saver: GovernedPostgresSaver, since: datetime | None = None, rating:
         if len(questions) > before:
             sessions += 1
             # What is taken out of a session is in the audit.
-            saver.export({"configurable": {"thread_id": session.thread_id}})
+            saver.export(at)
     return Harvest(questions, sessions, left_out)
 
 
@@ -156,14 +158,6 @@ def _question(turns: list[str], turn: list[Message], *, disliked: bool) -> dict[
     if not queries:
         return "without a query"
     return {**found, "sql": str(queries[-1].args.get("sql", "")), "tables": queries[-1].sources}
-
-
-def _rated(saver: GovernedPostgresSaver, session: str) -> dict[int, set[Rating]]:
-    found: dict[int, set[Rating]] = {}
-    latest = saver.get_tuple({"configurable": {"thread_id": session}})
-    for each in saver.ratings(latest.config) if latest is not None else ():
-        found.setdefault(each.number, set()).add(each.rating)
-    return found
 
 
 def _detector() -> Callable[[str], list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -41,11 +42,12 @@ class _Averages:
         self._catalog.cancel()
 
 
-class _WithCatalog(Bot):
+class _WithCatalog(Bot, ABC):
     """Talks about another catalog than the caller's own."""
 
+    @abstractmethod
     def catalog_for(self, caller: Caller) -> Any:
-        raise NotImplementedError
+        """Open another catalog, or somebody else's."""
 
     def changed(self, catalog: Catalog) -> Catalog:
         return catalog

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from agent.models.offline.language.cursor import Cursor, done_by, limit_of
 from agent.models.offline.language.draft import Condition, Rank, Wanted
 from agent.models.offline.language.grammar import EXTREMES, GRADED, SCALES
 from agent.models.offline.language.lexicon import SPELLED, Item
-
-if TYPE_CHECKING:
-    pass
-
-from agent.models.offline.language.cursor import Cursor, done_by, limit_of
 from agent.models.offline.language.words import is_verb
 
 
-class Numbers(Cursor):
+class Numbers(Cursor, ABC):
     """Reads comparisons, and numbers that stand alone."""
 
     def _compare(self, item: Item) -> None:
@@ -82,8 +78,9 @@ class Numbers(Cursor):
         after = Item(hints[-1].text, hints[-1].start, hints[-1].end, "name", tables=done, sure=SPELLED)
         self.draft.conditions.append(Condition(op, numbers, self.last, after))
 
+    @abstractmethod
     def _name(self, item: Item) -> None:
-        raise NotImplementedError
+        """Read a name."""
 
     def _follows(self, after: Item) -> bool:
         return self._measures(after) and not after.gap
