@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
+from tests.databricks.catalogs import VIEWS
 from tests.databricks.harbour import lakebase_server, new_database
 from tests.databricks.lakebase import Lakebase
 from tests.databricks.serving import ENDPOINT
@@ -69,3 +71,14 @@ def server() -> Iterator[Foreign]:
 def database(server: Foreign) -> str:
     """A new database of the owner's there."""
     return new_database(server)
+
+
+@pytest.fixture(scope="module")
+def views(lakehouse: Database) -> Iterator[None]:
+    """Views over the sample, which alice may read and bob may not."""
+    assert lakehouse.superuser is not None
+    with psycopg.connect(lakehouse.superuser, autocommit=True) as conn:
+        conn.execute("select pg_advisory_lock(4712)")
+        conn.execute(VIEWS)
+        yield
+        conn.execute("drop schema moored cascade")

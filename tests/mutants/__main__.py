@@ -25,11 +25,12 @@ from tests.mutants.evaluation import EVALUATION
 from tests.mutants.governance import GOVERNANCE
 from tests.mutants.mutant import Mutant
 from tests.mutants.offers import OFFERS
+from tests.mutants.records import RECORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MUTANTS = [*GOVERNANCE, *ATTACKS, *ENGINE, *ENCRYPTION, *DATABRICKS, *OFFERS, *EVALUATION]
+MUTANTS = [*GOVERNANCE, *RECORDS, *ATTACKS, *ENGINE, *ENCRYPTION, *DATABRICKS, *OFFERS, *EVALUATION]
 ROOT = Path(__file__).parents[2]
 TREE = ("agent", "checkpointer", "tests", "tools", "notebooks", "pyproject.toml", "README.md", "docs")
 # A test that hangs has noticed as well.

@@ -14,6 +14,7 @@ ANSWERS = "checkpointer/answers.py"
 LOGINS = "checkpointer/logins.py"
 SQL = "tests/databricks/test_databricks_sql.py"
 CATALOG = "tests/databricks/test_unity_catalog.py"
+FAILING = "tests/databricks/test_unity_failures.py"
 CALLERS = "tests/databricks/test_callers.py"
 ELSEWHERE = "tests/security/test_other_catalogs.py"
 CONNECTIONS = "tests/databricks/test_lakebase.py"
@@ -73,7 +74,7 @@ DATABRICKS = [
         FAILURES,
         "if kind in _ANALYSIS:",
         'if (status.sql_state or "").startswith("42"):',
-        (CATALOG,),
+        (FAILING,),
     ),
     Mutant(
         "what a workspace says comes without the SDK's configuration",
@@ -82,13 +83,13 @@ DATABRICKS = [
         '("SQLSTATE",)',
         (CATALOG,),
     ),
-    Mutant("rows are not logged", "tools/unity/__init__.py", "\nhide_bodies()", "\n", (CATALOG,)),
+    Mutant("rows are not logged", "tools/unity/__init__.py", "\nhide_bodies()", "\n", (FAILING,)),
     Mutant(
         "what is stopped is cancelled on the warehouse",
         STATEMENTS,
         "self._api.cancel_execution(identity)",
         "pass",
-        (CATALOG,),
+        (FAILING,),
     ),
     Mutant(
         "a request without a token is nobody's",

@@ -42,7 +42,7 @@ EVALUATION = [
     Mutant(
         "datasets are exports",
         HARVEST,
-        'saver.export({"configurable": {"thread_id": session.thread_id}})',
+        "saver.export(at)",
         "pass",
         (f"{HARVESTED}::test_what_is_taken_out_is_in_the_audit",),
     ),
