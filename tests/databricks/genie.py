@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SPACE = "01ef5e"
 
 
-@dataclass
+@dataclass(eq=False)
 class Asked:
     """A question, and what became of it."""
 
@@ -69,7 +69,7 @@ class Genie:
         if asked.attachments:
             asked.statement = self._warehouse.begin(call.user.name, {"statement": written})
         asked.attachments.append({"attachment_id": "t", "text": {"content": f"In words: {written}"}})
-        number = str(len(self.asked) - 1)
+        number = str(self.asked.index(asked))
         return {"conversation_id": f"c{number}", "message_id": number, "message": self._message(asked)}
 
     def _found(self, call: Call) -> Asked:
