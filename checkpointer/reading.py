@@ -130,7 +130,7 @@ def _tuple(
     foreign = None if reader == owner else owner
     return CheckpointTuple(
         config=checkpoint_config(row.thread_id, row.ns, row.checkpoint_id, foreign),
-        checkpoint=cast("Checkpoint", {**checkpoint, "channel_values": values}),
+        checkpoint=cast("Checkpoint", {**checkpoint, "id": row.checkpoint_id, "channel_values": values}),
         metadata=json.loads(row.text) if row.text is not None else load(serde, row.more or b""),
         parent_config=checkpoint_config(row.thread_id, row.ns, row.extra, foreign) if row.extra else None,
         pending_writes=_pending(serde, items, writes),
