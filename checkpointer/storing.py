@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 # The channel that transcripts are made of, which is LangGraph's own name for it.
 CONVERSATION = "messages"
 
+# What a checkpoint's row has in columns, and its references lead to.
+_ELSEWHERE = frozenset({"id", "channel_values"})
+
 # Each try that fails means that somebody else deleted something of the thread since the last.
 _TRIES = 20
 
@@ -187,7 +190,7 @@ def _checkpoint(serde: SerializerProtocol, made: Made | None, channels: Mapping[
     metadata.pop(OWNER, None)  # an address, which LangGraph takes from the config
     run_id = metadata.get("run_id")
     text, opaque = _metadata(serde, metadata)
-    rest = {key: value for key, value in made.checkpoint.items() if key != "channel_values"}
+    rest = {key: value for key, value in made.checkpoint.items() if key not in _ELSEWHERE}
     state = dump(serde, {"k": rest, "c": {name: channel.node for name, channel in channels.items()}})
     first = next((channel.start for channel in channels.values()), 0)
     conversation = channels.get(CONVERSATION)
