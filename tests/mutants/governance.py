@@ -15,6 +15,8 @@ from tests.mutants.mutant import (
     QUERIES,
     RATED,
     REVOKED,
+    RULED,
+    RULES,
     SHARED,
     SHARING,
     TRANSCRIPTS,
@@ -72,7 +74,6 @@ def _opinions() -> list[Mutant]:
 def _fingerprints() -> list[Mutant]:
     """What a fingerprint looks at: each is a way to lose or change the right to a table."""
     parts = {
-        "the schema's privilege": ("and has_schema_privilege(who, c.relnamespace, 'USAGE')", ""),
         "the grants on columns": (
             "has_column_privilege(who, relation, a.attnum, 'SELECT') as granted",
             "true as granted",
@@ -99,10 +100,30 @@ def _fingerprints() -> list[Mutant]:
         ),
         "nothing for columns that are all granted": ("case when whole then '' else", "case when false then '' else"),
     }
+    functions = {
+        "the functions that functions call": ("on lower(f.proname) = any(written.names)", "on false"),
+        "the functions that trees call": ("regexp_matches(p.prosqlbody::text, ", "regexp_matches('', "),
+        "the functions of operators": ("where o.oid >= 16384 and", "where false and"),
+        "the functions of aggregates": ("where a.aggfnoid = p.oid", "where false"),
+        "the right to call": ("then text end\n  from pg_proc", "or true then text end\n  from pg_proc"),
+        "the tables in a function's text": ("(from|table|execute|", "(execute|"),
+        "the tables in a function's tree": (r"|:rtekind 0\y|\{SUBLINK ", ""),
+        "the person in a function's text": ("(current_user|session_user|", "("),
+        "the person in a function's tree": ("p.prosqlbody::text ~ 'SQLVALUEFUNCTION :op (9|1[0-2])\\y'", "false"),
+    }
     return [
-        Mutant(f"a fingerprint has {name}", LABELS, *change, (tests,))
-        for tests, changes in ((REVOKED, parts), (BEHIND, behind))
-        for name, change in changes.items()
+        Mutant(
+            "a fingerprint has the schema's privilege",
+            LABELS,
+            "and has_schema_privilege(who, c.relnamespace, 'USAGE')",
+            "",
+            (REVOKED,),
+        ),
+        *(
+            Mutant(f"a fingerprint has {name}", RULES, *change, (tests,))
+            for tests, changes in ((REVOKED, parts), (BEHIND, behind), (RULED, functions))
+            for name, change in changes.items()
+        ),
     ]
 
 
@@ -131,9 +152,9 @@ def _crossing() -> list[Mutant]:
         "labels are asked about": (LABELS, " where not wanted.labels && missing.labels;", ";"),
         "a label is held as it was read": (LABELS, "and t.print = a.fingerprint", "and t.print is not null"),
         "a share is asked about": (SHARING, "where (s.role = 'editor' or", "where true or (s.role = 'editor' or"),
-        "a policy has its text": (LABELS, "else ' and ' end || seen.text;", "else ' and ' end;"),
+        "a policy has its text": (RULES, "else ' and ' end || seen.text;", "else ' and ' end;"),
         "a view has what stands behind it": (
-            LABELS,
+            RULES,
             "and d.refobjid <> relation and c.relkind in",
             "and false and c.relkind in",
         ),
