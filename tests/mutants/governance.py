@@ -101,8 +101,9 @@ def _fingerprints() -> list[Mutant]:
         "nothing for columns that are all granted": ("case when whole then '' else", "case when false then '' else"),
     }
     functions = {
-        "the functions that functions call": ("on lower(f.proname) = any(written.names)", "on false"),
+        "the functions that functions call": ("where f.proname = any(written.names::name[]) and", "where false and"),
         "the functions that trees call": ("regexp_matches(p.prosqlbody::text, ", "regexp_matches('', "),
+        "functions whose names are quoted": ("and position(f.proname in p.prosrc) > 0", "and false"),
         "the functions of operators": ("where o.oid >= 16384 and", "where false and"),
         "the functions of aggregates": ("where a.aggfnoid = p.oid", "where false"),
         "the right to call": ("then text end\n  from pg_proc", "or true then text end\n  from pg_proc"),

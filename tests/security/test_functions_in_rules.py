@@ -57,6 +57,17 @@ CASES: list[tuple[str, tuple[str, ...], str, str, str]] = [
         inner("NL"),
     ),
     (
+        "a name is quoted",
+        (
+            function('"inner One"(c text)', "$$ select c = 'NL' $$"),
+            function("shown(c text)", '$$ select {name}."inner One"(c) $$'),
+            *FILTER,
+        ),
+        TABLE,
+        function('"inner One"(c text)', "$$ select c = 'DE' $$"),
+        function('"inner One"(c text)', "$$ select c = 'NL' $$"),
+    ),
+    (
         "a comment hides nothing",
         (
             inner("NL"),

@@ -19,57 +19,62 @@ drop index :"schema".feedback_rater;
 -- A body in SQL's own form is a tree, as a rule is. One that is text is searched: for the names of functions, whichever their
 -- schemas, and for words. What C functions do cannot be told, nor changed with SQL; any other language is open.
 create function :"schema".functions_behind(called oid[], out bodies text, out personal boolean, out open boolean)
-  language sql stable set search_path = pg_catalog, pg_temp
-  begin atomic
-    with recursive behind (oid) as (
-      select unnest(called)
-      union
-      select next.oid from behind b join pg_proc p on p.oid = b.oid and p.oid >= 16384
-      cross join lateral (
-        select unnest(array[
-          a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn
-        ]::oid[])
-        from pg_aggregate a where a.aggfnoid = p.oid
-        union all
-        select m[1]::oid from regexp_matches(p.prosqlbody::text, ':\w*(?:func(?:id|oid)?|fnoid) (\d+)', 'g') m
-        union all
-        select f.oid
-        from (
-          select array_agg(distinct m[1]) as names
-          from regexp_matches(
-            lower(p.prosrc || ' ' || regexp_replace(p.prosrc, '/\*.*?\*/|--[^\n]*', ' ', 'g')), '([\w$]+)"?\s*\(', 'g'
-          ) m
-        ) written join pg_proc f
-          on lower(f.proname) = any(written.names)
-          or (f.oid >= 16384 and f.proname !~ '^[\w$]+$' and position(f.proname in p.prosrc) > 0)
-        where p.prosqlbody is null and (f.oid >= 16384 or f.provolatile <> 'i')
-        union all
-        select o.oprcode from pg_operator o
-        where o.oid >= 16384 and p.prosqlbody is null and position(o.oprname in p.prosrc) > 0
-      ) next (oid)
-      where next.oid <> 0
-    )
-    select
-      string_agg(p.oid || p.provolatile || coalesce(p.prosrc, '') || coalesce(p.prosqlbody::text, ''), ',' order by p.oid)
-        filter (where p.oid >= 16384),
-      coalesce(bool_or(
-        p.proname = 'pg_has_role'
-        or p.oid >= 16384 and (
-          p.prosqlbody::text ~ 'SQLVALUEFUNCTION :op (9|1[0-2])\y'
-          or p.prosqlbody is null and p.prosrc ~* '\y(current_user|session_user|system_user|current_role|user)\y'
-        )
-      ), false),
-      coalesce(bool_or(
-        p.provolatile <> 'i' and p.proname <> 'pg_has_role'
-        or p.oid >= 16384 and (
-          l.lanname not in ('c', 'internal', 'sql', 'plpgsql')
-          or p.prosqlbody::text ~ 'SQLVALUEFUNCTION :op ([0-8]|14)\y|:rtekind 0\y|\{SUBLINK '
-          or p.prosqlbody is null and l.lanname in ('sql', 'plpgsql')
-            and p.prosrc ~* '\y(from|table|execute|current_(date|time|timestamp|schema)|localtime|localtimestamp)\y|u&"'
-        )
-      ), false)
-    from behind join pg_proc p on p.oid = behind.oid join pg_language l on l.oid = p.prolang;
-  end;
+  language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+begin
+  with recursive behind (oid) as (
+    select unnest(called)
+    union
+    select next.oid from behind b join pg_proc p on p.oid = b.oid and p.oid >= 16384
+    cross join lateral (
+      select array_agg(distinct m[1]) as names
+      from regexp_matches(
+        lower(p.prosrc || ' ' || regexp_replace(p.prosrc, '/\*.*?\*/|--[^\n]*', ' ', 'g')), '([\w$]+)"?\s*\(', 'g'
+      ) m
+      where p.prosqlbody is null
+    ) written
+    cross join lateral (
+      select unnest(array[
+        a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn
+      ]::oid[])
+      from pg_aggregate a where a.aggfnoid = p.oid
+      union all
+      select m[1]::oid from regexp_matches(p.prosqlbody::text, ':\w*(?:func(?:id|oid)?|fnoid) (\d+)', 'g') m
+      union all
+      select f.oid from pg_proc f
+      where f.proname = any(written.names::name[]) and (f.oid >= 16384 or f.provolatile <> 'i')
+      union all
+      -- A name that has to be quoted is looked for wherever it stands.
+      select f.oid from pg_proc f
+      where p.prosqlbody is null and f.oid >= 16384 and f.proname !~ '^[a-z0-9_$]+$' and position(f.proname in p.prosrc) > 0
+      union all
+      select o.oprcode from pg_operator o
+      where o.oid >= 16384 and p.prosqlbody is null and position(o.oprname in p.prosrc) > 0
+    ) next (oid)
+    where next.oid <> 0
+  )
+  select
+    string_agg(p.oid || p.provolatile || coalesce(p.prosrc, '') || coalesce(p.prosqlbody::text, ''), ',' order by p.oid)
+      filter (where p.oid >= 16384),
+    coalesce(bool_or(
+      p.proname = 'pg_has_role'
+      or p.oid >= 16384 and (
+        p.prosqlbody::text ~ 'SQLVALUEFUNCTION :op (9|1[0-2])\y'
+        or p.prosqlbody is null and p.prosrc ~* '\y(current_user|session_user|system_user|current_role|user)\y'
+      )
+    ), false),
+    coalesce(bool_or(
+      p.provolatile <> 'i' and p.proname <> 'pg_has_role'
+      or p.oid >= 16384 and (
+        l.lanname not in ('c', 'internal', 'sql', 'plpgsql')
+        or p.prosqlbody::text ~ 'SQLVALUEFUNCTION :op ([0-8]|14)\y|:rtekind 0\y|\{SUBLINK '
+        or p.prosqlbody is null and l.lanname in ('sql', 'plpgsql')
+          and p.prosrc ~* '\y(from|table|execute|current_(date|time|timestamp|schema)|localtime|localtimestamp)\y|u&"'
+      )
+    ), false)
+  from behind join pg_proc p on p.oid = behind.oid join pg_language l on l.oid = p.prolang
+  into bodies, personal, open;
+end
+$$;
 
 -- What a rule looks at, as before, and null for `text` where it calls what `reader` may not: whoever reads a table calls the
 -- functions of its policies and views, whoever owns those.
