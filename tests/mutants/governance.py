@@ -131,18 +131,22 @@ def _fingerprints() -> list[Mutant]:
 def _shares() -> list[Mutant]:
     return [
         Mutant(
-            f"a viewer does not {verb} {table}",
-            SHARING,
-            f'on :"schema".{table} for {verb}{role}\n  {check} (thread = any((select :"schema".shared(true))',
-            f'on :"schema".{table} for {verb}{role}\n  {check} (thread = any((select :"schema".shared(false))',
+            f"an editor writes {table} through functions only ({policy})",
+            RULES,
+            f'alter policy {policy} on :"schema".{table} to current_user;\n',
+            "",
             (SHARED,),
         )
-        for verb, table, role, check in (
-            ("insert", "checkpoints", "", "with check"),
-            ("insert", "writes", "", "with check"),
-            ("update", "checkpoints", "", "using"),
-            ("update", "writes", "", "using"),
+        for table, policy in (("checkpoints", "edited_again"), ("writes", "edited_again"))
+    ] + [
+        Mutant(
+            f"an editor adds {table} through functions only",
+            RULES,
+            f'alter policy edited on :"schema".{table} to current_user;\n',
+            "",
+            ("tests/security/test_rights.py",),
         )
+        for table in ("checkpoints", "writes")
     ]
 
 
