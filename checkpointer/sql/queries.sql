@@ -449,18 +449,22 @@ select max(version) as version,
 from :"schema".migrations
 
 -- name: check_role
--- Whatever the role is or may become, by inheritance or SET ROLE, that would read past the policies.
+-- Whatever the role is or may become, by inheritance or SET ROLE, that would read past the policies: also who owns the views
+-- and functions that they hang on, and may make others of them.
+with ours as materialized (
+  select n.oid from pg_catalog.pg_namespace n where n.nspname = %(schema)s
+),
+owned as materialized (
+  select c.relowner as owner, c.relname::text as name, c.relkind = 'v' as depends
+  from pg_catalog.pg_class c join ours on c.relnamespace = ours.oid where c.relkind in ('r', 'p', 'v')
+  union all
+  select p.proowner, p.proname::text, true from pg_catalog.pg_proc p join ours on p.pronamespace = ours.oid
+)
 select r.rolname as role, r.rolsuper as super, r.rolbypassrls as bypass,
-  array(
-    select c.relname::text from pg_catalog.pg_class c
-    where c.relnamespace = (select n.oid from pg_catalog.pg_namespace n where n.nspname = %(schema)s) and c.relkind in ('r', 'p') and c.relowner = r.oid
-  ) as owns
+  array(select owned.name from owned where owned.owner = r.oid order by owned.depends, owned.name limit 12) as owns
 from pg_catalog.pg_roles r
 where pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
-  and (r.rolsuper or r.rolbypassrls or exists (
-    select from pg_catalog.pg_class c
-    where c.relnamespace = (select n.oid from pg_catalog.pg_namespace n where n.nspname = %(schema)s) and c.relkind in ('r', 'p') and c.relowner = r.oid
-  ))
+  and (r.rolsuper or r.rolbypassrls or r.oid in (select owned.owner from owned))
 order by r.rolname = session_user desc, r.rolname limit 1
 
 -- name: delta_chain

@@ -148,6 +148,18 @@ def test_a_role_that_could_read_past_the_policies_is_refused(
         admin.execute(undo.encode())
 
 
+@pytest.mark.parametrize("thing", ["function mooring.principal()", "view mooring.contents"])
+def test_the_owner_of_what_policies_hang_on_is_refused(
+    lakehouse: Database, admin: psycopg.Connection, thing: str
+) -> None:
+    admin.execute(f"grant create on schema mooring to alice; alter {thing} owner to alice".encode())
+    try:
+        with pytest.raises(UnsafeRoleError, match=r"owns (principal|contents): .*a role that owns nothing"):
+            GovernedPostgresSaver.from_conn_string(lakehouse.login("alice")).__enter__()
+    finally:
+        admin.execute(f"alter {thing} owner to mooring_migrator; revoke create on schema mooring from alice".encode())
+
+
 def test_without_a_principal_every_call_is_refused(lakehouse: Database) -> None:
     with GovernedPostgresSaver.from_conn_string(lakehouse.runtime) as saver:
         calls: list[Callable[[], Any]] = [

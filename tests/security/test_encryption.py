@@ -351,7 +351,7 @@ def test_every_statement_that_a_saver_sends_is_known_to_encryption() -> None:
     included |= {"stale_item", "stale_checkpoint", "stale_write", "is_stale", "stale_opinion"}
     administrators |= {"stale_threads", "lock_stale_thread", "stale_items", "stale_checkpoints", "stale_writes"}
     administrators |= {"reseal_thread", "reseal_items", "reseal_checkpoints", "reseal_writes"}
-    administrators |= {"stale_feedback", "reseal_feedback", "erase_feedback"}
+    administrators |= {"stale_feedback", "reseal_feedback", "erase_feedback", "erase_shares"}
     administrators |= {"erasing", "erase", "lock_label_sets", "erase_label_sets", "lock_labels", "erase_labels"}
     assert queries("mooring").keys() - included - administrators - {"bind"} == KNOWN
 
