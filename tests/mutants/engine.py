@@ -64,6 +64,13 @@ ENGINE = [
     Mutant(
         "a listing is in the order of commits",
         QUERIES,
+        "    order by c.seq desc limit %(limit)s\n  ) c",
+        "    order by c.checkpoint_id desc limit %(limit)s\n  ) c",
+        (ORDERING,),
+    ),
+    Mutant(
+        "so is one of several threads",
+        QUERIES,
         "order by c.thread desc, c.seq desc limit %(limit)s",
         "order by c.thread desc, c.checkpoint_id desc limit %(limit)s",
         (ORDERING,),
