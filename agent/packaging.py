@@ -31,7 +31,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _PACKAGES = ("agent", "checkpointer", "tools")
 # In a checkout, and in a wheel.
 _LOCKS = (_ROOT / "requirements" / "databricks.lock", _ROOT / "agent" / "databricks.lock")
-_PIN = re.compile(r"^([A-Za-z0-9][\w.\[\]-]*==[^\s\\]+(?: ; [^\\]+?)?)\s*\\?$", re.MULTILINE)
+_PIN = re.compile(r"^([A-Za-z0-9][\w.-]*(?:\[[^]]+\])?==[^\s\\]+(?: ; [^\\]+?)?)\s*\\?$", re.MULTILINE)
 _NAME = re.compile(r"[^\s./]+\.[^\s./]+\.[^\s./]+")
 
 
