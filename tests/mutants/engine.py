@@ -217,8 +217,8 @@ ENGINE = [
     Mutant(
         "only the schema's owner administers",
         RETENTION,
-        'create policy administrator on :"schema".threads to current_user',
-        'create policy administrator on :"schema".threads',
+        "current_setting('mooring.administer', true) = 'on' and pg_has_role(session_user, current_user, 'MEMBER')",
+        "current_setting('mooring.administer', true) = 'on'",
         (HOLDS,),
     ),
     Mutant(
