@@ -109,8 +109,10 @@ class Table:
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """The words of its name, without the schema."""
-        return words_of(self.short)
+        """The words of its name, without the schema and what only says that it is a table."""
+        words = words_of(self.short)
+        words = words[1:] if len(words) > 1 and words[0] in {"t", "v"} else words
+        return words[:-1] if len(words) > 1 and words[-1] in {"tbl", "tab"} else words
 
     @cached_property
     def kernel(self) -> tuple[str, ...]:

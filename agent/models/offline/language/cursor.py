@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent.models.offline.language.draft import Chosen, Draft
 from agent.models.offline.language.lexicon import Item
-from agent.models.offline.language.words import is_plural, stem, words_of
+from agent.models.offline.language.words import is_participle, is_plural, stem, words_of
 from agent.models.offline.schema import parts_of
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Cursor:
             if item.kind == "hint" and following and not following.gap:
                 self.at += 1
                 self.draft.hints.append(item)
+                if following.tables and is_participle(item.text):
+                    self.draft.done = item  # "cancelled orders"
             elif adjective and (not following or not following.gap):
                 self.at += 1
                 self.draft.chosen.append(Chosen(item, self.negated, denied=self.negated and self.denied))

@@ -21,6 +21,12 @@ def any_one(item: Item) -> bool:
     )
 
 
+def is_done(item: Item) -> bool:
+    """Tell whether a name is that of dates on which something was done, if at all: closed, shipped."""
+    dates = not item.tables and bool(item.columns) and all(c.kind == "date" and c.nullable for c in item.columns)
+    return dates and is_participle(item.text)
+
+
 class Scope(Orders):
     """Tells where one row, or all of them together, are spoken of."""
 
@@ -91,6 +97,5 @@ class Scope(Orders):
 
     def _happens(self, item: Item) -> bool:
         """Tell whether a name is what rows may have done: "how many members left", where `left` is a date."""
-        dates = not item.tables and all(c.kind == "date" and c.nullable for c in item.columns)
         said = self.last is not None and bool(self.last.tables) and self.draft.asks != "when"
-        return dates and said and is_participle(item.text) and self._ends() and not self.draft.rank
+        return is_done(item) and said and self._ends() and not self.draft.rank

@@ -10,7 +10,7 @@ from agent.models.offline.language.draft import Chosen, Draft, Wanted
 from agent.models.offline.language.fillers import dangling
 from agent.models.offline.language.grammar import CURRENCIES, DENY_A_VERB, LEAVE_OUT
 from agent.models.offline.language.lexicon import PARTLY, Item
-from agent.models.offline.language.scope import Scope, any_one
+from agent.models.offline.language.scope import Scope, any_one, is_done
 from agent.models.offline.language.words import does, is_participle, is_plural, is_verb, stem, words_of
 from agent.models.offline.schema import parts_of
 
@@ -147,7 +147,8 @@ class Speech(Scope):
         following = self._peek("hint", "value", "unknown", "date", "number", "compare", "end", "name")
         if text not in DENY_A_VERB or following is None:
             return True
-        return any(map(is_verb, (*following.gap, following.text if following.kind == "hint" else "")))
+        verb = following.kind == "hint" or is_done(following)
+        return any(map(is_verb, (*following.gap, following.text if verb else "")))
 
     def _but(self, item: Item) -> None:
         """Read "all countries but France"; a "but" that begins a question or another condition says nothing."""
@@ -357,13 +358,15 @@ class Speech(Scope):
         elif self.negated and done:
             # "Who never ordered" has no orders, wherever that is said to be.
             self.negated = False
-            self.draft.absent.append(replace(item, tables=done, columns=()))
+            told = tuple(c for c in item.columns if c.kind == "date" and c.nullable)
+            self.draft.absent.append(replace(item, tables=done, columns=told))
         else:
             self.draft.hints.append(item)
             self.draft.done = item if ends else self.draft.done
 
     def _name(self, item: Item) -> None:
-        if item.values and (self.draft.wanted or self.draft.subject or item.sure < PARTLY + 1) and self._as_value(item):
+        asked = self.draft.wanted or self.draft.subject or item.sure < PARTLY + 1
+        if item.values and asked and self._as_value(item) and not self._is_role(item):
             self._value(item)
             return
         if self._happens(item):
@@ -385,6 +388,11 @@ class Speech(Scope):
             self.draft.subject = item
         else:
             self.draft.mentioned.append(item)
+
+    def _is_role(self, item: Item) -> bool:
+        """Tell whether a name is that of a key to those whose kind it is as well: "with captain Ann"."""
+        kinds = {v.column.table for v in item.values}
+        return any(c.references and c.references[0] in kinds for c in item.columns)
 
     def _as_value(self, item: Item) -> bool:
         return not item.tables or bool({"in", "for", "with", "is", "are", "of", "from"}.intersection(item.gap))

@@ -66,12 +66,17 @@ class Conditions(Measures):
             raise NotUnderstoodError(f"No row has two values of {name} at once; ask for one or the other.")
 
     def _chosen(self) -> Iterator[Filter]:
+        whose: Chosen | None = None
         for chosen in self.draft.chosen:
             if self._says_currency(chosen.item):
                 continue
+            if whose and 0 < chosen.item.start - whose.item.end < 2:
+                chosen = replace(chosen, hint=whose.hint)  # "reports to Ann Lee": both are names of one person
+            whose = None
             if pointed := self.places.pointed(chosen.hint, chosen.item.values):
                 if chosen.negated or any(i is chosen.hint for i in self.draft.absent):
                     raise NotUnderstoodError(f"I cannot leave out “{chosen.item.text}” here; ask for those with it.")
+                whose = chosen
                 value, edge = pointed
                 self._consume_hint(chosen, edge.source)
                 yield replace(self._equals(value.column, value.texts, negated=False), through=edge)
@@ -137,7 +142,9 @@ class Conditions(Measures):
                 )
 
     def _consume_hint(self, chosen: Chosen, column: Column) -> None:
-        if chosen.hint and (column in chosen.hint.columns) and chosen.hint is not self.draft.subject:
+        path = self.schema.path(self.base, column.table) or []
+        leads = {edge.source for edge in path if len(path) == 1}  # "with manager Ann", where one key leads to people
+        if chosen.hint and {column, *leads} & {*chosen.hint.columns} and chosen.hint is not self.draft.subject:
             self.used.add(id(chosen.hint))
 
     def _equals(self, column: Column, texts: tuple[str, ...], negated: bool) -> Filter:

@@ -215,6 +215,9 @@ class Resolver(Denials):
         for item in self.draft.mentioned:
             if id(item) in self.used:
                 continue
+            if has := self._has_one(item):
+                self._set(filters=(*self.query_.filters, has))
+                continue
             entity = self.places.entity(item.tables, item.text)
             if entity is not None and not self.query_.measures and not self.query_.groups:
                 asked = entity != self.base and all(f.column.table != entity for f in self.query_.filters)
@@ -229,6 +232,19 @@ class Resolver(Denials):
                 raise NotUnderstoodError(f"I do not know what to do with “{item.text}” here.")
         self._set(shown=tuple(dict.fromkeys(shown)))
 
+    def _has_one(self, item: Item) -> Filter | None:
+        """Choose the rows that have such a thing at all: "with an owner", "that have a phone number"."""
+        article, verbs = item.gap[-1:], {"with", "have", "has", "had", "having"} & {*item.gap}
+        if article not in {("a",), ("an",), ("any",), ("some",)} or not verbs:
+            return None
+        keys = [e.source for e in self.schema.edges(self.base) if e.target.table in item.tables]
+        columns = [c for c in item.columns if c.table == self.base] or keys
+        if len(columns) != 1 or self._already(item):
+            return None
+        if columns[0].measures:
+            raise NotUnderstoodError(f"With how much {item.text}? Ask for instance for those with more than 0.")
+        return Filter(columns[0], "told")
+
     def _already(self, item: Item) -> bool:
         return any(c in item.columns for c in self.query_.columns)
 
@@ -239,14 +255,11 @@ class Resolver(Denials):
                 raise NotUnderstoodError(f"I do not know what “not {item.text}” means here.")
         tables, columns = set(self.query_.tables), set(self.query_.columns)
         for item in self.draft.hints:
-            if (
-                tables.intersection(self._doers(item))
-                or columns.intersection(item.columns)
-                or stem(item.text) == "sell"
-            ):
-                continue
-            # Every sale was sold; but not every order was cancelled.
             own = [c for c in item.columns if c.table in tables]
+            # Every sale was sold; but not every house was, nor was every order cancelled.
+            sold = stem(item.text) == "sell" and not any(c.nullable and c.kind == "date" for c in own)
+            if sold or tables.intersection(self._doers(item)) or columns.intersection(item.columns):
+                continue
             if any(c.measures and stem(item.text) in map(stem, c.words) for c in own):
                 # Every flight has a delay, which may be none: that does not make it a delayed one.
                 raise NotUnderstoodError(f"I do not know what “{item.text}” means here.")

@@ -1,0 +1,62 @@
+-- A shipping company: people of one name in two columns, keys by which they do different things, things that were sold
+-- or not, years beside the dates of housekeeping, names of tables with prefixes.
+create schema quay;
+
+create table quay.ports (port_code char(3) primary key, port_name text not null, country text not null);
+create table quay.vessels (vessel_id integer primary key, vessel_name text not null, flag text, sold_on date);
+create table quay.sailors (
+    sailor_id integer primary key,
+    first_name text not null,
+    last_name text not null,
+    rank text not null,
+    email text,
+    reports_to integer references quay.sailors
+);
+create table quay.voyages (
+    voyage_no integer primary key,
+    vessel_id integer not null references quay.vessels,
+    captain_id integer references quay.sailors,
+    origin char(3) not null references quay.ports,
+    destination char(3) not null references quay.ports,
+    miles integer not null
+);
+create table quay.t_sales_hdr (sales_no integer primary key, sales_date date not null, payer text, closed date);
+create table quay.t_sales_pos (
+    sales_no integer not null references quay.t_sales_hdr,
+    pos_no integer not null,
+    goods text not null,
+    primary key (sales_no, pos_no)
+);
+create table quay.charts (
+    chart_id integer primary key,
+    title text not null,
+    release_year integer not null,
+    last_update timestamptz not null default '2022-02-15 10:00+00'
+);
+
+insert into quay.ports values ('OSL', 'Oslo', 'Norway'), ('RTM', 'Rotterdam', 'Netherlands'), ('SSZ', 'Santos', 'Brazil');
+
+insert into quay.vessels values
+    (1, 'Albatross', 'Norway', null), (2, 'Blue Whale', 'Panama', '2024-02-03'), (3, 'Iron Duke', 'Panama', null),
+    (4, 'Old Salt', null, '2024-05-06'), (5, 'Penguin', 'Norway', null);
+
+insert into quay.sailors
+select n, (array['Anna', 'Bo', 'Carl', 'Anna'])[1 + n % 4], (array['Lund', 'Holm', 'Lund'])[1 + n % 3],
+    (array['captain', 'mate', 'cook'])[1 + n / 3 % 3], case when n % 5 > 0 then n || '@quay.test' end,
+    case when n > 4 then 1 + n % 4 end
+from generate_series(1, 24) n;
+
+insert into quay.voyages
+select n, 1 + n % 4, case when n % 7 > 0 then 1 + n * 5 % 11 end, (array['OSL', 'RTM', 'SSZ'])[1 + n % 3],
+    (array['SSZ', 'OSL', 'OSL', 'RTM'])[1 + n % 4], 100 + n * 37 % 900
+from generate_series(1, 50) n;
+
+insert into quay.t_sales_hdr
+select n, date '2024-01-01' + n / 2, case when n % 4 > 0 then 'Payer ' || n % 6 end,
+    case when n % 3 = 0 then date '2024-03-01' + n end
+from generate_series(1, 40) n;
+
+insert into quay.t_sales_pos
+select n, p, (array['rope', 'tar', 'oil'])[1 + (n + p) % 3] from generate_series(1, 33) n, generate_series(1, 2) p;
+
+insert into quay.charts select n, 'Chart ' || n, 2005 + n % 6 from generate_series(1, 20) n;
