@@ -83,8 +83,8 @@ def asked(model: MooringAgent, user: str, token: str, session: str) -> str:
     _invoker.set(token)
     content = f"I am {user}. How many reviews?"
     given = {"input": [{"role": "user", "content": content}], "custom_inputs": {"thread_id": session}}
-    response = model.predict(ResponsesAgentRequest(**given))
-    said: str = response.output[-1].content[0]["text"]
+    response = model.predict(ResponsesAgentRequest.model_validate(given)).model_dump()
+    said: str = response["output"][-1]["content"][0]["text"]
     return said
 
 

@@ -28,7 +28,9 @@ def spent() -> float:
 def test_it_installs_in_three_minutes(tmp_path: Path, installer: str) -> None:
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
-    install = [python, "-m", "pip", "install"] if installer == "pip" else [UV, "pip", "install", "--python", python]
+    install: list[str | Path] = [python, "-m", "pip", "install"]
+    if installer == "uv":
+        install = [UV, "pip", "install", "--python", python]
 
     before = spent()
     subprocess.run([*install, "--quiet", "--require-hashes", "-r", ROOT / "requirements.txt"], check=True)
