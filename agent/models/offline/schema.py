@@ -173,6 +173,14 @@ class Schema:
         """Return the steps from this table to the one row that each of its rows points to."""
         return [edge for edge in self._pointing(table) if edge.target not in self.repeated]
 
+    def links(self, table: str) -> list[Edge]:
+        """Return the steps from a table, no view, over keys that are called after what they point to."""
+        if self.tables[table].is_view:
+            return []
+        edges = self.edges(table)
+        named = [e for e in edges if spells(e.source.words[:-1], self.tables[e.target.table].words)]
+        return [e for e in edges if e in named or e.source.words == e.target.words]
+
     def loose(self, table: str) -> list[Edge]:
         """Return the steps from this table to several rows for each of its own: no row may be counted over them."""
         return [edge for edge in self._pointing(table) if edge.target in self.repeated]

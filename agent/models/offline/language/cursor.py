@@ -42,6 +42,9 @@ class Cursor:
         """Take the name that follows, and the values and yes-or-no columns that stand before it: "small shops"."""
         while item := self._peek("value", "name", "hint"):
             following = self._peek("name", ahead=1)
+            own = tuple(c for c in item.columns if following and c.table in following.tables)
+            if own and not item.tables and all(c.kind == "bool" for c in own):
+                item = narrowed(item, own)  # "active users", where the active customers are marked in another way
             adjective = item.kind == "value" or (is_flag(item) and following) or (item.values and following)
             if item.kind == "hint" and following and not following.gap:
                 self.at += 1

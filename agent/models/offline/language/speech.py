@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from agent.models.offline.language.cursor import done_by, is_flag
 from agent.models.offline.language.draft import Chosen, Draft, Wanted
-from agent.models.offline.language.fillers import dangling
+from agent.models.offline.language.fillers import PREPOSITIONS, dangling, held
 from agent.models.offline.language.grammar import CURRENCIES, DENY_A_VERB, LEAVE_OUT
 from agent.models.offline.language.lexicon import PARTLY, Item
 from agent.models.offline.language.scope import Scope, any_one, is_done
@@ -41,10 +41,13 @@ class Speech(Scope):
                 and not is_plural(item.text)
             ):
                 self.draft.lean = "refer"  # "how many reviews does that shop have?"
+            if thing := held(item.gap):
+                self.draft.lost.append(thing)
             if self._is_state(item):
                 self.draft.lost.append(f"{item.gap[-1]} {item.text}")
             if "there" in item.gap and self.draft.wanted and item.kind in {"end", "and"}:
                 self.draft.closed = True
+            self.draft.was_sold = self.draft.was_sold or "sold" in {*item.gap, item.text.casefold()}
             if item.kind in {"hint", "end"} and "sell" in map(stem, (item.text, *item.gap)):
                 self.draft.sold = True
             handler = getattr(self, f"_{item.kind}", None)
@@ -63,6 +66,7 @@ class Speech(Scope):
     def _end(self, item: Item) -> None:
         """Words after the last item select nothing, unless they promise that something follows."""
         asked = self.draft.asks in {"which", "who", "when"} or bool(self.draft.lean)
+        self.draft.passive = bool(item.gap) and item.gap[-1] in PREPOSITIONS
         if last := dangling([each.gap for each in self.items], asked):
             self.draft.lost.append(last)
 
@@ -189,6 +193,8 @@ class Speech(Scope):
             self._compared(">=" if item.word == "min" else "<=", (number.number or "",))
             return
         following = self._peek("count", "agg")
+        if following and self._is_column():
+            following = None  # "the average total", where total is a column
         if following and following.kind == "count" and (pages := self._peek("name", ahead=1)) and self._measures(pages):
             self.at += 1  # "the average number of pages", where pages are a column
             following = None
@@ -239,10 +245,10 @@ class Speech(Scope):
                 self.at += 1
                 self.draft.order = ("desc", seats)
                 return
-        if self._peek("agg", "count") and not self.draft.rank and not self.draft.wanted:
+        if self._peek("agg", "count") and not self._is_column() and not self.draft.rank and not self.draft.wanted:
             self._by_figure()
             return
-        if self._peek("agg", "count", "rank", "value"):
+        if self._peek("agg", "count", "rank", "value") and not self._is_column():
             return
         if item.text.casefold() in {"each", "every"} and not self._peek("name", "unit"):
             return
@@ -253,6 +259,8 @@ class Speech(Scope):
         while name := self._take("name", "unit", "distinct"):
             if name.kind == "distinct":
                 continue
+            if first and ranked and not name.columns and self._is_column(numbers=True):
+                name = self._qualified(name) or name  # "by invoice total"
             if first and name.tables and is_plural(name.text) and (whose := self._peek("value")) and whose.gap:
                 self.draft.mentioned.append(name)  # "views by visitors from Kenya"
                 return
@@ -388,11 +396,3 @@ class Speech(Scope):
             self.draft.subject = item
         else:
             self.draft.mentioned.append(item)
-
-    def _is_role(self, item: Item) -> bool:
-        """Tell whether a name is that of a key to those whose kind it is as well: "with captain Ann"."""
-        kinds = {v.column.table for v in item.values}
-        return any(c.references and c.references[0] in kinds for c in item.columns)
-
-    def _as_value(self, item: Item) -> bool:
-        return not item.tables or bool({"in", "for", "with", "is", "are", "of", "from"}.intersection(item.gap))

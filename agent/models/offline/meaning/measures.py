@@ -17,6 +17,7 @@ from agent.models.offline.language.words import (
     stem,
     stems_of,
     synonyms,
+    tokens_of,
 )
 from agent.models.offline.meaning.places import AlmostError, NotUnderstoodError, table_of
 from agent.models.offline.meaning.reading import Reading
@@ -76,7 +77,15 @@ class Measures(Reading):
             raise NotUnderstoodError(f"Of single {rows}, or of their sums? Ask for the average {name}, or for the sum.")
         if agg == "sum":
             check_sum(column)
+            self._check_units(column, target)
         return Measure(agg, column)
+
+    def _check_units(self, column: Column, target: Item) -> None:
+        """Refuse to add up prices of one unit as if there were one of each: "the total price of lamps"."""
+        several = any(_is_quantity(c) for c in self.table.columns if c.measures and c != column)
+        if several and column.words[0] == "unit" and not any(same(t.low, "unit") for t in tokens_of(target.text)):
+            name = plain(column.name)
+            raise AlmostError(f"Adding up “{name}” leaves out how many there were; ask for the average, or name it.")
 
     def _of_nothing(self, wanted: Wanted) -> Measure:
         if wanted.agg == "count" and (done := self._done()):
@@ -152,6 +161,8 @@ class Measures(Reading):
             return Measure("sum", column)
         if not distinct and column.table == self.base and (pieces := self._pieces(done=True)):
             return pieces  # "how many products were sold" are pieces, and not kinds of them
+        if not distinct and column.kind == "bool":
+            raise NotUnderstoodError(f"“{target.text}” is a yes or no; ask for those that are.")
         if not distinct and target.sure == PARTLY and not column.is_key and not self._is_noun(target, column):
             raise NotUnderstoodError(f"I cannot tell what “{target.text}” are here.")
         kinds = {v.column.table for v in target.values}

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from agent.models.offline.language.lexicon import Item, Value
-from agent.models.offline.language.words import same
+from agent.models.offline.language.words import same, stem
 from agent.models.offline.schema import Column, Edge, Schema, plain
 
+# When a time begins, at any day of which something may be said to be: stems of words of columns.
+_BEGINNING = frozenset(map(stem, ("start", "begin", "from", "valid", "effective", "since", "hired", "joined", "open")))
 _HOUSEKEEPING = frozenset(("updated", "update", "modified", "changed", "deleted", "created", "loaded"))
 
 
@@ -121,6 +123,8 @@ class Places:
                 continue
             columns = self.schema.tables[table].columns
             dates = _events([c for c in columns if not c.is_of_life and (c.kind == "date" or c.is_year)])
+            if len(dates) > 1 and self.schema.tables[table].described:
+                dates = _always(dates)
             if len(dates) == 1:
                 self.cost += self.steps(table) or 0
                 return dates[0]
@@ -189,6 +193,12 @@ def _clearer(columns: list[Column], name: str) -> list[Column]:
     if len({c.table for c in columns}) == 1 and len(total) == 1 and same(name, "amount"):
         return total
     return columns
+
+
+def _always(dates: list[Column]) -> list[Column]:
+    """Prefer the one date that every row has to those of what may happen to it later, unless it begins a time."""
+    told = [c for c in dates if not c.nullable]
+    return dates if len(told) != 1 or _BEGINNING & {*map(stem, told[0].words)} else told
 
 
 def _events(times: list[Column]) -> list[Column]:
