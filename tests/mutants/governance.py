@@ -222,6 +222,20 @@ GOVERNANCE = [
         (REVOKED,),
     ),
     Mutant(
+        "a response is told from memory to whom its session would tell it",
+        "agent/server/elsewhere.py",
+        "return stored is not None and stored.whole",
+        "return True",
+        ("tests/serving/test_server_withheld.py",),
+    ),
+    Mutant(
+        "a dict that is labelled itself is one item",
+        "checkpointer/encoding.py",
+        "return not all(labels <= each for each in found)",
+        "return False",
+        (REVOKED,),
+    ),
+    Mutant(
         "an error carries the labels of what its task saw",
         "checkpointer/storing.py",
         "return any(channel in (ERROR, INTERRUPT) for channel, _ in self.writes)",
