@@ -45,9 +45,10 @@ lint: .venv/.dev  ## Check style and formatting
 types: .venv/.dev  ## Check types, strictly, tests included
 	@$(BIN)/mypy
 
+# Extras stay in it: with hashes, older pips look for a bare name again when a package asks for it with an extra.
 lock: .venv/.uv  ## Resolve requirements/*.lock anew from pyproject.toml
 	@compile="$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate pyproject.toml"; \
+	  --no-emit-index-url --no-header --no-annotate --no-strip-extras pyproject.toml"; \
 	$$compile --extra chat --output-file requirements/chat.lock && \
 	$$compile --extra serving --extra databricks --extra encryption --constraint requirements/chat.lock --output-file requirements/databricks.lock && \
 	$$compile --extra chat --extra databricks --extra encryption --group dev --constraint requirements/databricks.lock \

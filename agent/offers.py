@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agent.scopes import TABLES
 from tools import CatalogError
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ _SERVERS = {
 }
 
 KINDS = {
-    "function": Kind("functions", ("sql", "unity-catalog")),
-    "Genie space": Kind("genie_spaces", ("dashboards.genie", "sql", "unity-catalog")),
+    "function": Kind("functions", TABLES),
+    "Genie space": Kind("genie_spaces", ("dashboards.genie", *TABLES)),
     "MCP server": Kind("mcp_servers", ()),
     "index": Kind("vector_indexes", ("unity-catalog", "vectorsearch.vector-search-indexes")),
 }

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from agent.errors import MooringError
 from agent.offers import scopes_of
+from agent.scopes import LOGIN, MODELS, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _PACKAGES = ("agent", "checkpointer", "tools")
 # In a checkout, and in a wheel.
 _LOCKS = (_ROOT / "requirements" / "databricks.lock", _ROOT / "agent" / "databricks.lock")
-_PIN = re.compile(r"^([A-Za-z0-9][\w.\[\]-]*==[^\s\\]+(?: ; [^\\]+?)?)\s*\\?$", re.MULTILINE)
+_PIN = re.compile(r"^([A-Za-z0-9][\w.-]*(?:\[[^]]+\])?==[^\s\\]+(?: ; [^\\]+?)?)\s*\\?$", re.MULTILINE)
 _NAME = re.compile(r"[^\s./]+\.[^\s./]+\.[^\s./]+")
 
 
@@ -116,17 +117,17 @@ def auth_policy_of(settings: Settings) -> AuthPolicy:
     from mlflow.models.auth_policy import AuthPolicy, SystemAuthPolicy, UserAuthPolicy
     from mlflow.models.resources import DatabricksLakebase, Resource
 
-    scopes = []
+    scopes: list[str] = []
     if settings.warehouse_id:
-        scopes.append("sql")
+        scopes += TABLES
     if settings.model.startswith("databricks:"):
-        scopes.append("model-serving")
+        scopes += MODELS
     # Their own resources are not the service's: it is given nothing that it could read by itself.
     scopes += [scope for scope in scopes_of(settings) if scope not in scopes]
     resources: list[Resource] = []
     instance = os.environ.get("LAKEBASE_INSTANCE_NAME")
     if settings.lakebase and settings.lakebase_identity == "login":
-        scopes.append("postgres")
+        scopes += LOGIN
     elif instance:
         resources.append(DatabricksLakebase(database_instance_name=instance))
     return AuthPolicy(

@@ -22,6 +22,7 @@ from pydantic import AliasChoices
 
 from agent.cli.app import app
 from agent.offers import KINDS
+from agent.scopes import MODELS, TABLES, of_apps, refused_by_apps
 from agent.settings import LAKEBASE_VARIABLES, POSTGRES_VARIABLES, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -135,17 +136,29 @@ def environments(bundle: dict[str, Any]) -> Iterator[str]:
 
 def apps(bundle: dict[str, Any]) -> Iterator[str]:
     """Every value that an app takes from a resource is of one that it has, and callers' tokens may do what tools do."""
-    kinds = {f"MOORING_{kind.setting.upper()}": kind for kind in KINDS.values()}
     for name, each in bundle["resources"]["apps"].items():
+        for scope in sorted(refused_by_apps(each["user_api_scopes"])):
+            yield f"apps.{name}: an app cannot be given the scope {scope}, only its parts."
         for variable in each["config"]["env"]:
-            kind = kinds.get(variable["name"])
-            for named in variable.get("value", "").split(",") if kind is not None else ():
-                for scope in sorted({*kind.scopes_for(named.strip())} - {*each["user_api_scopes"]}) if kind else ():
-                    yield f"apps.{name}: {variable['name']} needs the scope {scope} among user_api_scopes."
+            for scope in sorted(of_apps(_needed_by(variable)) - {*each["user_api_scopes"]}):
+                yield f"apps.{name}: {variable['name']} needs the scope {scope} among user_api_scopes."
         has = {resource["name"] for resource in each["resources"]}
         for variable in each["config"]["env"]:
             if variable.get("value_from", next(iter(has))) not in has:
                 yield f"apps.{name}: {variable['name']} is taken from a resource that it has not."
+
+
+def _needed_by(variable: dict[str, str]) -> Iterator[str]:
+    """What a caller's token has to be allowed for what a variable of an app's turns on."""
+    name, value = variable["name"], variable.get("value", "")
+    if name == "DATABRICKS_WAREHOUSE_ID":
+        yield from TABLES
+    if name == "MOORING_MODEL" and value.startswith("databricks:"):
+        yield from MODELS
+    for kind in KINDS.values():
+        if name == f"MOORING_{kind.setting.upper()}":
+            for named in value.split(","):
+                yield from kind.scopes_for(named.strip())
 
 
 def postgres(bundle: dict[str, Any]) -> Iterator[str]:

@@ -56,8 +56,17 @@ TASK = ("resources", "jobs", "log_model", "tasks", 0, "python_wheel_task")
                 at(*APP, "config", "env", 0, value={"name": "MOORING_FUNCTIONS", "value": "a.b.c"}),
                 at(*APP, "user_api_scopes", value=["sql"]),
             ),
-            "MOORING_FUNCTIONS needs the scope unity-catalog",
+            "MOORING_FUNCTIONS needs the scope catalog.tables:read",
         ),
+        (
+            at(*APP, "user_api_scopes", value=["sql", "model-serving"]),
+            "DATABRICKS_WAREHOUSE_ID needs the scope catalog.tables:read",
+        ),
+        (
+            at(*APP, "user_api_scopes", value=["sql", "catalog.tables:read"]),
+            "MOORING_MODEL needs the scope model-serving",
+        ),
+        (at(*APP, "user_api_scopes", value=["unity-catalog"]), "cannot be given the scope unity-catalog"),
         (at(*APP, "colour", value="red"), "colour"),
         (at(*TASK, "entry_point", value="moor"), "no such entry point"),
         (at(*TASK, "parameters", value=["log-model", "--registre", "x"]), "no option --registre"),

@@ -1,6 +1,7 @@
 """Run the stand-in workspace by hand, over the sample lakehouse: `python -m tests.databricks`, until Ctrl-C.
 
-It prints what to set in another shell; there, `mooring chat --profile alice` is alice, and so are bob and carol.
+It prints what to set in another shell; there, `mooring chat --profile stand-in` is alice, and bob and
+carol have profiles of their names.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ def main() -> None:
         with Lakebase(workspace, database.login, Path(folder)).running() as lakebase:
             profiles = Path(folder) / "databrickscfg"
             entries = [
-                f"[{name}]\nhost = {workspace.url}\ntoken = {workspace.token(name)}\n"
-                for name in ("alice", "bob", "carol")
+                f"[{profile}]\nhost = {workspace.url}\ntoken = {workspace.token(name)}\n"
+                for profile, name in (("stand-in", "alice"), *((name, name) for name in ("alice", "bob", "carol")))
             ]
             profiles.write_text("\n".join(entries))
             print(f"export DATABRICKS_CONFIG_FILE={profiles} DATABRICKS_WAREHOUSE_ID={WAREHOUSE}")

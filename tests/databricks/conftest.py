@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
+from agent.workspace import default_caller
+from tests.conftest import TAKEN
 from tests.databricks.catalogs import VIEWS
 from tests.databricks.harbour import lakebase_server, new_database
 from tests.databricks.lakebase import Lakebase
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.database import Database
+    from agent.workspace import WorkspaceCaller
     from tests.integration.foreign import Foreign
 
 
@@ -58,6 +62,50 @@ def lakebase(stand_in: StandIn, lakehouse: Database, tmp_path: Path) -> Iterator
 
     with Lakebase(stand_in.workspace, behind, tmp_path).running() as front:
         yield front
+
+
+@pytest.fixture
+def setting(pytestconfig: pytest.Config) -> Callable[[str], str]:
+    """Read a variable that a run against a true workspace was started with; what is not set is skipped.
+
+    The developer's own settings are taken away from tests; those of this suite are kept aside.
+    """
+    given = pytestconfig.stash[TAKEN]
+
+    def read(name: str) -> str:
+        if not given.get(name):
+            pytest.skip(f"{name} is not set")
+        return given[name]
+
+    return read
+
+
+@pytest.fixture
+def profile(setting: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], WorkspaceCaller]:
+    """Return who a variable's profile is of a true workspace."""
+    _given_back(setting, monkeypatch, "DATABRICKS_CONFIG_FILE")
+    return lambda name: default_caller(setting(name))
+
+
+@pytest.fixture
+def caller(profile: Callable[[str], WorkspaceCaller]) -> WorkspaceCaller:
+    """Who MOORING_LIVE_PROFILE is of."""
+    return profile("MOORING_LIVE_PROFILE")
+
+
+@pytest.fixture
+def named_compute(setting: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables of a true workspace name a compute of Lakebase."""
+    for name in ("LAKEBASE_ENDPOINT", "PGDATABASE"):
+        monkeypatch.setenv(name, setting(name))
+    _given_back(setting, monkeypatch, "PGPORT", "PGSSLROOTCERT")
+
+
+def _given_back(setting: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Set again what was taken, where it was set."""
+    for name in names:
+        with suppress(pytest.skip.Exception):
+            monkeypatch.setenv(name, setting(name))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,4 @@
-"""The same against a true workspace, where environment variables name one; docs/databricks.md says which.
-
-The run's own settings are taken away from tests, so those of this suite are read from the process that started it.
-"""
+"""Tables and a model of a true workspace, where environment variables name them; docs/databricks.md says which."""
 
 from __future__ import annotations
 
@@ -9,35 +6,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from langgraph.checkpoint.base import empty_checkpoint
 
 from agent.models import load_model
-from agent.workspace import WorkspaceCaller, default_caller
-from checkpointer import GovernedPostgresSaver
-from tests.conftest import TAKEN
 from tools import AccessDeniedError, TableNotFoundError
 from tools.unity import UnityCatalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-@pytest.fixture
-def setting(pytestconfig: pytest.Config) -> Callable[[str], str]:
-    """Read a variable that the run was started with; what is not set is skipped."""
-    given = pytestconfig.stash[TAKEN]
-
-    def read(name: str) -> str:
-        if not given.get(name):
-            pytest.skip(f"{name} is not set")
-        return given[name]
-
-    return read
-
-
-@pytest.fixture
-def caller(setting: Callable[[str], str]) -> WorkspaceCaller:
-    return default_caller(setting("MOORING_LIVE_PROFILE"))
+    from agent.workspace import WorkspaceCaller
 
 
 @pytest.fixture
@@ -77,15 +54,3 @@ def test_a_model_answers(caller: WorkspaceCaller, setting: Callable[[str], str])
     model: Any = load_model(f"databricks:{setting('MOORING_LIVE_MODEL')}", caller.client)
     assert model.invoke("Say hello.").text
     model.client.close()
-
-
-def test_a_session_is_stored(caller: WorkspaceCaller, setting: Callable[[str], str]) -> None:
-    where: Any = {"configurable": {"thread_id": f"live-{uuid4().hex}", "checkpoint_ns": ""}}
-    compute: dict[str, Any] = {"endpoint": setting("LAKEBASE_ENDPOINT"), "database": setting("PGDATABASE")}
-    client = caller.client
-    with GovernedPostgresSaver.from_lakebase(**compute, identity="login", workspace_client=client) as saver:
-        saver.put(where, empty_checkpoint(), {}, {})
-        try:
-            assert saver.get_tuple(where) is not None
-        finally:
-            saver.delete_thread(where["configurable"]["thread_id"])

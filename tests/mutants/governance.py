@@ -195,7 +195,7 @@ GOVERNANCE = [
     ),
     Mutant(
         "nor in the view",
-        LABELS,
+        TRANSCRIPTS,
         'any((select :"schema".readable_sets())::int[]) then i.message end',
         'any((select :"schema".readable_sets())::int[]) or true then i.message end',
         (REVOKED,),
@@ -301,11 +301,11 @@ GOVERNANCE = [
     ),
     Mutant(
         "a checkpoint belongs to a thread of its owner",
-        INITIAL,
-        """  unique (thread, seq),
-  foreign key (owner, thread) references :"schema".threads (owner, id) on delete cascade,
+        SHARING,
+        """alter table :"schema".checkpoints drop constraint checkpoints_owner_thread_fkey,
+  add foreign key (owner, thread) references :"schema".threads (owner, id) on delete cascade on update cascade;
 """,
-        "  unique (thread, seq),\n",
+        'alter table :"schema".checkpoints drop constraint checkpoints_owner_thread_fkey;\n',
         (f"{ISOLATION}::test_a_child_row_cannot_be_put_under_another_s_thread",),
     ),
     # --- sharing --------------------------------------------------------------------------------------------------

@@ -110,8 +110,12 @@ def test_requirements_are_all_pins_of_the_lock() -> None:
     ("given", "scopes", "resources"),
     [
         ({}, [], 0),
-        ({"DATABRICKS_WAREHOUSE_ID": "w"}, ["sql"], 0),
-        ({"DATABRICKS_WAREHOUSE_ID": "w", "MOORING_MODEL": "databricks:chat"}, ["sql", "model-serving"], 0),
+        ({"DATABRICKS_WAREHOUSE_ID": "w"}, ["sql", "unity-catalog"], 0),
+        (
+            {"DATABRICKS_WAREHOUSE_ID": "w", "MOORING_MODEL": "databricks:chat"},
+            ["sql", "unity-catalog", "model-serving"],
+            0,
+        ),
         ({"DATABRICKS_WAREHOUSE_ID": "w", "MOORING_FUNCTIONS": "a.b.c, a.b.d"}, ["sql", "unity-catalog"], 0),
         ({"MOORING_VECTOR_INDEXES": "a.b.c"}, ["unity-catalog", "vectorsearch.vector-search-indexes"], 0),
         ({"MOORING_GENIE_SPACES": "01ef"}, ["dashboards.genie", "sql", "unity-catalog"], 0),
