@@ -121,6 +121,32 @@ select vessel_name, count(*) from quay.voyages join quay.vessels using (vessel_i
 -- then: sorted by count
 -- refused
 
+-- uma: how many voyages by vessel ordered by count
+select vessel_name, count(*) from quay.voyages join quay.vessels using (vessel_id) group by 1;
+
+-- uma: total miles by vessel ordered by number of voyages
+-- refused
+
+-- uma: total miles by vessel
+-- then: sorted by number of voyages
+-- refused
+
+-- # added to the question before
+
+-- uma: list the vessels
+-- then: how many have a flag?
+select count(*) from quay.vessels where flag is not null;
+
+-- uma: how many crates per voyage
+-- then: and the total?
+select count(distinct crate_id) from quay.voyage_crates;
+-- or
+-- refused
+
+-- uma: how many voyages per crate kind
+-- then: and the average?
+-- refused
+
 -- # over a table that links two
 
 -- uma: how many crates per voyage

@@ -74,6 +74,8 @@ class Draft:
     order: tuple[str | None, Item | None] | None = None
     first: str = ""
     """The words that say which come first, but not by what: "largest first"."""
+    sorted: bool = False
+    """Whether a figure is named to sort by: "sorted by count"."""
     figured: bool = False
     """Whether it says by which figure to order: "by number of reviews"."""
     asks: str = ""

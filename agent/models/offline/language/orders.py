@@ -299,8 +299,15 @@ class Orders(Numbers):
         direction = self._take("direction")
         if rank := self._take("rank", "recent"):
             direction = rank
-        if self._peek("agg", "count"):
+        if figure := self._peek("agg", "count"):
+            ends = self._peek("direction", "end", ahead=1) or self.at + 1 == len(self.items)
+            if ends and any(w.agg == figure.word for w in self.draft.wanted):
+                self.at += 1
+                direction = direction or self._take("direction")
+            elif self.draft.wanted:
+                self.draft.lost.append(item.text)  # by another figure than was asked for
             self.draft.order = (direction.word if direction else "desc", None)
+            self.draft.sorted = True
             return
         target = self._take("name")
         direction = direction or self._take("direction")

@@ -21,6 +21,12 @@ def any_one(item: Item) -> bool:
     )
 
 
+def has_one(item: Item) -> bool:
+    """Tell whether a name is that of what some rows have: "with an owner", "that have a phone number", "have email"."""
+    article, verbs = item.gap[-1:], {"with", "have", "has", "had", "having"} & {*item.gap}
+    return bool(verbs) and article in {("a",), ("an",), ("any",), ("some",), ("have",), ("has",), ("had",)}
+
+
 def is_done(item: Item) -> bool:
     """Tell whether a name is that of dates on which something was done, if at all: closed, shipped."""
     dates = not item.tables and bool(item.columns) and all(c.kind == "date" and c.nullable for c in item.columns)
@@ -113,3 +119,7 @@ class Scope(Orders):
 
     def _as_value(self, item: Item) -> bool:
         return not item.tables or bool({"in", "for", "with", "is", "are", "of", "from"}.intersection(item.gap))
+
+    def _compares(self) -> bool:
+        """Tell whether a comparison follows: "how many shops have an average rating above 4"."""
+        return any(item.kind in {"compare", "number", "bound"} for item in self.items[self.at : self.at + 3])

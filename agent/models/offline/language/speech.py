@@ -10,7 +10,7 @@ from agent.models.offline.language.draft import Chosen, Draft, Wanted
 from agent.models.offline.language.fillers import PREPOSITIONS, dangling, held
 from agent.models.offline.language.grammar import CURRENCIES, DENY_A_VERB, LEAVE_OUT
 from agent.models.offline.language.lexicon import PARTLY, Item
-from agent.models.offline.language.scope import Scope, any_one, is_done
+from agent.models.offline.language.scope import Scope, any_one, has_one, is_done
 from agent.models.offline.language.words import does, is_participle, is_plural, is_verb, stem, words_of
 from agent.models.offline.schema import parts_of
 
@@ -179,6 +179,9 @@ class Speech(Scope):
         if target and is_flag(target):
             self.draft.chosen.append(Chosen(target))  # "how many are approved?"
             target = None
+        if target and not target.tables and not distinct and has_one(target):
+            self.draft.mentioned.append(target)  # "how many have an email?"
+            target = None
         self.draft.wanted.append(Wanted("count", target, distinct))
         self.last = target
         while target and target.tables and self._peek("and") and (other := self._peek("name", ahead=1)):
@@ -208,7 +211,8 @@ class Speech(Scope):
             return
         if following and len(aggs) == 1:
             return
-        if item.named and not self._peek("name", "value", "hint", "distinct"):
+        alone = all(each is item or each.kind in {"and", "lean", "end"} for each in self.items)
+        if item.named and not alone and not self._peek("name", "value", "hint", "distinct"):
             self._name(item)
             return
         before, counted = self._before(), self.draft.wanted[:1]
@@ -216,10 +220,6 @@ class Speech(Scope):
         if counted and counted[0].agg == "count" and counted[0].target and not beside and not self._compares():
             self.draft.lost.append(item.text)  # "how many sales had the maximum quantity"
         self._compute(aggs)
-
-    def _compares(self) -> bool:
-        """Tell whether a comparison follows: "how many shops have an average rating above 4"."""
-        return any(item.kind in {"compare", "number", "bound"} for item in self.items[self.at : self.at + 3])
 
     def _after(self, item: Item) -> None:
         """Read "on average", which stands behind what it is about."""

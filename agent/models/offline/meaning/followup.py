@@ -156,6 +156,9 @@ class _Leaning(Resolver):
 
     def _new_measures(self) -> None:
         wanted = list(self.draft.wanted)
+        if self.draft.sorted and wanted:
+            self._sorts_by(wanted[0])
+            return
         bare = self.draft.figures
         subject = self.draft.subject
         if not wanted and subject and any(c.measures for c in subject.columns) and not self.draft.rank:
@@ -184,14 +187,20 @@ class _Leaning(Resolver):
         if wanted and not self.before.measures:
             self._set(shown=(), order=None, ordered=None, limit=None, subject=None)
 
+    def _sorts_by(self, wanted: Wanted) -> None:
+        """Compute nothing else to sort by, and refuse to sort by another figure: "sorted by count"."""
+        agg, target = wanted.agg, wanted.target
+        first = self.before.measures[0] if self.before.groups and self.before.measures else None
+        same = first is not None and (first.agg == agg or {first.agg, agg} == {"count", "distinct"})
+        if first is None or not same or (target and not {first.column} & {*target.columns} and agg != "count"):
+            raise NotUnderstoodError("I cannot sort by another figure than was asked for; ask again as a whole.")
+        if target and agg == "count" and not {self.before.base, first.counted} & {*target.tables}:
+            raise NotUnderstoodError(f"I did not count the {target.text}; ask the whole question again.")
+
     def _other_aggregate(self, wanted: Sequence[Wanted]) -> None:
         """Compute something else of the same column: "and the average?"."""
-        if self.draft.order and [each.agg for each in wanted] == ["count"]:
-            # "Sorted by count" computes nothing else.
-            if any(m.agg not in {"count", "distinct"} for m in self.before.measures) or not self.before.groups:
-                raise NotUnderstoodError("I cannot sort by what was not counted; ask the whole question again.")
-            return
-        column = next((m.column for m in self.before.measures if m.column and m.column.kind == "number"), None)
+        figures = [m.column for m in self.before.measures if m.column and m.agg not in {"count", "distinct"}]
+        column = next((c for c in figures if c.kind == "number"), None)
         measures = []
         for each in wanted:
             if each.agg == "count":

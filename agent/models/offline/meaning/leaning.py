@@ -21,6 +21,8 @@ def has_head(draft: Draft) -> bool:
 def leans(draft: Draft) -> bool:
     if draft.lean in {"strong", "refer"} or draft.months or (draft.figured and not draft.subject):
         return True
+    if draft.sorted and not (draft.subject or draft.mentioned or draft.groups or draft.asks):
+        return True
     if draft.part and not (draft.wanted or draft.asks or draft.subject or draft.groups or draft.rank):
         return not draft.figures
     if not has_head(draft):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from agent.models.offline.language.draft import Draft, Wanted
 from agent.models.offline.language.grammar import CURRENCIES
 from agent.models.offline.language.lexicon import SPELLED, Item
+from agent.models.offline.language.scope import has_one
 from agent.models.offline.language.words import is_verb, stem, tokens_of
 from agent.models.offline.meaning.denied import Denials
 from agent.models.offline.meaning.groups import NO_PEOPLE
@@ -251,8 +252,7 @@ class Resolver(Denials):
 
     def _has_one(self, item: Item) -> Filter | None:
         """Choose the rows that have such a thing at all: "with an owner", "that have a phone number"."""
-        article, verbs = item.gap[-1:], {"with", "have", "has", "had", "having"} & {*item.gap}
-        if article not in {("a",), ("an",), ("any",), ("some",)} or not verbs:
+        if not has_one(item):
             return None
         keys = [e.source for e in self.schema.edges(self.base) if e.target.table in item.tables]
         columns = [c for c in item.columns if c.table == self.base] or keys
