@@ -15,24 +15,24 @@ bytes, editing an entry costs that entry, and reading needs no replay.
 An item's digest covers its kind, its bytes and its labels. An element that the thread holds already, in any channel,
 input or pending write, is referred to instead of written again.
 
-What carries labels is always an item of its own. Where its reader may not see it, a placeholder is handed out instead,
-and a placeholder that is stored refers to the original.
+What carries labels is always an item of its own, and a list or a dict that carries some itself is one item. Where its
+reader may not see it, a placeholder is handed out instead, and a placeholder that is stored refers to the original.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard
 
 from langchain_core.messages import BaseMessage, ToolMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
-from checkpointer.labels import NONE, Labels, LabelsOf, Withheld, labels_of, withheld_in
+from checkpointer.labels import NONE, Labels, LabelsOf, Withheld, labels_of, labels_of_whole, withheld_in
 from checkpointer.messages import (
     MESSAGE_KINDS,
     MessageMould,
@@ -166,14 +166,27 @@ class Encoder:
         """Return the node of a value; its references follow those of the values before."""
         if self._is_small(value):
             return [INLINE, dump(self.serde, value)]
-        if type(value) is list and value:
+        if type(value) is list and value and not self._is_whole(value, value):
             return [LIST, self._list(value)]
-        if type(value) is dict and value and all(type(key) is str for key in value):
+        if _is_record(value) and not self._is_whole(value, value.values()):
             return self._dict(value)
         if type(value) is _DeltaSnapshot:
             return [SNAPSHOT, self.encode(value.value)]
         self._refer([self._item(value)])
         return [ITEM]
+
+    def _is_whole(self, value: list[Any] | dict[str, Any], parts: Iterable[Any]) -> bool:
+        """Tell whether a list or a dict is stored as one, as it has labels that its parts would be without.
+
+        A conversation is told apart by its messages, as long as some of them have what all of it has.
+        """
+        labels = labels_of_whole(value, self.labels_of)
+        if not labels:
+            return False
+        found = [self.labels_of(part) for part in parts]
+        if type(value) is list and all(isinstance(part, BaseMessage) for part in value):
+            return not labels <= NONE.union(*found)
+        return not all(labels <= each for each in found)
 
     def _dict(self, value: dict[str, object]) -> Node:
         parts: list[Any] = []
@@ -313,6 +326,10 @@ class Encoder:
             refs[-1] += 1
         else:
             refs += (position, 1)
+
+
+def _is_record(value: object) -> TypeGuard[dict[str, Any]]:
+    return type(value) is dict and bool(value) and all(type(key) is str for key in value)
 
 
 def read_by(result: ToolMessage) -> Read | None:

@@ -11,7 +11,7 @@ from checkpointer.operations import Operation, Statement
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TABLES = ("threads", "checkpoints", "items", "writes", "feedback", "label_sets", "labels")
+_TABLES = ("threads", "checkpoints", "items", "writes", "feedback", "shares", "label_sets", "labels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Erased:
     """What went of a person, or would go.
 
     Attributes:
-        rows: How many rows by table: of their threads in every namespace, what they said of others' messages, and
-            labels that no other thread has.
+        rows: How many rows by table: of their threads in every namespace, what they said of others' messages, what
+            others share with them, and labels that no other thread has.
         held: Their threads under legal hold, and others' in which they said what they think, which stay.
     """
 
@@ -30,7 +30,9 @@ class Erased:
 
 
 def erase(owner: str, *, dry_run: bool, except_held: bool) -> Operation[Erased]:
-    """Delete all threads of an owner, and their feedback, in one transaction, and then labels that are left without.
+    """Delete all of a person in one transaction, and then labels that are left without a thread.
+
+    That is their threads, their feedback, and the shares of others' threads with them.
 
     Raises:
         ErasureHeldError: Some of the threads are under legal hold, and `except_held` does not pass over them.
@@ -42,8 +44,8 @@ def erase(owner: str, *, dry_run: bool, except_held: bool) -> Operation[Erased]:
         raise ErasureHeldError(owner, found.held)
     if dry_run:
         return found
-    names = ("lock_threads_of", "erasing", "erase", "erase_feedback")
-    _, [counts], _, _ = yield [Statement(name, params) for name in names]
+    names = ("lock_threads_of", "erasing", "erase", "erase_feedback", "erase_shares")
+    _, [counts], *_ = yield [Statement(name, params) for name in names]
     # A lock at a time: whoever stores labels has one table before the other, and may wait for a thread.
     yield [Statement("lock_label_sets", {}), Statement("erase_label_sets", {})]
     yield [Statement("lock_labels", {}), Statement("erase_labels", {})]

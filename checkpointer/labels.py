@@ -10,6 +10,7 @@ None for a fingerprint is that of the principal at the time of storing.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
@@ -42,11 +43,30 @@ def labels_of(value: Any) -> Labels:
     return frozenset(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """Labels values by what they carry, and by the sources that an application's function names."""
+
+    sources_of: Callable[[Any], Iterable[str]]
+
+    def __call__(self, value: Any) -> Labels:
+        """Return all labels of a value."""
+        return labels_of(value) | self.named(value)
+
+    def named(self, value: Any) -> Labels:
+        """Return those that the function names."""
+        return frozenset((source, None) for source in self.sources_of(value))
+
+
 def hook(sources_of: Callable[[Any], Iterable[str]] | None) -> LabelsOf:
     """Return what labels values: by what they carry, and by a hook of the application's that names sources."""
-    if sources_of is None:
-        return labels_of
-    return lambda value: labels_of(value) | {(source, None) for source in sources_of(value)}
+    return labels_of if sources_of is None else Hook(sources_of)
+
+
+def labels_of_whole(value: list[Any] | dict[str, Any], by: LabelsOf) -> Labels:
+    """Return the labels that a list or a dict has itself, and that its parts might not have by themselves."""
+    marked = frozenset(_carried(value.get(KEY))) if isinstance(value, dict) else NONE
+    return marked | by.named(value) if isinstance(by, Hook) else marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +113,9 @@ def _collect(value: Any, found: set[Label], seen: set[int]) -> None:
         inner: Iterable[Any] = ()
     elif isinstance(value, Mapping):
         found.update(_carried(value.get(KEY)))
-        inner = value.values()
-    elif isinstance(value, list | tuple | set | frozenset):
+        # What a marked call asks for are a model's words, which say nothing of labels.
+        inner = () if KEY in value and value.get("type") == "tool_call" else value.values()
+    elif isinstance(value, list | tuple | set | frozenset | deque):
         inner = value
     elif isinstance(value, Send):
         inner = (value.arg,)

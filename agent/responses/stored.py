@@ -14,6 +14,7 @@ from agent.conversation import ENDED, NOTES, Waiting
 from agent.responses.failures import Failure
 from agent.responses.incoming import turn_at
 from agent.responses.outgoing import Outgoing
+from checkpointer.labels import withheld_in
 
 if TYPE_CHECKING:
     from agent.responses.locator import Locator
@@ -34,11 +35,13 @@ class Stored:
         events: All that can be told of it now, in the Responses protocol: whole items, from the first one on.
         ended: Whether nothing will be added while nobody asks.
         stoppable: Whether a turn of it can be stopped.
+        whole: Whether its question is stored, and nothing is withheld of what was said until its end.
     """
 
     events: list[dict[str, Any]] = field(default_factory=list)
     ended: bool = True
     stoppable: bool = False
+    whole: bool = False
 
     @property
     def response(self) -> dict[str, Any]:
@@ -72,6 +75,7 @@ def stored_response(saver: GovernedPostgresSaver, given: str, where: Locator, mo
     if not asked:
         return _not_begun(told, out, where, running=running, known=latest is not None)
     turn = list(turn_at(messages, asked[0]))
+    told.whole = not any(withheld_in(message) for message in messages[: asked[0] + len(turn)])
     for message in turn[1:]:
         if not _is_note(message):
             told.events += out.message(message)

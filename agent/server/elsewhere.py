@@ -1,4 +1,4 @@
-"""Responses whose turn another process runs, or has run: found by their id, read from their session."""
+"""Responses as their session tells of them, whichever process runs their turn, or has run it: found by their id."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from agent.host import Host
     from agent.identity import Caller
-    from agent.server.running import Event
+    from agent.server.running import Event, Turn
     from agent.workspace import WorkspaceCaller
 
 # Seconds between looks at a session while another process goes on with it.
@@ -39,11 +39,17 @@ class Elsewhere:
 
     def read(self) -> Stored:
         """Return what is known of it now."""
-        with self._host.memory(self._caller) as saver:
-            stored = stored_response(saver, self._id, self._where, self._host.settings.model)
+        stored = self._found()
         if stored is None:
             raise FailureError("not_found", _UNKNOWN)
         return stored
+
+    def tells(self, turn: Turn) -> bool:
+        """Tell whether what this process remembers of its turn may be told: its caller may read all of it now."""
+        if not turn.has_items:
+            return True
+        stored = self._found()
+        return stored is not None and stored.whole
 
     def stop(self) -> Stored:
         """Stop its turn, where it has not ended, and return what is known then."""
@@ -51,6 +57,10 @@ class Elsewhere:
             with self._host.conversation(self._caller, self._where.session, self._where.owner) as conversation:
                 conversation.stop(anywhere=True)
         return self.read()
+
+    def _found(self) -> Stored | None:
+        with self._host.memory(self._caller) as saver:
+            return stored_response(saver, self._id, self._where, self._host.settings.model)
 
     async def follow(self, stored: Stored, number: int) -> AsyncIterator[Event]:
         """Yield what is known of it, and what comes to be known until it ends: whole items, from the first one on.

@@ -22,10 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from agent.conversation import Conversation
-    from agent.identity import Caller
     from agent.responses import Asked
     from agent.server.running import Event
-    from agent.workspace import WorkspaceCaller
 
 MOST_BYTES = 4_000_000
 
@@ -59,12 +57,14 @@ async def answer(request: Request) -> Response:
 
 @router.get("/responses/{response_id}")
 async def retrieve(request: Request, response_id: str, stream: bool = False, starting_after: int = -1) -> Response:
-    """Return a response as far as it got, or go on with its stream; of another process's, what its session tells."""
+    """Return a response as far as it got, or go on with its stream.
+
+    Of another process's, and of one that its caller may not read all of any more, it is what the session tells.
+    """
     try:
-        caller, turn = await run_in_threadpool(_mine, request, response_id)
+        elsewhere, turn = await run_in_threadpool(_mine, request, response_id)
         if turn is not None:
             return await _streamed(turn, start=starting_after + 1) if stream else JSONResponse(_state(turn))
-        elsewhere = Elsewhere(request.app.state.host, caller, response_id)
         stored = await run_in_threadpool(elsewhere.read)
     except Exception as error:  # noqa: BLE001 - what a client is told of it is on a list
         return told(failure_of(error))
@@ -78,9 +78,8 @@ async def retrieve(request: Request, response_id: str, stream: bool = False, sta
 async def cancel(request: Request, response_id: str) -> Response:
     """Stop a response's turn, whichever process runs it."""
     try:
-        caller, turn = await run_in_threadpool(_mine, request, response_id)
+        elsewhere, turn = await run_in_threadpool(_mine, request, response_id)
         if turn is None:
-            elsewhere = Elsewhere(request.app.state.host, caller, response_id)
             return JSONResponse((await run_in_threadpool(elsewhere.stop)).response)
     except Exception as error:  # noqa: BLE001 - what a client is told of it is on a list
         return told(failure_of(error))
@@ -90,10 +89,12 @@ async def cancel(request: Request, response_id: str) -> Response:
     return JSONResponse(_state(turn))
 
 
-def _mine(request: Request, response_id: str) -> tuple[Caller | WorkspaceCaller, Turn | None]:
-    """Return who asks, and their turn, if this process runs it or has run it lately."""
+def _mine(request: Request, response_id: str) -> tuple[Elsewhere, Turn | None]:
+    """Return a response of whoever asks, and its turn, if this process remembers it and may tell of it."""
     caller = request.app.state.callers.of(request.headers)
-    return caller, request.app.state.turns.find(caller.principal.name, response_id)
+    turn: Turn | None = request.app.state.turns.find(caller.principal.name, response_id)
+    elsewhere = Elsewhere(request.app.state.host, caller, response_id)
+    return elsewhere, turn if turn is not None and elsewhere.tells(turn) else None
 
 
 async def _lines(events: AsyncIterator[Event]) -> AsyncIterator[str]:

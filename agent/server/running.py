@@ -46,6 +46,11 @@ class Turn:
         self._conversation: Conversation | None = None
         self._leaving = False
 
+    @property
+    def has_items(self) -> bool:
+        """Whether anything was said or done in it yet."""
+        return any(event["type"].startswith("response.output_") for event in list(self.events))
+
     def run(self, opening: Opening) -> None:
         """Run it to its end."""
         try:

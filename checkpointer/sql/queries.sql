@@ -609,6 +609,10 @@ select (select count(*) from chosen),
     where f.thread in (select id from chosen)
       or f.rater = %(owner)s and not exists (select from :"schema".holds h where h.thread = f.thread)
   ),
+  (
+    select count(*) from :"schema".shares s
+    where s.thread in (select id from chosen) or (s.grantee = %(owner)s and not s.is_group)
+  ),
   (select count(*) from unused),
   (
     select count(*) from :"schema".labels l where l.id not in (
@@ -628,6 +632,10 @@ where t.owner = %(owner)s
 delete from :"schema".feedback f
 where f.rater = %(owner)s
   and not (%(except_held)s and exists (select from :"schema".holds h where h.thread = f.thread))
+
+-- name: erase_shares
+-- What others share with them. A group may have their name, and keeps what it has.
+delete from :"schema".shares s where s.grantee = %(owner)s and not s.is_group
 
 -- name: lock_label_sets
 -- Waits for whoever is about to give a set to a thread, and lets nobody find one that goes.

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from checkpointer import GovernedPostgresSaver, Keyring, Principal, Retention
+from tests.integration.keeping import rows_of
 from tests.integration.test_delta_channel import (
     Never,
     Often,
@@ -16,7 +17,6 @@ from tests.integration.test_delta_channel import (
     test_a_fork_holds_its_own_branch_only,
     test_a_graph_holds_what_it_holds_in_memory,
 )
-from tests.integration.test_retention import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -138,6 +138,12 @@ def test_pages_of_a_listing_go_on_where_the_last_one_ended_although_ids_go_down(
     before: Any = {"configurable": {"checkpoint_id": order[100]}}
     assert ids(saver.list(config, before=before)) == order[:100][::-1]
 
+    other: Any = {"configurable": {"thread_id": str(uuid4()), "checkpoint_ns": ""}}
+    for checkpoint_id in order:
+        put(saver, other, checkpoint_id)
+    assert ids(saver.list(None)) == order[::-1] * 2
+    assert ids(saver.list(None, limit=140)) == order[::-1] + order[::-1][:20]
+
 
 def test_storing_a_checkpoint_again_does_not_make_it_the_latest(saver: GovernedPostgresSaver) -> None:
     config: Any = {"configurable": {"thread_id": str(uuid4()), "checkpoint_ns": ""}}

@@ -9,7 +9,7 @@ import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 
 from checkpointer import GovernedPostgresSaver, Keyring, Principal, Retention, acting_as, administration
-from tests.integration.test_retention import graph_of, name_of, schema, talk, went
+from tests.integration.keeping import graph_of, name_of, schema, talk, went
 
 if TYPE_CHECKING:
     import psycopg

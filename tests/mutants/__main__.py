@@ -52,7 +52,8 @@ def copied() -> Iterator[Path]:
 
 def ran(folder: Path, tests: Iterable[str]) -> str:
     """Run tests in a copy; return 'passed', or which one failed, or how they broke."""
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", *tests]
+    options = ["-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-m", ""]  # those that take long as well
+    command = [sys.executable, "-m", "pytest", *options, *tests]
     try:
         done = subprocess.run(
             command,

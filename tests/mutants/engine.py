@@ -64,6 +64,13 @@ ENGINE = [
     Mutant(
         "a listing is in the order of commits",
         QUERIES,
+        "    order by c.seq desc limit %(limit)s\n  ) c",
+        "    order by c.checkpoint_id desc limit %(limit)s\n  ) c",
+        (ORDERING,),
+    ),
+    Mutant(
+        "so is one of several threads",
+        QUERIES,
         "order by c.thread desc, c.seq desc limit %(limit)s",
         "order by c.thread desc, c.checkpoint_id desc limit %(limit)s",
         (ORDERING,),
@@ -210,8 +217,8 @@ ENGINE = [
     Mutant(
         "only the schema's owner administers",
         RETENTION,
-        'create policy administrator on :"schema".threads to current_user',
-        'create policy administrator on :"schema".threads',
+        "current_setting('mooring.administer', true) = 'on' and pg_has_role(session_user, current_user, 'MEMBER')",
+        "current_setting('mooring.administer', true) = 'on'",
         (HOLDS,),
     ),
     Mutant(

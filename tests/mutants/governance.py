@@ -15,6 +15,8 @@ from tests.mutants.mutant import (
     QUERIES,
     RATED,
     REVOKED,
+    RULED,
+    RULES,
     SHARED,
     SHARING,
     TRANSCRIPTS,
@@ -72,7 +74,6 @@ def _opinions() -> list[Mutant]:
 def _fingerprints() -> list[Mutant]:
     """What a fingerprint looks at: each is a way to lose or change the right to a table."""
     parts = {
-        "the schema's privilege": ("and has_schema_privilege(who, c.relnamespace, 'USAGE')", ""),
         "the grants on columns": (
             "has_column_privilege(who, relation, a.attnum, 'SELECT') as granted",
             "true as granted",
@@ -99,28 +100,53 @@ def _fingerprints() -> list[Mutant]:
         ),
         "nothing for columns that are all granted": ("case when whole then '' else", "case when false then '' else"),
     }
+    functions = {
+        "the functions that functions call": ("where f.proname = any(written.names::name[]) and", "where false and"),
+        "the functions that trees call": ("regexp_matches(p.prosqlbody::text, ", "regexp_matches('', "),
+        "functions whose names are quoted": ("and position(f.proname in p.prosrc) > 0", "and false"),
+        "the functions of operators": ("where o.oid >= 16384 and", "where false and"),
+        "the functions of aggregates": ("where a.aggfnoid = p.oid", "where false"),
+        "the right to call": ("then text end\n  from pg_proc", "or true then text end\n  from pg_proc"),
+        "the tables in a function's text": ("(from|table|execute|", "(execute|"),
+        "the tables in a function's tree": (r"|:rtekind 0\y|\{SUBLINK ", ""),
+        "the person in a function's text": ("(current_user|session_user|", "("),
+        "the person in a function's tree": ("p.prosqlbody::text ~ 'SQLVALUEFUNCTION :op (9|1[0-2])\\y'", "false"),
+    }
     return [
-        Mutant(f"a fingerprint has {name}", LABELS, *change, (tests,))
-        for tests, changes in ((REVOKED, parts), (BEHIND, behind))
-        for name, change in changes.items()
+        Mutant(
+            "a fingerprint has the schema's privilege",
+            LABELS,
+            "and has_schema_privilege(who, c.relnamespace, 'USAGE')",
+            "",
+            (REVOKED,),
+        ),
+        *(
+            Mutant(f"a fingerprint has {name}", RULES, *change, (tests,))
+            for tests, changes in ((REVOKED, parts), (BEHIND, behind), (RULED, functions))
+            for name, change in changes.items()
+        ),
     ]
 
 
 def _shares() -> list[Mutant]:
     return [
         Mutant(
-            f"a viewer does not {verb} {table}",
-            SHARING,
-            f'on :"schema".{table} for {verb}{role}\n  {check} (thread = any((select :"schema".shared(true))',
-            f'on :"schema".{table} for {verb}{role}\n  {check} (thread = any((select :"schema".shared(false))',
+            f"an editor writes {table} through functions only ({policy})",
+            RULES,
+            f'alter policy {policy} on :"schema".{table} to current_user;\n',
+            "",
             (SHARED,),
         )
-        for verb, table, role, check in (
-            ("insert", "checkpoints", "", "with check"),
-            ("insert", "writes", "", "with check"),
-            ("update", "checkpoints", "", "using"),
-            ("update", "writes", "", "using"),
+        for table, policy in (("checkpoints", "edited_again"), ("writes", "edited_again"))
+    ] + [
+        Mutant(
+            f"an editor adds {table} through functions only",
+            RULES,
+            f'alter policy edited on :"schema".{table} to current_user;\n',
+            "",
+            ("tests/security/test_rights.py",),
         )
+        for table in ("checkpoints", "writes")
     ]
 
 
@@ -131,9 +157,9 @@ def _crossing() -> list[Mutant]:
         "labels are asked about": (LABELS, " where not wanted.labels && missing.labels;", ";"),
         "a label is held as it was read": (LABELS, "and t.print = a.fingerprint", "and t.print is not null"),
         "a share is asked about": (SHARING, "where (s.role = 'editor' or", "where true or (s.role = 'editor' or"),
-        "a policy has its text": (LABELS, "else ' and ' end || seen.text;", "else ' and ' end;"),
+        "a policy has its text": (RULES, "else ' and ' end || seen.text;", "else ' and ' end;"),
         "a view has what stands behind it": (
-            LABELS,
+            RULES,
             "and d.refobjid <> relation and c.relkind in",
             "and false and c.relkind in",
         ),
@@ -169,7 +195,7 @@ GOVERNANCE = [
     ),
     Mutant(
         "nor in the view",
-        LABELS,
+        TRANSCRIPTS,
         'any((select :"schema".readable_sets())::int[]) then i.message end',
         'any((select :"schema".readable_sets())::int[]) or true then i.message end',
         (REVOKED,),
@@ -193,6 +219,20 @@ GOVERNANCE = [
         "checkpointer/encoding.py",
         "return small and not self.apart and not self.labels_of(value)",
         "return small and not self.apart",
+        (REVOKED,),
+    ),
+    Mutant(
+        "a response is told from memory to whom its session would tell it",
+        "agent/server/elsewhere.py",
+        "return stored is not None and stored.whole",
+        "return True",
+        ("tests/serving/test_server_withheld.py",),
+    ),
+    Mutant(
+        "a dict that is labelled itself is one item",
+        "checkpointer/encoding.py",
+        "return not all(labels <= each for each in found)",
+        "return False",
         (REVOKED,),
     ),
     Mutant(
@@ -261,11 +301,11 @@ GOVERNANCE = [
     ),
     Mutant(
         "a checkpoint belongs to a thread of its owner",
-        INITIAL,
-        """  unique (thread, seq),
-  foreign key (owner, thread) references :"schema".threads (owner, id) on delete cascade,
+        SHARING,
+        """alter table :"schema".checkpoints drop constraint checkpoints_owner_thread_fkey,
+  add foreign key (owner, thread) references :"schema".threads (owner, id) on delete cascade on update cascade;
 """,
-        "  unique (thread, seq),\n",
+        'alter table :"schema".checkpoints drop constraint checkpoints_owner_thread_fkey;\n',
         (f"{ISOLATION}::test_a_child_row_cannot_be_put_under_another_s_thread",),
     ),
     # --- sharing --------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ SHARING = "checkpointer/sql/migrations/0006_sharing.sql"
 AUDIT = "checkpointer/sql/migrations/0007_audit.sql"
 TRANSCRIPTS = "checkpointer/sql/migrations/0008_transcripts.sql"
 FEEDBACK = "checkpointer/sql/migrations/0009_feedback.sql"
+RULES = "checkpointer/sql/migrations/0010_indexes.sql"
 QUERIES = "checkpointer/sql/queries.sql"
 
 ISOLATION = "tests/security/test_isolation.py"
@@ -43,6 +44,7 @@ RESEALED = "tests/security/test_encrypting_what_is_there.py"
 KEYS = "tests/unit/test_keyring.py"
 CROSSING = "tests/security/test_crossing.py"
 REVOKED = "tests/security/test_revocation.py"
+RULED = "tests/security/test_functions_in_rules.py"
 RATED = "tests/security/test_feedback.py"
 
 

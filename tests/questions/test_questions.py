@@ -38,6 +38,12 @@ def test_exact(question: Question, asker: Asker) -> None:
     check(question, asker)
 
 
+@pytest.mark.parametrize("question", read("harbour"), ids=str)
+def test_harbour(question: Question, asker: Asker) -> None:
+    """Questions about who does what, what has something, and what was done or not."""
+    check(question, asker)
+
+
 def test_further(asker: Asker) -> None:
     """Words that it may not know: it is right, or says that it cannot, and the first nine times out of ten."""
     questions = read("further")

@@ -40,6 +40,7 @@ READERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rosa": ("wind", ("wind",)),
     "sven": ("trade", ("trade",)),
     "tess": ("tours", ("tours",)),
+    "uma": ("harbour", ("quay",)),
 }
 
 _FOLDER = Path(__file__).with_name("schemas")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from checkpointer.administration import Administrator
 
 ALICE, BOB = Principal("alice"), Principal("bob")
-TABLES = ("threads", "checkpoints", "items", "writes", "feedback", "label_sets", "labels")
+TABLES = ("threads", "checkpoints", "items", "writes", "feedback", "shares", "label_sets", "labels")
 
 
 @dataclass
@@ -84,6 +84,8 @@ def setting(lakehouse: Database, admin: psycopg.Connection[Any]) -> Iterator[Set
             for thread_id in ("one", "two"):
                 opened.store(ALICE, thread_id, "db.s.shared", f"db.s.{thread_id}")
             opened.store(BOB, "one", "db.s.shared")
+            with acting_as(ALICE):
+                saver.share("one", "bob")
             yield opened
 
 
@@ -100,8 +102,8 @@ def test_everything_of_a_person_goes_and_nothing_of_anybody_else(setting: Settin
     after = setting.counts()
     assert {table: before[table] - after[table] for table in TABLES} == dict(erased.rows)
     assert dict(erased.rows) == {
-        "threads": 2, "checkpoints": 4, "items": erased.rows["items"], "writes": 4, "feedback": 2, "label_sets": 2,
-        "labels": 2,
+        "threads": 2, "checkpoints": 4, "items": erased.rows["items"], "writes": 4, "feedback": 2, "shares": 1,
+        "label_sets": 2, "labels": 2,
     }  # fmt: skip
     left = setting.rows()
     assert all("alice" not in str(rows) for rows in left.values())
@@ -112,6 +114,20 @@ def test_everything_of_a_person_goes_and_nothing_of_anybody_else(setting: Settin
         assert found is not None
         assert found.pending_writes
     assert set(setting.administrator.erase("alice").rows.values()) == {0}
+
+
+def test_what_others_share_with_a_person_is_no_longer_shared(setting: Setting) -> None:
+    with acting_as(BOB):
+        for share in ("alice", "group:alice", "carol"):
+            setting.saver.share("one", share, "editor")
+
+    assert setting.administrator.erase("alice", dry_run=True).rows["shares"] == 2
+    assert setting.administrator.erase("alice").rows["shares"] == 2
+
+    with acting_as(BOB):
+        assert [share.shared_with for share in setting.saver.shares("one")] == ["group:alice", "carol"]
+    with acting_as(ALICE):
+        assert not setting.saver.sessions(owner="bob")
 
 
 def test_a_held_thread_keeps_everything_unless_it_is_passed_over(setting: Setting) -> None:

@@ -160,6 +160,29 @@ class Obedient(Parrot):
         return ChatResult(generations=[ChatGeneration(message=answer)])
 
 
+class Claiming(Parrot):
+    """Says of what it asks for that it was derived from a table that nobody can read."""
+
+    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
+        result = super()._generate(messages, *args, **kwargs)
+        answer = result.generations[0].message
+        assert isinstance(answer, AIMessage)
+        for call in answer.tool_calls:
+            call["args"]["mooring"] = {"labels": [["no.such.table", "1"], ["no.such.table", None]]}
+        return result
+
+
+def test_a_model_cannot_have_its_results_withheld(lakehouse: Database, admin: psycopg.Connection[Any]) -> None:
+    with Scene(lakehouse, admin, model=Claiming()) as scene:
+        assert FIGURE in scene.ask("select amount from {name}.sales")
+        with acting_as(scene.principal):
+            latest = scene.saver.get_tuple(scene.config)
+        assert latest is not None
+        said = latest.checkpoint["channel_values"]["messages"]
+        assert [FIGURE in str(message.content) for message in said] == [False, False, True, True]
+        assert "withheld" not in str([message.response_metadata for message in said])
+
+
 class TestPoisonedRows:
     ASKED = (
         "select n from {name}.hidden",

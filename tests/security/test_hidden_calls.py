@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from tools import AccessDeniedError, CatalogError, Limits, PostgresCatalog, QueryRefusedError
+from tools import AccessDeniedError, CatalogError, Limits, PostgresCatalog, QueryRefusedError, TableNotFoundError
 from tools.postgres import guard
 from tools.unity import guard as unity
 
@@ -185,6 +185,15 @@ def test_a_table_that_may_not_be_read_is_not_read_by_any_spelling(catalog: Postg
     ):
         with pytest.raises(AccessDeniedError):
             catalog.query(f"select * from {spelled}")
+
+
+def test_a_schema_that_is_not_for_queries_is_not_by_a_name_that_is_cut_to_its_own(alice: str) -> None:
+    with PostgresCatalog(alice, excluded_schemas=(LONG,)) as catalog:
+        for spelled in (LONG, f"{LONG}and_more", LONG.upper(), f'"{LONG}and more"'):
+            with pytest.raises(QueryRefusedError, match="not for queries"):
+                catalog.query(f"select * from {spelled}.t")
+            with pytest.raises(TableNotFoundError):
+                catalog.describe_table(f"{spelled}.t")
 
 
 LARGE = """

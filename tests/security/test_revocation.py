@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -242,7 +243,41 @@ def values(marks: dict[str, Any]) -> dict[str, Any]:
         "short": FIGURE,
         "alone": AIMessage(FIGURE, id="6", response_metadata=marks),
         "sends": [Send("tools", [{**call, **marks}])],
+        "marked": {**marks, "number": int(FIGURE), "rows": [[FIGURE], FIGURE], "text": FIGURE * 20},
+        "queue": deque([{**marks, "text": FIGURE}]),
     }
+
+
+# What a hook names the sources of is a list or a dict, and none of its parts.
+WHOLE: list[dict[str, Any]] = [
+    {"totals": {"amount": int(FIGURE)}},
+    {"totals": {"by country": [int(FIGURE), "NL"]}},
+    {"totals": [1, int(FIGURE)]},
+    {"totals": [{"amount": int(FIGURE)}, "NL"]},
+    {"totals": [HumanMessage(FIGURE, id="1")]},
+]
+
+
+@pytest.mark.parametrize("state", WHOLE, ids=str)
+def test_what_a_hook_says_of_a_whole_list_or_dict_holds_for_its_parts(scene: Scene, state: dict[str, Any]) -> None:
+    table = f"lakehouse.{scene.name}.sales"
+    checkpoint: Any = {**empty_checkpoint(), "channel_values": state, "channel_versions": {"totals": 1}}
+    place: Any = {"configurable": {"thread_id": scene.name, "checkpoint_ns": ""}}
+
+    def sources_of(value: Any) -> list[str]:
+        return [table] if value == state["totals"] else []
+
+    with (
+        GovernedPostgresSaver.from_conn_string(scene.lakehouse.runtime, sources_of=sources_of) as saver,
+        acting_as(scene.principal),
+    ):
+        stored = saver.put(place, checkpoint, {}, {"totals": 1})
+        saver.put_writes(stored, list(state.items()), "one")
+    assert FIGURE in str(scene.everything())
+
+    scene.run("revoke select on {name}.sales from {person}")
+
+    assert FIGURE not in str(scene.everything())
 
 
 @pytest.mark.parametrize("fresh", [False, True], ids=["the same process", "another process"])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 EXPECTED = """
               bound-owner bound-editor bound-viewer bound-member bound-stranger bound-auditor broker unbound
 audit         r----       r----        r----        .----        .----          r----         r----  .----
-checkpoints   riud-       riu.-        r-..-        r-..-        .-..-          .-..-         riud-  .-..-
+checkpoints   riud-       r-..-        r-..-        r-..-        .-..-          .-..-         riud-  .-..-
 contents      r----       r----        r----        r----        .----          .----         r----  .----
 conversation  r----       r----        r----        r----        .----          .----         r----  .----
 feedback      r----       .----        .----        .----        .----          .----         r----  .----
@@ -38,7 +38,7 @@ sessions      r----       r----        r----        r----        .----          
 shares        r----       r----        r----        r----        .----          .----         r----  .----
 threads       riud-       r-..-        r-..-        r-..-        .-..-          .-..-         riud-  .-..-
 tool_calls    r----       r----        r----        r----        .----          .----         r----  .----
-writes        riud-       riu.-        r-..-        r-..-        .-..-          .-..-         riud-  .-..-
+writes        riud-       r-..-        r-..-        r-..-        .-..-          .-..-         riud-  .-..-
 chat.chats    r----       r----        r----        r----        .----          .----         r----  .----
 chat.messages r----       r----        r----        r----        .----          .----         r----  .----
 

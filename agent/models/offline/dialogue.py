@@ -21,7 +21,7 @@ from agent.models.offline.language.neighbours import together
 from agent.models.offline.language.speech import draft_of
 from agent.models.offline.language.words import same, spells, tokens_of
 from agent.models.offline.meaning.followup import follow
-from agent.models.offline.meaning.places import NotUnderstoodError, UnclearError
+from agent.models.offline.meaning.places import AlmostError, NotUnderstoodError, UnclearError
 from agent.models.offline.query import Query
 from agent.models.offline.schema import Column, Schema, plain, schema_of
 from agent.models.offline.sql import lookup_sql, repeated_sql, sql_of
@@ -214,6 +214,7 @@ class Turn:
                 queries = self._read()
             except NotUnderstoodError as found:
                 problem = found
+                queries = () if isinstance(found, AlmostError) else queries
                 continue
             if self._is_sure(queries):
                 return queries
@@ -257,6 +258,9 @@ class Turn:
         groups = [g.column for q in queries for g in q.groups if g.column and not tables[g.column.table].described]
         if any(same(c.words[-1], t.words[-1]) for c in groups for t in tables.values()):
             return False  # a party may be one of the parties
+        counted = [m.column for q in queries for m in q.measures if m.agg == "distinct" and not m.counted and m.column]
+        if any(c.is_key and (c.references or not tables[c.table].described) for c in counted):
+            return False  # who does something may be a kind of them
         views = [q for q in queries if tables[q.base].is_view and q.base not in named]
         told = [c for q in queries for c in q.columns if c.kind == "number" and not tables[c.table].described]
         return not views and not any(spells(c.words, t.words) for c in told for t in tables.values())

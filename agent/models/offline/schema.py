@@ -109,8 +109,10 @@ class Table:
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """The words of its name, without the schema."""
-        return words_of(self.short)
+        """The words of its name, without the schema and what only says that it is a table."""
+        words = words_of(self.short)
+        words = words[1:] if len(words) > 1 and words[0] in {"t", "v"} else words
+        return words[:-1] if len(words) > 1 and words[-1] in {"tbl", "tab"} else words
 
     @cached_property
     def kernel(self) -> tuple[str, ...]:
@@ -170,6 +172,14 @@ class Schema:
     def edges(self, table: str) -> list[Edge]:
         """Return the steps from this table to the one row that each of its rows points to."""
         return [edge for edge in self._pointing(table) if edge.target not in self.repeated]
+
+    def links(self, table: str) -> list[Edge]:
+        """Return the steps from a table, no view, over keys that are called after what they point to."""
+        if self.tables[table].is_view:
+            return []
+        edges = self.edges(table)
+        named = [e for e in edges if spells(e.source.words[:-1], self.tables[e.target.table].words)]
+        return [e for e in edges if e in named or e.source.words == e.target.words]
 
     def loose(self, table: str) -> list[Edge]:
         """Return the steps from this table to several rows for each of its own: no row may be counted over them."""

@@ -104,6 +104,10 @@ class TestEditor:
             "update mooring.threads set keep_last = 1 where id = %(thread)s",
             "update mooring.threads set owner = 'bob' where id = %(thread)s",
             "update mooring.checkpoints set owner = 'bob' where thread = %(thread)s",
+            "update mooring.checkpoints set owner = 'bob', thread = %(mine)s where thread = %(thread)s",
+            "update mooring.writes set owner = 'bob', thread = %(mine)s where thread = %(thread)s",
+            "update mooring.checkpoints set refs = '{}' where thread = %(thread)s",
+            "update mooring.writes set refs = '{}' where thread = %(thread)s",
             "delete from mooring.threads where id = %(thread)s",
             "delete from mooring.items where thread = %(thread)s",
             "delete from mooring.checkpoints where thread = %(thread)s",
@@ -114,18 +118,28 @@ class TestEditor:
         ],
     )
     def test_the_runtime_role_cannot_make_them_one(
-        self, lakehouse: Database, plans: Plans, admin: psycopg.Connection[Any], statement: str
+        self,
+        lakehouse: Database,
+        saver: GovernedPostgresSaver,
+        plans: Plans,
+        admin: psycopg.Connection[Any],
+        statement: str,
     ) -> None:
+        with acting_as(BOB):
+            saver.put(plans.own, state("mine"), {}, {"messages": 1})
+        query = "select id from mooring.threads where owner = 'bob' and thread_id = %s"
+        [(mine,)] = admin.execute(query, [plans.name]).fetchall()
         before, refused = rows_of(admin, plans.thread), None
         with psycopg.connect(lakehouse.runtime) as conn:
             conn.execute("select set_config('mooring.principal', 'bob', true)")
             try:
-                conn.execute(statement.encode(), {"thread": plans.thread, "name": plans.name})
+                conn.execute(statement.encode(), {"thread": plans.thread, "mine": mine, "name": plans.name})
                 conn.commit()
             except psycopg.errors.DatabaseError as error:
                 refused = error.sqlstate
         assert refused in (None, "42501", "23503")
         assert rows_of(admin, plans.thread) == before
+        admin.execute("delete from mooring.threads where id = %s", [mine])
         assert admin.execute("select from mooring.threads where thread_id = 'forged'").fetchall() == []
 
     @pytest.mark.parametrize("role", ["viewer", None])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from agent.models.offline.language.draft import Chosen, Draft
 from agent.models.offline.language.lexicon import Item
-from agent.models.offline.language.words import is_plural, stem, words_of
+from agent.models.offline.language.words import is_participle, is_plural, stem, words_of
 from agent.models.offline.schema import parts_of
 
 if TYPE_CHECKING:
@@ -42,10 +42,15 @@ class Cursor:
         """Take the name that follows, and the values and yes-or-no columns that stand before it: "small shops"."""
         while item := self._peek("value", "name", "hint"):
             following = self._peek("name", ahead=1)
+            own = tuple(c for c in item.columns if following and c.table in following.tables)
+            if own and not item.tables and all(c.kind == "bool" for c in own):
+                item = narrowed(item, own)  # "active users", where the active customers are marked in another way
             adjective = item.kind == "value" or (is_flag(item) and following) or (item.values and following)
             if item.kind == "hint" and following and not following.gap:
                 self.at += 1
                 self.draft.hints.append(item)
+                if following.tables and is_participle(item.text):
+                    self.draft.done = item  # "cancelled orders"
             elif adjective and (not following or not following.gap):
                 self.at += 1
                 self.draft.chosen.append(Chosen(item, self.negated, denied=self.negated and self.denied))

@@ -93,6 +93,8 @@ class Draft:
     either: bool = False
     currency: str = ""
     """The currency that figures are asked for in."""
+    passive: bool = False
+    """Whether it ends with what leads to those who are asked for: "who does Ann report to"."""
     only: bool = False
     """Whether something is said to be all that there is of it: "who only bought cakes"."""
     both: bool = False
@@ -114,6 +116,8 @@ class Draft:
     limit: int | None = None
     sold: bool = False
     """Whether it is about what was sold."""
+    was_sold: bool = False
+    """Whether it says that something was sold."""
     said: frozenset[str] = frozenset()
     """Tables that the person said, when asked, to be meant."""
     closed: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ _TELLING = frozenset(_ADJECTIVES.split())
 _POLITE = frozenset(("please", "thanks", "too", "also", "now", "instead", "then", "again", "there", "only", "total"))
 _NOUNS = frozenset(("row", "rows", "data", *NOUNS_OF_NOTHING))
 _WEAK = frozenset(w for w, (kind, word) in GRAMMAR.items() if kind == "lean" and word == "weak")
+_HELD = re.compile(r"(?:with|have|has|had|having) an? (\w+)")
 _HEADS = frozenset(("count", "agg"))
 
 
@@ -55,6 +57,12 @@ def dangling(gaps: Sequence[Sequence[str]], asked: bool) -> str:
     last = gaps[-1][-1] if gaps and gaps[-1] else ""
     inverted = not {"where", "do", "does", "did"}.isdisjoint(word for gap in gaps for word in gap)
     return last if last in ARTICLES or (last in PREPOSITIONS and not asked and not inverted) else ""
+
+
+def held(gap: Sequence[str]) -> str:
+    """Return the word after "with a", which is a thing, though it usually selects nothing: "users with an access"."""
+    found = _HELD.search(" ".join(gap))
+    return found[1] if found else ""
 
 
 def _says(

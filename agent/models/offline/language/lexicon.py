@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
 from agent.models.offline.language.dates import Period, periods
-from agent.models.offline.language.fillers import told
+from agent.models.offline.language.fillers import ARTICLES, told
 from agent.models.offline.language.grammar import (
     AGED,
     CURRENCIES,
@@ -116,7 +117,9 @@ def _read(question: str, lexicon: Lexicon) -> Iterator[Item]:
             text = question[found.start : found.end]
             yield Item(text, found.start, found.end, "date" if found.period else "unknown", period=found.period)
         elif at < len(tokens) and tokens[at].start == start:
-            item, used = _longest(_run(tokens[at:], question), lexicon, before)
+            run = _run(tokens[at:], question)
+            noun = at > 0 and tokens[at - 1].low in ARTICLES and run[0].low in VERBS_OF_NOTHING
+            item, used = _longest(run, lexicon, Item("", 0, 0, "by") if noun else before)
             at += used
             before = before if item.kind == "skip" else item
             yield item
@@ -327,7 +330,7 @@ def phrases(question: str, items: Sequence[Item], wanted: Sequence[Item]) -> lis
     for token in tokens_of(question):
         if token.low in CURRENCIES:
             found.update(dict.fromkeys((token.low, CURRENCIES[token.low])))
-    soft = {"unknown", "hint", "value", "and", "name", "number", "edge"}
+    soft = {"unknown", "hint", "value", "and", "name", "number", "edge", "month", "compare", "not", "skip"}
     for item in wanted:
         at = items.index(item)
         for first in range(max(0, at - 3), at + 1):
@@ -347,4 +350,5 @@ def _spellings(text: str) -> list[str]:
     phrase = " ".join(words)
     spelled = {phrase, *(" ".join([*words[:-1], form]) for form in forms(words[-1]))} if words else set()
     spelled |= {CURRENCIES[phrase]} if phrase in CURRENCIES else set()
+    spelled |= {text.casefold()} if re.search(r"\w[-/+:.]\w", text) else set()  # "PG-13"
     return sorted({*spelled, *places(phrase)})

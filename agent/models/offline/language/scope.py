@@ -21,6 +21,12 @@ def any_one(item: Item) -> bool:
     )
 
 
+def is_done(item: Item) -> bool:
+    """Tell whether a name is that of dates on which something was done, if at all: closed, shipped."""
+    dates = not item.tables and bool(item.columns) and all(c.kind == "date" and c.nullable for c in item.columns)
+    return dates and is_participle(item.text)
+
+
 class Scope(Orders):
     """Tells where one row, or all of them together, are spoken of."""
 
@@ -89,8 +95,21 @@ class Scope(Orders):
         grouped = self._peek("by") and self._peek("name", "unit", ahead=1)
         return bool(grouped or self._peek("end") or self.at == len(self.items))
 
+    def _is_column(self, *, numbers: bool = False) -> bool:
+        """Tell whether a word that computes is the name of a column here, as nothing follows to compute with."""
+        item = self._peek("name" if numbers else "agg")
+        following = self._peek("name", "value", "hint", "distinct", "count", "agg", "unknown", ahead=1)
+        return item is not None and self._measures(item) and (following is None or bool(following.gap))
+
     def _happens(self, item: Item) -> bool:
         """Tell whether a name is what rows may have done: "how many members left", where `left` is a date."""
-        dates = not item.tables and all(c.kind == "date" and c.nullable for c in item.columns)
         said = self.last is not None and bool(self.last.tables) and self.draft.asks != "when"
-        return dates and said and is_participle(item.text) and self._ends() and not self.draft.rank
+        return is_done(item) and said and self._ends() and not self.draft.rank
+
+    def _is_role(self, item: Item) -> bool:
+        """Tell whether a name is that of a key to those whose kind it is as well: "with captain Ann"."""
+        kinds = {v.column.table for v in item.values}
+        return any(c.references and c.references[0] in kinds for c in item.columns)
+
+    def _as_value(self, item: Item) -> bool:
+        return not item.tables or bool({"in", "for", "with", "is", "are", "of", "from"}.intersection(item.gap))

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from agent.models.offline.language.cursor import done_by, is_flag
 from agent.models.offline.language.draft import Chosen, Draft, Wanted
-from agent.models.offline.language.fillers import dangling
+from agent.models.offline.language.fillers import PREPOSITIONS, dangling, held
 from agent.models.offline.language.grammar import CURRENCIES, DENY_A_VERB, LEAVE_OUT
 from agent.models.offline.language.lexicon import PARTLY, Item
-from agent.models.offline.language.scope import Scope, any_one
+from agent.models.offline.language.scope import Scope, any_one, is_done
 from agent.models.offline.language.words import does, is_participle, is_plural, is_verb, stem, words_of
 from agent.models.offline.schema import parts_of
 
@@ -41,10 +41,13 @@ class Speech(Scope):
                 and not is_plural(item.text)
             ):
                 self.draft.lean = "refer"  # "how many reviews does that shop have?"
+            if thing := held(item.gap):
+                self.draft.lost.append(thing)
             if self._is_state(item):
                 self.draft.lost.append(f"{item.gap[-1]} {item.text}")
             if "there" in item.gap and self.draft.wanted and item.kind in {"end", "and"}:
                 self.draft.closed = True
+            self.draft.was_sold = self.draft.was_sold or "sold" in {*item.gap, item.text.casefold()}
             if item.kind in {"hint", "end"} and "sell" in map(stem, (item.text, *item.gap)):
                 self.draft.sold = True
             handler = getattr(self, f"_{item.kind}", None)
@@ -63,6 +66,7 @@ class Speech(Scope):
     def _end(self, item: Item) -> None:
         """Words after the last item select nothing, unless they promise that something follows."""
         asked = self.draft.asks in {"which", "who", "when"} or bool(self.draft.lean)
+        self.draft.passive = bool(item.gap) and item.gap[-1] in PREPOSITIONS
         if last := dangling([each.gap for each in self.items], asked):
             self.draft.lost.append(last)
 
@@ -147,7 +151,8 @@ class Speech(Scope):
         following = self._peek("hint", "value", "unknown", "date", "number", "compare", "end", "name")
         if text not in DENY_A_VERB or following is None:
             return True
-        return any(map(is_verb, (*following.gap, following.text if following.kind == "hint" else "")))
+        verb = following.kind == "hint" or is_done(following)
+        return any(map(is_verb, (*following.gap, following.text if verb else "")))
 
     def _but(self, item: Item) -> None:
         """Read "all countries but France"; a "but" that begins a question or another condition says nothing."""
@@ -188,6 +193,8 @@ class Speech(Scope):
             self._compared(">=" if item.word == "min" else "<=", (number.number or "",))
             return
         following = self._peek("count", "agg")
+        if following and self._is_column():
+            following = None  # "the average total", where total is a column
         if following and following.kind == "count" and (pages := self._peek("name", ahead=1)) and self._measures(pages):
             self.at += 1  # "the average number of pages", where pages are a column
             following = None
@@ -238,10 +245,10 @@ class Speech(Scope):
                 self.at += 1
                 self.draft.order = ("desc", seats)
                 return
-        if self._peek("agg", "count") and not self.draft.rank and not self.draft.wanted:
+        if self._peek("agg", "count") and not self._is_column() and not self.draft.rank and not self.draft.wanted:
             self._by_figure()
             return
-        if self._peek("agg", "count", "rank", "value"):
+        if self._peek("agg", "count", "rank", "value") and not self._is_column():
             return
         if item.text.casefold() in {"each", "every"} and not self._peek("name", "unit"):
             return
@@ -252,6 +259,8 @@ class Speech(Scope):
         while name := self._take("name", "unit", "distinct"):
             if name.kind == "distinct":
                 continue
+            if first and ranked and not name.columns and self._is_column(numbers=True):
+                name = self._qualified(name) or name  # "by invoice total"
             if first and name.tables and is_plural(name.text) and (whose := self._peek("value")) and whose.gap:
                 self.draft.mentioned.append(name)  # "views by visitors from Kenya"
                 return
@@ -357,13 +366,15 @@ class Speech(Scope):
         elif self.negated and done:
             # "Who never ordered" has no orders, wherever that is said to be.
             self.negated = False
-            self.draft.absent.append(replace(item, tables=done, columns=()))
+            told = tuple(c for c in item.columns if c.kind == "date" and c.nullable)
+            self.draft.absent.append(replace(item, tables=done, columns=told))
         else:
             self.draft.hints.append(item)
             self.draft.done = item if ends else self.draft.done
 
     def _name(self, item: Item) -> None:
-        if item.values and (self.draft.wanted or self.draft.subject or item.sure < PARTLY + 1) and self._as_value(item):
+        asked = self.draft.wanted or self.draft.subject or item.sure < PARTLY + 1
+        if item.values and asked and self._as_value(item) and not self._is_role(item):
             self._value(item)
             return
         if self._happens(item):
@@ -385,6 +396,3 @@ class Speech(Scope):
             self.draft.subject = item
         else:
             self.draft.mentioned.append(item)
-
-    def _as_value(self, item: Item) -> bool:
-        return not item.tables or bool({"in", "for", "with", "is", "are", "of", "from"}.intersection(item.gap))

@@ -44,6 +44,11 @@ _SHORT = {
     "cat": "category",
     "ts": "time",
     "nm": "name",
+    "ctry": "country",
+    "prc": "price",
+    "acct": "account",
+    "bal": "balance",
+    "yr": "year",
 }
 # Words that people use for one another. They count only where nothing in the schema is spelled as asked.
 _SYNONYMS = (

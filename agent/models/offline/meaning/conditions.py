@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from agent.models.offline.language.dates import month_of
 from agent.models.offline.language.draft import Chosen, Condition
+from agent.models.offline.language.fillers import PREPOSITIONS
 from agent.models.offline.language.grammar import AGED, CURRENCIES, DEGREES, PLACES
 from agent.models.offline.language.lexicon import Item, Value
-from agent.models.offline.language.words import is_verb
+from agent.models.offline.language.words import is_verb, same
 from agent.models.offline.meaning.measures import Measures, default_agg, is_revenue
 from agent.models.offline.meaning.places import AlmostError, NotUnderstoodError
 from agent.models.offline.query import Filter, Group, Having, Measure, Missing
@@ -66,12 +67,24 @@ class Conditions(Measures):
             raise NotUnderstoodError(f"No row has two values of {name} at once; ask for one or the other.")
 
     def _chosen(self) -> Iterator[Filter]:
-        for chosen in self.draft.chosen:
+        whose: Chosen | None = None
+        for at, chosen in enumerate(self.draft.chosen):
             if self._says_currency(chosen.item):
                 continue
+            following = next(iter(self.draft.chosen[at + 1 :]), None)
+            if following and 0 < following.item.start - chosen.item.end < 2:
+                points = self.places.pointed(following.hint, chosen.item.values)
+                chosen = replace(chosen, hint=following.hint) if points else chosen
+            if whose and 0 < chosen.item.start - whose.item.end < 2:
+                chosen = replace(chosen, hint=whose.hint)  # "reports to Ann Lee": both are names of one person
+            whose = None
             if pointed := self.places.pointed(chosen.hint, chosen.item.values):
                 if chosen.negated or any(i is chosen.hint for i in self.draft.absent):
                     raise NotUnderstoodError(f"I cannot leave out “{chosen.item.text}” here; ask for those with it.")
+                after = chosen.hint and chosen.hint.start > chosen.item.start
+                if after and chosen.hint and (self.draft.passive or chosen.hint.text.split()[-1] in PREPOSITIONS):
+                    raise NotUnderstoodError(f"I cannot tell whom “{chosen.item.text}” points to; ask for the row.")
+                whose = chosen
                 value, edge = pointed
                 self._consume_hint(chosen, edge.source)
                 yield replace(self._equals(value.column, value.texts, negated=False), through=edge)
@@ -91,7 +104,15 @@ class Conditions(Measures):
             else:
                 flags = [c for c in chosen.item.columns if c.kind == "bool"]
                 column = self.places.column(flags, chosen.item.text)
+                self._refuse_far_flag(chosen.item, column)
                 yield Filter(column, "false" if chosen.negated else "true")
+
+    def _refuse_far_flag(self, item: Item, flag: Column) -> None:
+        """Refuse a yes or no of what is not spoken of, where it is far away or something nearer is called the same."""
+        steps = self.places.steps(flag.table) or 0
+        reached = [s for c in item.columns if (s := self.places.steps(c.table)) is not None]
+        if flag.table not in self.places.spoken and (steps > 1 or min(reached) < steps):
+            raise AlmostError(f"I know of “{item.text}” as yes or no of {plain(flag.table)} only: say if of them.")
 
     def _says_currency(self, item: Item) -> bool:
         """Take a currency that is a value elsewhere only as that of the figures."""
@@ -129,7 +150,11 @@ class Conditions(Measures):
         named = any(column.table in i.tables or column in i.columns for i in spoken)
         if column.words[-1] not in PLACES or named or (chosen.hint and column in chosen.hint.columns):
             return
-        for table in [edge.source.table for edge in self.schema.path(self.base, column.table) or []]:
+        path = self.schema.path(self.base, column.table) or []
+        for at, table in enumerate(edge.source.table for edge in path):
+            ends = [self.schema.tables[edge.target.table].words[-1] for edge in path[at:]]
+            if all(any(same(end, place) for place in PLACES) for end in ends):
+                return  # a city's country is where everything is that is in the city
             if any(c.words[-1] in PLACES for c in self.schema.tables[table].columns):
                 where, name = plain(column.table), plain(column.name)
                 raise NotUnderstoodError(
@@ -137,7 +162,9 @@ class Conditions(Measures):
                 )
 
     def _consume_hint(self, chosen: Chosen, column: Column) -> None:
-        if chosen.hint and (column in chosen.hint.columns) and chosen.hint is not self.draft.subject:
+        path = self.schema.path(self.base, column.table) or []
+        leads = {edge.source for edge in path if len(path) == 1}  # "with manager Ann", where one key leads to people
+        if chosen.hint and {column, *leads} & {*chosen.hint.columns} and chosen.hint is not self.draft.subject:
             self.used.add(id(chosen.hint))
 
     def _equals(self, column: Column, texts: tuple[str, ...], negated: bool) -> Filter:
@@ -292,6 +319,9 @@ class Conditions(Measures):
                 self._refuse_double(pointing[0])
                 self._set(missing=Missing(self.base, pointing[0], tuple(self._of_absent(item, pointing[0]))))
                 continue
+            if missing := self._unlinked(item):
+                self._set(missing=missing)
+                continue
             named = [i for i in (self.draft.subject, *self.draft.mentioned, *self._counted()) if i and i.tables]
             if named and all(self.base not in i.tables for i in named):
                 raise NotUnderstoodError(f"I do not know what “no {item.text}” means here.")
@@ -302,6 +332,18 @@ class Conditions(Measures):
             if len(columns or keys) != 1:
                 raise NotUnderstoodError(f"I do not know what “no {item.text}” means here.")
             yield self._none_of((columns or keys)[0])
+
+    def _unlinked(self, item: Item) -> Missing | None:
+        """Read "films without actors" as those to which no row leads that links them to one."""
+        found: list[Missing] = []
+        for table in self.schema.dependents([self.base]):
+            links = self.schema.links(table)
+            keys = [e.source for e in links if e.target.table in item.tables]
+            own = [e for e in self.schema.edges(table) if e.target.table == self.base]
+            if len(keys) == len(own) == 1 and own[0] in links:
+                told = (Filter(keys[0], "told"),) if keys[0].nullable else ()
+                found.append(Missing(self.base, table, told))
+        return found[0] if len(found) == 1 else None
 
     def _refuse_double(self, table: str) -> None:
         """Refuse where rows point here by more than one key: nothing tells which of them is meant."""

@@ -186,6 +186,11 @@ class _Leaning(Resolver):
 
     def _other_aggregate(self, wanted: Sequence[Wanted]) -> None:
         """Compute something else of the same column: "and the average?"."""
+        if self.draft.order and [each.agg for each in wanted] == ["count"]:
+            # "Sorted by count" computes nothing else.
+            if any(m.agg not in {"count", "distinct"} for m in self.before.measures) or not self.before.groups:
+                raise NotUnderstoodError("I cannot sort by what was not counted; ask the whole question again.")
+            return
         column = next((m.column for m in self.before.measures if m.column and m.column.kind == "number"), None)
         measures = []
         for each in wanted:

@@ -23,6 +23,8 @@ class Groups(Ranks):
             held = [c.after or c.target for c in self.draft.conditions]
             named = [i for i in self.draft.mentioned if id(i) not in self.used and all(i is not h for h in held)]
             subject = named[0] if len(named) == 1 else None
+        if subject is None and self._have_some():
+            subject = self.draft.mentioned[0]
         if subject is None or id(subject) in self.used:
             if self.draft.asks == "who":
                 self._who()
@@ -48,6 +50,15 @@ class Groups(Ranks):
             self._columns_of(subject)
         else:
             raise self.places.no_way(subject.tables, subject.text)
+
+    def _have_some(self) -> bool:
+        """Tell whether those are asked for that have some of the rows: "customers with orders"."""
+        named = self.draft.mentioned
+        if len(named) != 2 or self.query_.measures or self.draft.groups or self.draft.rank or self.draft.wanted:
+            return False
+        whose, rows = named
+        having = not {"with", "have", "had", "having"}.isdisjoint(rows.gap) and self.base in rows.tables
+        return having and self.places.entity(whose.tables, whose.text) not in {None, self.base}
 
     def _columns_of(self, subject: Item) -> None:
         column = self.places.column(subject.columns, subject.text)

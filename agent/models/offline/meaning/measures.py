@@ -7,9 +7,19 @@ from dataclasses import replace
 
 from agent.models.offline.language.draft import Wanted
 from agent.models.offline.language.grammar import PRICES
-from agent.models.offline.language.lexicon import Item, Value
-from agent.models.offline.language.words import counted_by, is_plural, is_verb, same, stem, stems_of, synonyms
-from agent.models.offline.meaning.places import NotUnderstoodError, table_of
+from agent.models.offline.language.lexicon import PARTLY, Item, Value
+from agent.models.offline.language.words import (
+    counted_by,
+    head_of,
+    is_plural,
+    is_verb,
+    same,
+    stem,
+    stems_of,
+    synonyms,
+    tokens_of,
+)
+from agent.models.offline.meaning.places import AlmostError, NotUnderstoodError, table_of
 from agent.models.offline.meaning.reading import Reading
 from agent.models.offline.query import Measure
 from agent.models.offline.schema import Column, plain
@@ -67,7 +77,15 @@ class Measures(Reading):
             raise NotUnderstoodError(f"Of single {rows}, or of their sums? Ask for the average {name}, or for the sum.")
         if agg == "sum":
             check_sum(column)
+            self._check_units(column, target)
         return Measure(agg, column)
+
+    def _check_units(self, column: Column, target: Item) -> None:
+        """Refuse to add up prices of one unit as if there were one of each: "the total price of lamps"."""
+        several = any(_is_quantity(c) for c in self.table.columns if c.measures and c != column)
+        if several and column.words[0] == "unit" and not any(same(t.low, "unit") for t in tokens_of(target.text)):
+            name = plain(column.name)
+            raise AlmostError(f"Adding up “{name}” leaves out how many there were; ask for the average, or name it.")
 
     def _of_nothing(self, wanted: Wanted) -> Measure:
         if wanted.agg == "count" and (done := self._done()):
@@ -99,7 +117,8 @@ class Measures(Reading):
         if pieces := self._pieces():
             return pieces
         counts = self._counting()
-        hinted = any(self.base in h.tables or any(c.table == self.base for c in h.columns) for h in self.draft.hints)
+        said = [*self.draft.hints, *self.draft.undone, *self.draft.absent]
+        hinted = any(self.base in h.tables or any(c.table == self.base for c in h.columns) for h in said)
         if self.draft.sold and (counts or not hinted):
             raise NotUnderstoodError("I cannot tell what says how many were sold; ask for the sum of a column.")
         return None
@@ -142,7 +161,20 @@ class Measures(Reading):
             return Measure("sum", column)
         if not distinct and column.table == self.base and (pieces := self._pieces(done=True)):
             return pieces  # "how many products were sold" are pieces, and not kinds of them
+        if not distinct and column.kind == "bool":
+            raise NotUnderstoodError(f"“{target.text}” is a yes or no; ask for those that are.")
+        if not distinct and target.sure == PARTLY and not column.is_key and not self._is_noun(target, column):
+            raise NotUnderstoodError(f"I cannot tell what “{target.text}” are here.")
+        kinds = {v.column.table for v in target.values}
+        if not distinct and column.references and column.references[0] in kinds:
+            raise AlmostError(f"“{target.text}” may be the {plain(column.name)} of {plain(column.table)}, or a kind.")
         return Measure("distinct", column)
+
+    def _is_noun(self, target: Item, column: Column) -> bool:
+        """Tell whether a column is called by a word, rather than after it: countries are no country codes."""
+        word = target.text.split()[-1]
+        heads = {column.words[-1], *head_of(column.comment)[-1:]}
+        return column.kind != "date" and any(same(word, h) or any(same(w, h) for w in synonyms(word)) for h in heads)
 
     def _held(self, column: Column, target: Item) -> bool:
         """Tell whether a value or a number of the column stands right beside its name: "high priority"."""

@@ -6,8 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from agent.models.offline.language.lexicon import Item, Value
-from agent.models.offline.language.words import same
+from agent.models.offline.language.words import same, stem
 from agent.models.offline.schema import Column, Edge, Schema, plain
+
+# When a time begins, at any day of which something may be said to be: stems of words of columns.
+_BEGINNING = frozenset(map(stem, ("start", "begin", "from", "valid", "effective", "since", "hired", "joined", "open")))
+_HOUSEKEEPING = frozenset(("updated", "update", "modified", "changed", "deleted", "created", "loaded"))
 
 
 class NotUnderstoodError(Exception):
@@ -76,7 +80,16 @@ class Places:
             here = f"the rows of {plain(self.base)} that you may read, nor among those that they point to"
             raise NotUnderstoodError(f"There is no “{name}” among {here}; I know it from {others} only.")
         chosen = self.column(columns, name)
+        self._refuse_nearer(columns, chosen, name)
         return next(v for v in values if v.column == chosen)
+
+    def _refuse_nearer(self, columns: Sequence[Column], chosen: Column, name: str) -> None:
+        """Refuse where more than one key leads to a table that holds the same, and none leads to it sooner."""
+        steps = self.steps(chosen.table) or 0
+        for column in columns:
+            ways = self.schema.ways(self.base, column.table)
+            if len(ways) > 1 and len(ways[0]) <= steps and chosen.table not in self.spoken:
+                raise self.no_way([column.table], name)
 
     def through(self, column: Column) -> Edge | None:
         """Return the step over which rows can be chosen by a column, though not counted."""
@@ -109,8 +122,9 @@ class Places:
             if self.steps(table) is None:
                 continue
             columns = self.schema.tables[table].columns
-            dates = [c for c in columns if not c.is_of_life and c.kind == "date"]
-            dates = _events(dates or [c for c in columns if not c.is_of_life and c.is_year])
+            dates = _events([c for c in columns if not c.is_of_life and (c.kind == "date" or c.is_year)])
+            if len(dates) > 1 and self.schema.tables[table].described:
+                dates = _always(dates)
             if len(dates) == 1:
                 self.cost += self.steps(table) or 0
                 return dates[0]
@@ -181,7 +195,13 @@ def _clearer(columns: list[Column], name: str) -> list[Column]:
     return columns
 
 
-def _events(dates: list[Column]) -> list[Column]:
-    """Leave out the dates that a table keeps for its own housekeeping where there are others."""
-    kept = [c for c in dates if not {"updated", "modified", "changed", "deleted", "created", "loaded"} & set(c.words)]
-    return kept or dates[:1]
+def _always(dates: list[Column]) -> list[Column]:
+    """Prefer the one date that every row has to those of what may happen to it later, unless it begins a time."""
+    told = [c for c in dates if not c.nullable]
+    return dates if len(told) != 1 or _BEGINNING & {*map(stem, told[0].words)} else told
+
+
+def _events(times: list[Column]) -> list[Column]:
+    """Leave out what a table keeps for its own housekeeping where there is more, and years where there are dates."""
+    kept = [c for c in times if not _HOUSEKEEPING & {*c.words}]
+    return [c for c in kept if c.kind == "date"] or kept or times[:1]

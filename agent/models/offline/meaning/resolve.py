@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from agent.models.offline.language.draft import Draft, Wanted
@@ -86,6 +87,8 @@ def _cheapest(draft: Draft, schema: Schema) -> Query:
             found.append(((schema.tables[base].is_view, cost, not spoken), query))
     first = min((rank for rank, _ in found), default=None)
     almost = next((problem for problem in problems if isinstance(problem, AlmostError)), None)
+    if first is None and not almost and (linked := _linked(draft, schema)):
+        return linked
     if first is None or (almost and first[0]):  # a view has some of the rows, and the table tells what is unclear
         raise almost or problems[0]
     equal = [query for rank, query in found if rank == first]
@@ -94,6 +97,19 @@ def _cheapest(draft: Draft, schema: Schema) -> Query:
         if len(tables) > 1:
             raise UnclearError(item.text, tables)
     return equal[0]
+
+
+def _linked(draft: Draft, schema: Schema) -> Query | None:
+    """Count over the one table whose rows link two that are spoken of: "films per actor", over film_actor."""
+    said = {t for i in draft.items for t in (*i.tables, *(v.column.table for v in i.values))}
+    found: list[Query] = []
+    for table in schema.dependents(said):
+        if len({e.target.table for e in schema.links(table)} & said) > 1:
+            with suppress(NotUnderstoodError):
+                query, _ = Resolver(draft, schema, table).query()
+                found.append(query)
+    counted = [q for q in found if q.measures and all(m.counted for m in q.measures)]
+    return counted[0] if len(found) == len(counted) == 1 else None
 
 
 def _differ(item: Item, one: Query, other: Query) -> bool:
@@ -157,6 +173,7 @@ class Resolver(Denials):
         self._order()
         self._rest()
         self._hints()
+        self._refuse_sold()
         self._deny()
         if self.draft.averaged:
             self._average()
@@ -215,6 +232,9 @@ class Resolver(Denials):
         for item in self.draft.mentioned:
             if id(item) in self.used:
                 continue
+            if has := self._has_one(item):
+                self._set(filters=(*self.query_.filters, has))
+                continue
             entity = self.places.entity(item.tables, item.text)
             if entity is not None and not self.query_.measures and not self.query_.groups:
                 asked = entity != self.base and all(f.column.table != entity for f in self.query_.filters)
@@ -229,6 +249,19 @@ class Resolver(Denials):
                 raise NotUnderstoodError(f"I do not know what to do with “{item.text}” here.")
         self._set(shown=tuple(dict.fromkeys(shown)))
 
+    def _has_one(self, item: Item) -> Filter | None:
+        """Choose the rows that have such a thing at all: "with an owner", "that have a phone number"."""
+        article, verbs = item.gap[-1:], {"with", "have", "has", "had", "having"} & {*item.gap}
+        if article not in {("a",), ("an",), ("any",), ("some",)} or not verbs:
+            return None
+        keys = [e.source for e in self.schema.edges(self.base) if e.target.table in item.tables]
+        columns = [c for c in item.columns if c.table == self.base] or keys
+        if len(columns) != 1 or self._already(item):
+            return None
+        if columns[0].measures:
+            raise NotUnderstoodError(f"With how much {item.text}? Ask for instance for those with more than 0.")
+        return Filter(columns[0], "told")
+
     def _already(self, item: Item) -> bool:
         return any(c in item.columns for c in self.query_.columns)
 
@@ -239,14 +272,11 @@ class Resolver(Denials):
                 raise NotUnderstoodError(f"I do not know what “not {item.text}” means here.")
         tables, columns = set(self.query_.tables), set(self.query_.columns)
         for item in self.draft.hints:
-            if (
-                tables.intersection(self._doers(item))
-                or columns.intersection(item.columns)
-                or stem(item.text) == "sell"
-            ):
-                continue
-            # Every sale was sold; but not every order was cancelled.
             own = [c for c in item.columns if c.table in tables]
+            # Every sale was sold; but not every house was, nor was every order cancelled.
+            sold = stem(item.text) == "sell" and not any(c.nullable and c.kind == "date" for c in own)
+            if sold or tables.intersection(self._doers(item)) or columns.intersection(item.columns):
+                continue
             if any(c.measures and stem(item.text) in map(stem, c.words) for c in own):
                 # Every flight has a delay, which may be none: that does not make it a delayed one.
                 raise NotUnderstoodError(f"I do not know what “{item.text}” means here.")
@@ -255,6 +285,14 @@ class Resolver(Denials):
             told = item is self.draft.done and not vacuous and self._told(item, "told")
             if not vacuous and not told and not self._said_of_table(item):
                 raise NotUnderstoodError(f"I do not know what “{item.text}” means here.")
+
+    def _refuse_sold(self) -> None:
+        """Refuse to take every row as sold where others tell of what was: "how many tracks were sold"."""
+        figures = any(m.column and m.agg != "distinct" for m in self.query_.measures)
+        told = any(f.column.kind in {"date", "bool"} and f.column.table == self.base for f in self.query_.filters)
+        pointing = [t for t in self.schema.dependents([self.base]) if not self.schema.tables[t].is_view]
+        if self.draft.was_sold and pointing and not (figures or told):
+            raise NotUnderstoodError(f"I cannot tell which of {plain(self.base)} were sold.")
 
     def _told(self, item: Item, op: str) -> bool:
         """Take rows as done, or not, by the one date that tells when, if it may be empty: returned, returned_on."""
