@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any
 
 from databricks_langchain import ChatDatabricks
-from openai import APIConnectionError, APIStatusError
+from httpx import HTTPError
+from openai import APIConnectionError, APIError, APIStatusError
 
 from agent.models.errors import ModelError
 from tools.unity.failures import missing_scopes
@@ -75,3 +77,8 @@ def _told(endpoint: str) -> Iterator[None]:
         raise ModelError(f"The serving endpoint {endpoint} {what}", remedy) from None
     except APIConnectionError:
         raise ModelError(f"The serving endpoint {endpoint} cannot be reached", "try again in a moment") from None
+    except (APIError, HTTPError, JSONDecodeError):
+        # After its first words: an event that tells of an error or is none, or the end of the connection.
+        raise ModelError(
+            f"The serving endpoint {endpoint} broke off in the middle of its answer", "ask again"
+        ) from None

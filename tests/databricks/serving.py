@@ -29,6 +29,8 @@ class Serving:
         """What the model says next, in turn; after that it greets the user."""
         self.rule: Callable[[list[dict[str, Any]]], dict[str, Any]] | None = None
         """What it says to the messages that it is sent, where nothing is to be said in turn."""
+        self.breaks: list[str] | None = None
+        """What follows the first words of a streamed answer in place of the rest; after nothing the connection ends."""
         workspace.route("POST", "/serving-endpoints/chat/completions", self._complete)
 
     def _complete(self, call: Call) -> Any:
@@ -50,7 +52,10 @@ class Serving:
             {"index": 0, "delta": delta, "finish_reason": None} for delta in _deltas(message)
         ]
         deltas[-1]["finish_reason"] = reason
-        return Streamed([*(json.dumps(base | {"choices": [delta]}) for delta in deltas), "[DONE]"])
+        events = [json.dumps(base | {"choices": [delta]}) for delta in deltas]
+        if self.breaks is not None:
+            return Streamed([events[0], *self.breaks], cut=not self.breaks)
+        return Streamed([*events, "[DONE]"])
 
 
 def _deltas(message: dict[str, Any]) -> Iterator[dict[str, Any]]:

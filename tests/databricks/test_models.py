@@ -129,6 +129,19 @@ def test_a_refusal_says_what_to_do(
     assert "xyzzy" not in str(told.value)
 
 
+@pytest.mark.parametrize("breaks", [[], ['{"error": {"message": "xyzzy", "code": 500}}'], ["{xyzzy"]])
+def test_an_answer_that_breaks_off_says_so_and_quotes_nothing(
+    stand_in: StandIn, model_of: Callable[..., BaseChatModel], breaks: list[str]
+) -> None:
+    stand_in.serving.breaks = breaks
+    said: list[str] = []
+    with pytest.raises(ModelError, match="broke off in the middle of its answer: ask again") as told:
+        said.extend(chunk.text for chunk in model_of("alice").stream("hi"))
+    assert "".join(said) == "Hello "
+    assert "xyzzy" not in str(told.value)
+    assert told.value.__cause__ is None
+
+
 def test_a_missing_scope_is_named(stand_in: StandIn, model_of: Callable[..., BaseChatModel]) -> None:
     with pytest.raises(ModelError, match="was not given the scope model-serving, which"):
         model_of("alice", {"sql"}).invoke("hi")

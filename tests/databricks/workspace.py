@@ -73,9 +73,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Streamed:
-    """An answer in server-sent events."""
+    """An answer in server-sent events; where it is cut, the connection ends before it does."""
 
     events: list[str]
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -221,17 +222,18 @@ class Workspace:
                 else:
                     if isinstance(found, Streamed):
                         events = "".join(f"data: {event}\n\n" for event in found.events).encode()
-                        self._send(200, events, {"Content-Type": "text/event-stream"})
+                        self._send(200, events, {"Content-Type": "text/event-stream"}, missing=int(found.cut))
                     elif isinstance(found, Accepted):
                         self._send(202, b"", {})
                     else:
                         self._send(200, json.dumps(found).encode(), {})
 
-            def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
+            def _send(self, status: int, content: bytes, headers: dict[str, str], missing: int = 0) -> None:
+                self.close_connection = self.close_connection or missing > 0
                 self.send_response(status)
                 for name, value in {"Content-Type": "application/json", **headers}.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Content-Length", str(len(content) + missing))
                 self.end_headers()
                 with suppress(ConnectionError):  # whoever was cancelled does not wait for it
                     self.wfile.write(content)

@@ -207,4 +207,18 @@ DATABRICKS = [
         "held",
         ("tests/databricks/test_administrators.py",),
     ),
+    Mutant(
+        "models: an answer that breaks off is told in our words",
+        "agent/models/databricks.py",
+        "except (APIError, HTTPError, JSONDecodeError):",
+        "except ZeroDivisionError:",
+        ("tests/databricks/test_models.py",),
+    ),
+    Mutant(
+        "an app's scopes are those that apps take",
+        "agent/scopes.py",
+        "for part in _OF_APPS.get(scope, (scope,))}",
+        "for part in (scope,)}",
+        ("tests/bundle/test_bundle.py",),
+    ),
 ]
