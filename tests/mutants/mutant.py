@@ -16,7 +16,7 @@ SHARING = "checkpointer/sql/migrations/0006_sharing.sql"
 AUDIT = "checkpointer/sql/migrations/0007_audit.sql"
 TRANSCRIPTS = "checkpointer/sql/migrations/0008_transcripts.sql"
 FEEDBACK = "checkpointer/sql/migrations/0009_feedback.sql"
-RULES = "checkpointer/sql/migrations/0010_indexes.sql"
+RULES = "checkpointer/sql/migrations/0010_rules.sql"
 QUERIES = "checkpointer/sql/queries.sql"
 
 ISOLATION = "tests/security/test_isolation.py"

@@ -76,7 +76,7 @@ def previous(lakehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> R
     if git("rev-parse", "--is-shallow-repository") != b"false\n":
         pytest.skip("This checkout has no history, which the release before is taken from: git fetch --unshallow")
     latest = max((ROOT / "checkpointer/sql/migrations").glob("*.sql"))
-    [added] = git("log", "--diff-filter=A", "--format=%H", "--", str(latest)).decode().split()[-1:]
+    [added] = git("log", "--follow", "--diff-filter=A", "--format=%H", "--", str(latest)).decode().split()[-1:]
     folder = tmp_path_factory.mktemp("previous")
     archive = git("archive", f"{added}~1", "agent", "checkpointer", "tools", "requirements")
     with tarfile.open(fileobj=BytesIO(archive)) as packed:

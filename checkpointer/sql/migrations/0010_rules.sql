@@ -1,4 +1,4 @@
--- Smaller indexes; what functions in policies and views do; and what editors do by themselves. Variables (psql's): schema.
+-- What functions in policies and views do, what editors do by themselves, and smaller indexes. Variables (psql's): schema.
 
 -- A thread's keys ascend and rows are never moved, so room that is left in a full page is seldom used.
 alter index :"schema".items_pkey set (fillfactor = 100);
