@@ -103,6 +103,15 @@ select payer, count(*) from quay.t_sales_hdr group by 1;
 -- uma: how many voyages with flag Norway
 select count(*) from quay.voyages join quay.vessels using (vessel_id) where flag = 'Norway';
 
+-- uma: how many voyages to Oslo
+-- refused
+
+-- uma: how many voyages in Gdansk
+-- refused
+
+-- uma: how many voyages with shipper Fjord Fish
+select count(*) from quay.loads where shipper_id = 1;
+
 -- # years beside dates of housekeeping
 
 -- uma: how many charts in 2008
@@ -139,6 +148,12 @@ select count(*) from quay.vessels where flag is not null;
 
 -- uma: how many crates per voyage
 -- then: and the total?
+select count(distinct crate_id) from quay.voyage_crates;
+-- or
+-- refused
+
+-- uma: how many crates per voyage
+-- then: total
 select count(distinct crate_id) from quay.voyage_crates;
 -- or
 -- refused

@@ -81,6 +81,17 @@ insert into quay.crates select n, 'Crate ' || n, (array['wood', 'steel'])[1 + n 
 insert into quay.voyage_crates select v, c from generate_series(1, 40) v, generate_series(1, 9) c
 where v * c % 4 = 1 or (c = 3 and v < 9);
 
+create table quay.shippers (shipper_id integer primary key, shipper_name text not null, city text not null);
+create table quay.loads (
+    voyage_no integer not null references quay.voyages,
+    shipper_id integer not null references quay.shippers,
+    primary key (voyage_no, shipper_id)
+);
+
+insert into quay.shippers values (1, 'Fjord Fish', 'Oslo'), (2, 'Maas Malt', 'Rotterdam'), (3, 'Baltic Bolts', 'Gdansk');
+
+insert into quay.loads select v, s from generate_series(1, 30) v, generate_series(1, 3) s where (v + s) % 3 > 0;
+
 create table quay.bills (
     bill_id integer primary key,
     vessel_id integer not null references quay.vessels,

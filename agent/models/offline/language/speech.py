@@ -211,8 +211,7 @@ class Speech(Scope):
             return
         if following and len(aggs) == 1:
             return
-        alone = all(each is item or each.kind in {"and", "lean", "end"} for each in self.items)
-        if item.named and not alone and not self._peek("name", "value", "hint", "distinct"):
+        if item.named and not self._peek("name", "value", "hint", "distinct"):
             self._name(item)
             return
         before, counted = self._before(), self.draft.wanted[:1]

@@ -8,7 +8,15 @@ from dataclasses import replace
 from agent.models.offline.language.draft import Draft, Wanted
 from agent.models.offline.language.grammar import EXTREMES
 from agent.models.offline.language.lexicon import Item
-from agent.models.offline.meaning.leaning import as_figure, counts_again, has_head, is_figure_alone, leans, may_lean
+from agent.models.offline.meaning.leaning import (
+    as_figure,
+    as_total,
+    counts_again,
+    has_head,
+    is_figure_alone,
+    leans,
+    may_lean,
+)
 from agent.models.offline.meaning.measures import check_sum, default_agg
 from agent.models.offline.meaning.places import NotUnderstoodError
 from agent.models.offline.meaning.ranks import COUNTING
@@ -38,6 +46,7 @@ def follow(
 
 
 def _one(draft: Draft, schema: Schema, previous: Sequence[Query]) -> list[Query]:
+    draft = as_total(draft, previous)
     if not previous and (draft.lean == "refer" or (draft.lean and not has_head(draft) and not draft.mentioned)):
         raise NotUnderstoodError("I cannot tell which question this goes on from; ask it as a whole.")
     if is_figure_alone(draft) and any(query.filters for query in previous):

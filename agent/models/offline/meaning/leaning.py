@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from agent.models.offline.language.draft import Draft, Wanted
@@ -49,6 +50,15 @@ def as_figure(draft: Draft) -> Draft:
     if rank is None or rank.word not in EXTREMES:
         return draft
     return replace(draft, rank=None, wanted=[Wanted(EXTREMES[rank.word], rank.target)])
+
+
+def as_total(draft: Draft, previous: Sequence[Query]) -> Draft:
+    """Read "and the total?" as that of the figures before, where they have no column of that name."""
+    alone = draft.mentioned if not (draft.wanted or draft.subject or draft.groups or draft.rank) else []
+    bases = {query.base for query in previous}
+    if bases and len(alone) == 1 and alone[0].kind == "agg" and bases.isdisjoint(c.table for c in alone[0].columns):
+        return replace(draft, mentioned=[], wanted=[Wanted(alone[0].word)])
+    return draft
 
 
 def counts_again(draft: Draft, before: Query) -> bool:

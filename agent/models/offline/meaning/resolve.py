@@ -104,6 +104,8 @@ def _linked(draft: Draft, schema: Schema) -> Query | None:
     """Count over the one table whose rows link two that are spoken of: "films per actor", over film_actor."""
     said = {t for i in draft.items for t in (*i.tables, *(v.column.table for v in i.values))}
     found: list[Query] = []
+    if not _unreached(draft, schema):
+        return None
     for table in schema.dependents(said):
         if len({e.target.table for e in schema.links(table)} & said) > 1:
             with suppress(NotUnderstoodError):
@@ -111,6 +113,17 @@ def _linked(draft: Draft, schema: Schema) -> Query | None:
                 found.append(query)
     counted = [q for q in found if q.measures and all(m.counted for m in q.measures)]
     return counted[0] if len(found) == len(counted) == 1 else None
+
+
+def _unreached(draft: Draft, schema: Schema) -> bool:
+    """Tell whether every value is the name of something that is told of no other way, or of rows spoken of."""
+    tables = {t for i in draft.items for t in i.tables}
+    for item in draft.items:
+        columns = [v.column for v in item.values]
+        known = all(c in schema.tables[c.table].labels or c.table in tables for c in columns)
+        if not known or any(schema.ways(t, c.table) for t in tables for c in columns if c.table != t):
+            return False
+    return True
 
 
 def _differ(item: Item, one: Query, other: Query) -> bool:
