@@ -76,12 +76,14 @@ class Bot:
                 heard = _heard(conversation.finish())
                 seconds = time.perf_counter() - started
                 after = conversation.messages()
-            reply = _reply(session, turns, [*_last_turn(before), *heard], seconds)
+            # What was stored without its step's checkpoint is in both, or not: that hangs on the moment of the kill.
+            turn = {_id(message): message for message in (*_last_turn(before), *heard)}
+            reply = _reply(session, turns, list(turn.values()), seconds)
             resumed = {
                 "killed": stored is not None and unfinished,
                 "before": _told(before),
                 "after": _told(after),
-                "lost": sorted(set(stored or ()) - _ids(after)),
+                "lost": sorted(set(stored or ()).difference(map(_id, after))),
             }
             return {**reply, "resumed": resumed}
         finally:
@@ -135,5 +137,5 @@ def _told(messages: list[AnyMessage]) -> list[list[str]]:
     return [[message.id or "", message.type, message.text] for message in messages]
 
 
-def _ids(messages: list[AnyMessage]) -> set[str | None]:
-    return {m.tool_call_id if isinstance(m, ToolMessage) else m.id for m in messages}
+def _id(message: AnyMessage) -> str:
+    return message.tool_call_id if isinstance(message, ToolMessage) else message.id or ""

@@ -84,8 +84,8 @@ def test_questions_that_fail_are_no_end_of_it(lakehouse: Database, dataset: Data
 def test_figures_are_the_same_again(dataset: Dataset, sound: EvaluationReport) -> None:
     again = evaluate(Settings(), dataset, baseline="latest")
     assert again.problems == []
-    assert [(each.id, each.passed, each.scores) for each in again.questions] == [
-        (each.id, each.passed, each.scores) for each in sound.questions
+    assert [(each.id, each.passed, each.scores, each.tokens) for each in again.questions] == [
+        (each.id, each.passed, each.scores, each.tokens) for each in sound.questions
     ]
     assert again.baseline is not None
 
