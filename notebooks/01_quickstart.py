@@ -48,7 +48,8 @@ session.history()
 from agent.evaluation.interrupted import kill_in_the_middle
 
 asked = {"user": "alice", "profile": None, "session": "quickstart", "model": "offline"}
-kill_in_the_middle({**asked, "question": "revenue by country"}, tools=1)
+stored = kill_in_the_middle({**asked, "question": "revenue by country"}, tools=1)
+print("killed in the middle" if stored else "it was over before")
 
 # %% [markdown]
 # The question is there, and what was found until then; the answer is missing.

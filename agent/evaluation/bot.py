@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
 from agent.conversation import Said, ToolFinished
@@ -69,15 +69,22 @@ class Bot:
                     heard = _heard(conversation.ask(turns[-1]))
                     return _reply(session, turns, heard, time.perf_counter() - started)
             given = {"user": user, "profile": self._profile, "session": session, "model": self.model}
-            killed = kill_in_the_middle({**given, "question": turns[-1]}, kill_after)
+            stored = kill_in_the_middle({**given, "question": turns[-1]}, kill_after)
             with self.open(caller, session, tracer) as conversation:
                 before, unfinished = conversation.messages(), conversation.unfinished()
                 started = time.perf_counter()
                 heard = _heard(conversation.finish())
                 seconds = time.perf_counter() - started
                 after = conversation.messages()
-            reply = _reply(session, turns, [*_last_turn(before), *heard], seconds)
-            resumed = {"killed": killed and unfinished, "before": _told(before), "after": _told(after)}
+            # What was stored without its step's checkpoint is in both, or not: that hangs on the moment of the kill.
+            turn = {_id(message): message for message in (*_last_turn(before), *heard)}
+            reply = _reply(session, turns, list(turn.values()), seconds)
+            resumed = {
+                "killed": stored is not None and unfinished,
+                "before": _told(before),
+                "after": _told(after),
+                "lost": sorted(set(stored or ()).difference(map(_id, after))),
+            }
             return {**reply, "resumed": resumed}
         finally:
             with self.host.memory(caller) as saver:
@@ -128,3 +135,7 @@ def _tokens(messages: list[AnyMessage]) -> int:
 
 def _told(messages: list[AnyMessage]) -> list[list[str]]:
     return [[message.id or "", message.type, message.text] for message in messages]
+
+
+def _id(message: AnyMessage) -> str:
+    return message.tool_call_id if isinstance(message, ToolMessage) else message.id or ""

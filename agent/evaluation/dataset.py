@@ -91,16 +91,18 @@ class Question(_Strict):
 class Dataset(_Strict):
     """Questions by category, and the part of each category that has to be answered well."""
 
-    name: str
+    name: str = Field(pattern=r"^[^'\"`\\%]+$")
+    """By this name MLflow looks for it."""
+
     questions: tuple[Question, ...] = Field(min_length=1)
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     digest: str
     """Of its text: another one is another dataset."""
 
     def only(self, *categories: str) -> Dataset:
-        """Return the questions of some categories."""
+        """Return the questions of some categories: a dataset by itself, which is no baseline for the whole."""
         kept = tuple(question for question in self.questions if question.category in categories)
-        return self.model_copy(update={"questions": kept})
+        return self.model_copy(update={"name": f"{self.name}: {', '.join(categories)}", "questions": kept})
 
     def threshold(self, category: str) -> float:
         """The part of a category that has to pass."""

@@ -8,6 +8,7 @@ a person writes the SQL. A turn of which anything is withheld from them is left 
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,7 +108,8 @@ def write_dataset(path: Path, found: Harvest, persona: str | None) -> Dataset:
     """
     if not found.questions:
         raise MooringError("No question was found", "look further back with --since, or leave out --where")
-    given = {"name": path.stem, **({"persona": persona} if persona else {}), "questions": {CATEGORY: found.questions}}
+    name = re.sub(r"['\"`\\%]", "-", path.stem)
+    given = {"name": name, **({"persona": persona} if persona else {}), "questions": {CATEGORY: found.questions}}
     text = yaml.dump(given, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
     dataset = parse(text)
     try:

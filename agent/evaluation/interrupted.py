@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from agent.callers import Callers
-from agent.conversation import ToolFinished, ToolStarted
+from agent.conversation import Said, ToolFinished, ToolStarted
 from agent.host import open_host
 from agent.settings import Settings
 
@@ -34,7 +34,7 @@ def main() -> None:
                 _say(event)
 
 
-def kill_in_the_middle(given: dict[str, Any], tools: int) -> bool:
+def kill_in_the_middle(given: dict[str, Any], tools: int) -> list[str] | None:
     """Ask in a process of its own, and kill it when so many tools have answered.
 
     Args:
@@ -42,7 +42,8 @@ def kill_in_the_middle(given: dict[str, Any], tools: int) -> bool:
         tools: How many; with 0 it is killed when the first one begins.
 
     Returns:
-        Whether there were so many: False where the turn ended before.
+        The ids of what had been said, and of the tool calls that had answered: all of it is stored. None where the
+        turn ended before.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "agent.evaluation.interrupted"],
@@ -57,18 +58,20 @@ def kill_in_the_middle(given: dict[str, Any], tools: int) -> bool:
     try:
         assert process.stdin is not None
         assert process.stdout is not None
-        line, answered = json.dumps(given), 0
+        line, answered, stored = json.dumps(given), 0, list[str]()
         while True:
             process.stdin.write(f"{line}\n")
             process.stdin.flush()
             line = process.stdout.readline()
-            answered += line.strip() == ToolFinished.__name__
-            if answered >= max(tools, 1) or (not tools and line.strip() == ToolStarted.__name__):
-                return patience.is_alive()
+            name, _, what = line.strip().partition(" ")
+            answered += name == ToolFinished.__name__
+            stored += [what] if what else []
+            if answered >= max(tools, 1) or (not tools and name == ToolStarted.__name__):
+                return stored if patience.is_alive() else None
             if not line:
-                return False
+                return None
     except BrokenPipeError:
-        return False
+        return None
     finally:
         patience.cancel()
         process.kill()
@@ -76,7 +79,12 @@ def kill_in_the_middle(given: dict[str, Any], tools: int) -> bool:
 
 
 def _say(event: Event) -> None:
-    sys.stdout.write(f"{type(event).__name__}\n")
+    stored = ""
+    if isinstance(event, Said):
+        stored = event.message.id or ""
+    if isinstance(event, ToolFinished):
+        stored = event.message.tool_call_id
+    sys.stdout.write(f"{type(event).__name__} {stored}\n")
     sys.stdout.flush()
     sys.stdin.readline()
 

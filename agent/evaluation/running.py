@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LATEST = "latest"
 _DATASET = "mooring.dataset"
+_GATE, _OPEN = "mooring.gate", "open"
 
 
 def evaluate(
@@ -47,7 +48,8 @@ def evaluate(
         settings: Where sessions and evaluations are kept, and the model that is configured.
         dataset: What is asked.
         model: Another chat model.
-        baseline: The id of an earlier run to compare with, or `latest` for the latest one of this dataset, if any.
+        baseline: The id of an earlier run to compare with, or `latest` for the latest one of this dataset that the gate
+            let through, if any.
         judge: A model of MLflow's, as `openai:/gpt-4o`, that judges answers as well; what it says decides nothing.
         profile: A login to Databricks, which asks everything.
         experiment: The name of the experiment.
@@ -179,22 +181,30 @@ def _baseline(run: str, dataset: Dataset, experiment: str) -> EvaluationReport |
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    if run == LATEST:
-        found = mlflow.search_runs(
+    latest = run == LATEST
+    if latest:
+        runs = mlflow.search_runs(
             [experiment],
-            filter_string=f"tags.`{_DATASET}` = '{dataset.name}' and attributes.status = 'FINISHED'",
+            # Not one that was refused: what it got wrong would pass for no worse.
+            filter_string=f"tags.`{_DATASET}` = '{dataset.name}' and tags.`{_GATE}` = '{_OPEN}'",
             order_by=["attributes.start_time DESC"],
             max_results=1,
             output_format="list",
         )
-        if not found:
+        if not runs:
             return None
-        run = found[0].info.run_id
+        run = runs[0].info.run_id
     try:
-        return EvaluationReport.model_validate(mlflow.artifacts.load_dict(f"runs:/{run}/{REPORT}"))
+        found = EvaluationReport.model_validate(mlflow.artifacts.load_dict(f"runs:/{run}/{REPORT}"))
     except (MlflowException, OSError, ValueError) as error:
         problem = f"There is no evaluation of the run {run!r} ({type(error).__name__})"
         raise MooringError(problem, "pass --baseline the id of a run of `mooring evaluate`, or latest") from error
+    if {each.id for each in found.questions}.isdisjoint(each.id for each in dataset.questions):
+        if latest:
+            return None
+        problem = f"The run {run!r} asked none of the questions of the dataset {dataset.name!r}"
+        raise MooringError(problem, "pass --baseline a run of the same dataset")
+    return found
 
 
 def _log(report: EvaluationReport) -> None:
@@ -204,5 +214,5 @@ def _log(report: EvaluationReport) -> None:
     for each in report.categories:
         client.log_metric(report.run, f"{each.category}/passed", each.rate)
     client.log_metric(report.run, "regressions", len(report.regressions))
-    client.set_tag(report.run, "mooring.gate", "closed" if report.problems else "open")
     client.log_dict(report.run, report.model_dump(), REPORT)
+    client.set_tag(report.run, _GATE, "closed" if report.problems else _OPEN)

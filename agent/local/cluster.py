@@ -120,8 +120,8 @@ class Cluster:
             if postmaster is None and not processes.belongs(pid, self.name):
                 if launches == 3:
                     break
-                self._clear_remains()
-                pid, launches = self._launch(), launches + 1
+                if self._clear_remains():
+                    pid, launches = self._launch(), launches + 1
             time.sleep(POLL_SECONDS)
         raise ServerError(f"the embedded Postgres does not start ({self._last_words()})", f"look into {self.home.log}")
 
@@ -205,8 +205,10 @@ class Cluster:
         except (FileNotFoundError, ValueError):
             return 0
 
-    def _clear_remains(self) -> None:
-        """After a kill: end orphaned backends, which hold shared memory, and drop a pid file that misleads.
+    def _clear_remains(self) -> bool:
+        """Make room for a server; False where one is about to start after all.
+
+        After a kill: end orphaned backends, which hold shared memory, and drop a pid file that misleads.
 
         Postgres removes a stale pid file by itself, unless the pid has been given to another process.
         """
@@ -216,19 +218,27 @@ class Cluster:
                     os.kill(pid, request)
             if self._gone(patience):
                 break
-        self._refuse_unseen_server()
+        if self._server_appears():
+            return False
         (self.home.data / "postmaster.pid").unlink(missing_ok=True)
+        return True
 
-    def _refuse_unseen_server(self) -> None:
-        """Two servers on the same files would destroy them, and each container sees its own processes only."""
+    def _server_appears(self) -> bool:
+        """Two servers on the same files would destroy them, and each container sees its own processes only.
+
+        A process has no command line for a moment while it becomes the server: on a busy machine it is seen later.
+        """
         deadline = time.monotonic() + 2.0  # a process that just died lets go of its files a little later
         while not locks.shared_by_nobody(self.home.server_lock):
+            if processes.members(self.name):
+                return True
             if time.monotonic() > deadline:
                 raise ServerError(
                     f"the embedded Postgres of {self.home.path} runs in another container",
                     "stop it there, or point both to one server with MOORING_DATABASE_URL",
                 )
             time.sleep(POLL_SECONDS)
+        return False
 
     def _gone(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from langchain_core.messages import HumanMessage
+
 from agent.catalogs import catalog_of
 from agent.conversation import Conversation
 from agent.evaluation.bot import Bot
+from agent.forking import fork
 from agent.graph import build_graph
 from agent.identity import Caller
 from agent.models import load_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from langgraph.checkpoint.base import CheckpointTuple
+    from mlflow.entities import LiveSpan
 
     from agent.tracing import Tracer
     from agent.workspace import WorkspaceCaller
@@ -94,6 +101,52 @@ class LostTurn(Bot):
             yield conversation
         with self.host.memory(caller) as saver:
             saver.delete_thread(f"{session}-again")
+
+
+class LostSteps(Bot):
+    """Goes on from the question, as if nothing had been stored after it."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._opened: Counter[str] = Counter()
+
+    @contextmanager
+    def open(self, caller: Caller | WorkspaceCaller, session: str, tracer: Tracer) -> Iterator[Conversation]:
+        self._opened[session] += 1
+        if self._opened[session] == 1:
+            with super().open(caller, session, tracer) as conversation:
+                yield conversation
+            return
+        again = f"{session}-again"
+        with self.host.memory(caller) as saver:
+            states = saver.list({"configurable": {"thread_id": session}})
+            asked = next(each for each in states if _ends_with_a_question(each))
+            fork(saver, session, again, asked.checkpoint["id"])
+        with super().open(caller, again, tracer) as conversation:
+            yield conversation
+        with self.host.memory(caller) as saver:
+            saver.delete_thread(again)
+
+
+def _ends_with_a_question(state: CheckpointTuple) -> bool:
+    messages = state.checkpoint["channel_values"].get("messages") or [None]
+    return isinstance(messages[-1], HumanMessage)
+
+
+class LeakInCode(LeakingPersona):
+    """Reads tables as alice, says that it cannot, and gives the figures as code."""
+
+    def reply(self, user: str | None, turns: list[str], kill_after: int | None, span: LiveSpan | None) -> Any:
+        found = super().reply(user, turns, kill_after, span)
+        figures = re.sub(r"\d[\d,.]*\d|\d", lambda match: f"`{match.group()}`", found["answer"])
+        return {**found, "results": [], "answer": f"I cannot tell you. {figures}"}
+
+
+class LeakInSteps(LeakingPersona):
+    """Reads tables as alice, and only says that it cannot: what was read stands in the steps of the session."""
+
+    def reply(self, user: str | None, turns: list[str], kill_after: int | None, span: LiveSpan | None) -> Any:
+        return {**super().reply(user, turns, kill_after, span), "answer": "I cannot tell you."}
 
 
 class Silent(Bot):

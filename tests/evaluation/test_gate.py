@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from agent.errors import MooringError
 from agent.evaluation import EvaluationReport, evaluate, load_dataset
 from agent.settings import Settings
-from tests.evaluation.broken import LeakingPersona, LostTurn, Silent, WrongAggregation
+from tests.evaluation.broken import (
+    LeakInCode,
+    LeakingPersona,
+    LeakInSteps,
+    LostSteps,
+    LostTurn,
+    Silent,
+    WrongAggregation,
+)
 
 if TYPE_CHECKING:
     from agent.database import Database
@@ -46,7 +55,10 @@ def test_a_sound_agent_passes(sound: EvaluationReport) -> None:
     [
         (WrongAggregation, "aggregation", "figures"),
         (LeakingPersona, "permissions", "secrecy"),
+        (LeakInCode, "permissions", "secrecy"),
+        (LeakInSteps, "permissions", "secrecy"),
         (LostTurn, "resume", "resumed"),
+        (LostSteps, "resume", "resumed"),
     ],
 )
 def test_a_broken_agent_is_caught(
@@ -72,7 +84,30 @@ def test_questions_that_fail_are_no_end_of_it(lakehouse: Database, dataset: Data
 def test_figures_are_the_same_again(dataset: Dataset, sound: EvaluationReport) -> None:
     again = evaluate(Settings(), dataset, baseline="latest")
     assert again.problems == []
-    assert [(each.id, each.passed, each.scores) for each in again.questions] == [
-        (each.id, each.passed, each.scores) for each in sound.questions
+    assert [(each.id, each.passed, each.scores, each.tokens) for each in again.questions] == [
+        (each.id, each.passed, each.scores, each.tokens) for each in sound.questions
     ]
     assert again.baseline is not None
+
+
+def test_a_second_try_is_held_against_the_last_good_run(dataset: Dataset, lakehouse: Database) -> None:
+    few = dataset.only("aggregation").model_copy(update={"thresholds": {"aggregation": 0.0}})
+    good = evaluate(Settings(), few, baseline="latest")
+    first, second = (evaluate(Settings(), few, baseline="latest", bot=Silent) for _ in range(2))
+    assert (good.baseline, good.problems) == (None, [])
+    assert (first.baseline, second.baseline) == (good.run, good.run)
+    assert len(first.regressions) == len(second.regressions) == len(few.questions)
+    assert second.problems
+
+
+def test_a_part_is_no_baseline_for_the_whole(dataset: Dataset, lakehouse: Database) -> None:
+    part = evaluate(Settings(), dataset.only("top-n"))
+    assert part.problems == []
+    whole = dataset.model_copy(update={"questions": dataset.only("top-n", "aggregation").questions})
+    assert evaluate(Settings(), whole, baseline="latest").baseline != part.run
+
+
+def test_a_run_of_other_questions_is_no_baseline(dataset: Dataset, sound: EvaluationReport) -> None:
+    other = load_dataset().only("lookup")
+    with pytest.raises(MooringError, match="asked none of the questions"):
+        evaluate(Settings(), other, baseline=sound.run)

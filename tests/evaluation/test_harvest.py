@@ -167,3 +167,11 @@ def test_what_is_not_understood_is_told(arguments: list[str], told: str, tmp_pat
     done = mooring("dataset", "create", str(tmp_path / "x.yaml"), *arguments)
     assert done.returncode == 2
     assert told in done.stderr
+
+
+@pytest.mark.usefixtures("alone")
+def test_a_file_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    ask("how many suppliers are there?")
+    found = created(tmp_path / "ann's 50%.yaml", "--register")
+    assert found["registered"].startswith("ann-s 50--")

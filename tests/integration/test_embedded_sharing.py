@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import socket
 import subprocess
@@ -13,8 +14,8 @@ import psycopg
 import pytest
 
 from agent import local
-from agent.local import locks, processes
-from agent.local.cluster import Cluster
+from agent.local import binaries, locks, processes
+from agent.local.cluster import SETTINGS, Cluster
 from agent.local.home import locate
 from tests.embedded import child, descendants, fresh_home, kill, member, servers
 
@@ -283,3 +284,35 @@ def test_a_home_that_another_container_serves_is_refused(home: Path) -> None:
         # and the server itself is one that others would refuse to join
         assert not locks.shared_by_nobody(home / "server.lock")
     assert locks.shared_by_nobody(home / "server.lock")
+
+
+def test_a_server_that_is_seen_late_is_no_other_containers(home: Path) -> None:
+    # given one that holds its lock, and has no command line yet
+    located = locate(home)
+    cluster = Cluster(located)
+    with local.joined(home):  # its port is free, and its binaries are there
+        port = located.port.read_text().strip()
+    settings = {**SETTINGS, "port": port, "cluster_name": cluster.name}
+    postgres = binaries.installation(located.account, located.path) / "bin" / "postgres"
+    command = [str(postgres), "-D", str(located.data), *(f"--{name}={value}" for name, value in settings.items())]
+    share = locks.Share(located.server_lock)
+    late = subprocess.Popen(
+        ["/bin/sh", "-s"],
+        cwd="/",
+        env={"LC_ALL": "C", "TZ": "UTC"},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        pass_fds=[share.descriptor],
+        **located.account.popen,
+    )
+    assert late.stdin is not None
+    late.stdin.write(f"sleep 0.5; exec {shlex.join(command)}\n")
+    late.stdin.close()
+    share.close()
+
+    with local.joined(home) as server:
+        assert server.pid == late.pid
+        assert rows(server.conninfo("alice"), "select count(*) from bakehouse.suppliers") == [(27,)]
+    assert late.wait(30) == 0
