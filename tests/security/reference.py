@@ -123,6 +123,9 @@ class Reference:
         self.mapping: set[tuple[str, str]] = set()
         self.readings: list[Reading] = []
         self.told: dict[str, Told] = {}
+        """By the message's id."""
+        self.results: dict[str, list[Told]] = {}
+        """By the tool call's id: one of a fork has it as well."""
         self.threads: list[Thread] = []
 
     # --- rights -----------------------------------------------------------------------------------------------

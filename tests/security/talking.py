@@ -81,6 +81,7 @@ class Talking:
         for message in prompt:
             if isinstance(message, ToolMessage) and message.id and message.id not in told:
                 told[message.id] = self.came_of(who, message, prompt)
+                self.reference.results.setdefault(message.tool_call_id, []).append(told[message.id])
         self.looking.prompt(who, prompt, thread)
         seen = [told[m.id] for m in prompt if m.id in told and withheld_in(m) is None]
         readings = frozenset[Any]().union(*(each.readings for each in seen))
