@@ -18,6 +18,7 @@ from uuid import uuid4
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolMessage
 from langgraph.errors import GraphRecursionError
+from langgraph.graph import START
 from langgraph.types import Command
 
 from agent.answers import answer_of, is_answered, messages_in, title_of, tool_uses, waiting_at
@@ -162,7 +163,7 @@ class Conversation:
 
     def messages(self) -> list[AnyMessage]:
         """Return the session's messages, oldest first."""
-        return messages_in(self._state())
+        return self._messages_at(self._state())
 
     def unfinished(self) -> bool:
         """Tell whether the last turn was interrupted."""
@@ -227,7 +228,7 @@ class Conversation:
             # Nobody else stores anything now: one look tells all.
             state = self._state()
             if check is not None:
-                check(messages_in(state))
+                check(self._messages_at(state))
             if waiting_at(state):
                 self._close(run, _NOT_APPROVED)
             else:
@@ -322,20 +323,33 @@ class Conversation:
             if not state.tasks:
                 return False
             finished = [m for task in state.tasks for m in (task.result or {}).get("messages", [])]
-            messages: list[AnyMessage] = [*state.values.get("messages", []), *finished]
+            messages: list[AnyMessage] = [*messages_in(state), *finished]
             answered = {m.tool_call_id for m in messages if isinstance(m, ToolMessage)}
             last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
             dangling = [call for call in (last.tool_calls if last else []) if call["id"] not in answered]
             unanswered = [
                 ToolMessage(note, tool_call_id=call["id"] or "", name=call["name"], status="error") for call in dangling
             ]
-            update = {"messages": [*finished, *unanswered, AIMessage(note, id=str(uuid4()))]}
+            update = {"messages": [*self._begun(state), *finished, *unanswered, AIMessage(note, id=str(uuid4()))]}
             self._graph.update_state(self._config, update, as_node="model")
             return True
 
     def _state(self) -> StateSnapshot:
         with acting_as(self._caller.principal):
             return self._graph.get_state(self._config)
+
+    def _messages_at(self, state: StateSnapshot) -> list[AnyMessage]:
+        """Return the messages of a state, and the question of a turn that got no further than that."""
+        return [*messages_in(state), *self._begun(state)]
+
+    def _begun(self, state: StateSnapshot) -> list[AnyMessage]:
+        """Return what a turn was begun with whose process ended before it was put among the messages."""
+        if START not in state.next:
+            return []
+        with acting_as(self._caller.principal):
+            found = self._saver.get_tuple(state.config)
+        given = found.checkpoint["channel_values"].get(START) if found else None
+        return list(given.get("messages", [])) if isinstance(given, dict) else []
 
     def _finish(self, run: Run, state: StateSnapshot) -> Iterator[Event]:
         # Not `next`: that leaves out tasks whose results are stored while the step's checkpoint is not.

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import psycopg
+
     from agent.database import Database
     from tests.serving.served import Served
 
@@ -106,6 +108,43 @@ def test_what_a_killed_replica_has_begun_is_finished_at_another(ending: Served, 
         with pytest.raises(httpx.TransportError):
             list(lines)
     _finished_at(patient, session)
+
+
+@pytest.mark.parametrize("custom", [{}, {"message_id": "m1"}], ids=["by its words", "by its id"])
+def test_what_got_no_further_than_its_question_is_answered_once(
+    patient: Served, admin: psycopg.Connection[Any], session: str, custom: dict[str, str]
+) -> None:
+    request = asked("hello", session)
+    request["custom_inputs"] |= custom
+    assert patient.post("alice", request).status_code == 200
+    _cut(admin, session)
+
+    again = patient.post("alice", request).json()
+
+    assert [part["text"] for item in again["output"] for part in item["content"]] == ["Answer 1 to 'hello'"]
+    assert [m["content"] for m in messages(patient, session)] == ["hello", "Answer 1 to 'hello'"]
+    _cut(admin, session)
+    assert said(patient.post("alice", asked("more", session)).json()) == "Answer 1 to 'hello'Answer 2 to 'more'"
+    kept = ["hello", "Answer 1 to 'hello'", "more", "Answer 2 to 'more'"]
+    assert [m["content"] for m in messages(patient, session)] == kept
+
+
+def test_what_got_no_further_than_its_question_keeps_that_when_it_is_stopped(
+    patient: Served, admin: psycopg.Connection[Any], session: str
+) -> None:
+    assert patient.post("alice", asked("hello", session)).status_code == 200
+    _cut(admin, session)
+    assert patient.post("alice", {}, f"/sessions/{session}/stop").status_code == 200
+    assert [m["content"] for m in messages(patient, session)][:1] == ["hello"]
+    assert "Stopped" in messages(patient, session)[1]["content"]
+
+
+def _cut(admin: psycopg.Connection[Any], session: str) -> None:
+    """Leave of a session what its process had stored when it had taken the first question, and nothing else."""
+    [thread] = admin.execute("select id from mooring.threads where thread_id = %s", [session]).fetchone() or [None]
+    assert admin.execute("delete from mooring.checkpoints where thread = %s and seq > 0", [thread]).rowcount
+    admin.execute("delete from mooring.writes where thread = %s", [thread])
+    admin.execute("update mooring.threads set epoch = epoch + 1 where id = %s", [thread])
 
 
 def _slow(session: str) -> dict[str, Any]:
