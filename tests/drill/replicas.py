@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 import urllib.request
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,8 +88,8 @@ class Release:
 def checked_out(commit: str, folder: Path) -> Path:
     """Put the packages of a commit into a folder."""
     archive = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", commit, *_PACKAGES], capture_output=True, check=True
+        ["git", "-C", str(ROOT), "archive", "--format=zip", commit, *_PACKAGES], capture_output=True, check=True
     ).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-        packed.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(archive)) as packed:
+        packed.extractall(folder)
     return folder

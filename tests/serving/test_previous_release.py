@@ -11,12 +11,12 @@ import os
 import secrets
 import subprocess
 import sys
-import tarfile
 from base64 import b64encode
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -78,9 +78,9 @@ def previous(lakehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> R
     latest = max((ROOT / "checkpointer/sql/migrations").glob("*.sql"))
     [added] = git("log", "--follow", "--diff-filter=A", "--format=%H", "--", str(latest)).decode().split()[-1:]
     folder = tmp_path_factory.mktemp("previous")
-    archive = git("archive", f"{added}~1", "agent", "checkpointer", "tools", "requirements")
-    with tarfile.open(fileobj=BytesIO(archive)) as packed:
-        packed.extractall(folder, filter="data")
+    archive = git("archive", "--format=zip", f"{added}~1", "agent", "checkpointer", "tools", "requirements")
+    with ZipFile(BytesIO(archive)) as packed:
+        packed.extractall(folder)
     assert not (folder / latest.relative_to(ROOT)).exists()
     return Release(folder)
 
