@@ -42,8 +42,8 @@ def kill_in_the_middle(given: dict[str, Any], tools: int) -> list[str] | None:
         tools: How many; with 0 it is killed when the first one begins.
 
     Returns:
-        The ids of what had been said, and of the tool calls that had answered: all of it is stored. None where the
-        turn ended before.
+        The ids of what had been said, and of the tool calls that had answered, in steps that another one came after:
+        all of it is stored, while what the last one did may be on its way. None where the turn ended before.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", "agent.evaluation.interrupted"],
@@ -58,14 +58,18 @@ def kill_in_the_middle(given: dict[str, Any], tools: int) -> list[str] | None:
     try:
         assert process.stdin is not None
         assert process.stdout is not None
-        line, answered, stored = json.dumps(given), 0, list[str]()
+        line, answered, kind = json.dumps(given), 0, ""
+        stored, step = list[str](), list[str]()
         while True:
             process.stdin.write(f"{line}\n")
             process.stdin.flush()
             line = process.stdout.readline()
             name, _, what = line.strip().partition(" ")
             answered += name == ToolFinished.__name__
-            stored += [what] if what else []
+            if what:
+                if name != kind:
+                    stored, step, kind = stored + step, [], name
+                step.append(what)
             if answered >= max(tools, 1) or (not tools and name == ToolStarted.__name__):
                 return stored if patience.is_alive() else None
             if not line:
