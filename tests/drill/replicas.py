@@ -19,7 +19,7 @@ from tests.serving.elsewhere import free_port
 ROOT = Path(__file__).parents[2]
 _PROVIDER = Path(__file__).with_name("provider")
 _RUN = "import sys; from agent.cli import main; main()"
-_PACKAGES = ("agent", "checkpointer", "tools")
+_PARTS = ("agent", "checkpointer", "tools", "requirements")
 
 
 @dataclass(slots=True)
@@ -86,9 +86,9 @@ class Release:
 
 
 def checked_out(commit: str, folder: Path) -> Path:
-    """Put the packages of a commit into a folder."""
+    """Put the packages of a commit, and what they require, into a folder."""
     archive = subprocess.run(
-        ["git", "-C", str(ROOT), "archive", "--format=zip", commit, *_PACKAGES], capture_output=True, check=True
+        ["git", "-C", str(ROOT), "archive", "--format=zip", commit, *_PARTS], capture_output=True, check=True
     ).stdout
     with zipfile.ZipFile(io.BytesIO(archive)) as packed:
         packed.extractall(folder)

@@ -96,36 +96,29 @@ class LostTurn(Bot):
     @contextmanager
     def open(self, caller: Caller | WorkspaceCaller, session: str, tracer: Tracer) -> Iterator[Conversation]:
         self._opened[session] += 1
-        name = session if self._opened[session] == 1 else f"{session}-again"
-        with super().open(caller, name, tracer) as conversation:
-            yield conversation
-        with self.host.memory(caller) as saver:
-            saver.delete_thread(f"{session}-again")
-
-
-class LostSteps(Bot):
-    """Goes on from the question, as if nothing had been stored after it."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._opened: Counter[str] = Counter()
-
-    @contextmanager
-    def open(self, caller: Caller | WorkspaceCaller, session: str, tracer: Tracer) -> Iterator[Conversation]:
-        self._opened[session] += 1
         if self._opened[session] == 1:
             with super().open(caller, session, tracer) as conversation:
                 yield conversation
             return
         again = f"{session}-again"
-        with self.host.memory(caller) as saver:
-            states = saver.list({"configurable": {"thread_id": session}})
-            asked = next(each for each in states if _ends_with_a_question(each))
-            fork(saver, session, again, asked.checkpoint["id"])
+        self.begin_again(caller, session, again)
         with super().open(caller, again, tracer) as conversation:
             yield conversation
         with self.host.memory(caller) as saver:
             saver.delete_thread(again)
+
+    def begin_again(self, caller: Caller | WorkspaceCaller, session: str, again: str) -> None:
+        """Take over what it knows of a session: nothing."""
+
+
+class LostSteps(LostTurn):
+    """Goes on from the question, as if nothing had been stored after it."""
+
+    def begin_again(self, caller: Caller | WorkspaceCaller, session: str, again: str) -> None:
+        with self.host.memory(caller) as saver:
+            states = saver.list({"configurable": {"thread_id": session}})
+            asked = next(each for each in states if _ends_with_a_question(each))
+            fork(saver, session, again, asked.checkpoint["id"])
 
 
 def _ends_with_a_question(state: CheckpointTuple) -> bool:

@@ -135,6 +135,16 @@ class Scene:
         with catalog_of(Settings(), caller) as catalog:
             yield Conversation(build_graph(self.model, self.saver), self.saver, caller, catalog, self.name, owner)
 
+    def shared(self) -> str:
+        """Share the session with the colleague, and return what they get of it."""
+        with acting_as(self.principal):
+            self.saver.share(self.name, self.colleague)
+        config: Any = {"configurable": {"thread_id": self.name, "thread_owner": self.person}}
+        with acting_as(Principal(self.colleague)):
+            found = self.saver.get_tuple(config)
+        assert found is not None
+        return str(found)
+
     def ask(self, question: str, who: str | None = None, owner: str | None = None) -> str:
         """Ask as the person, or as their colleague in their session, and return the answer."""
         with self.chat(who, owner) as chat:

@@ -13,14 +13,13 @@ import subprocess
 import sys
 from base64 import b64encode
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import ZipFile
 
 import pytest
 
 from tests.chaos.watching import until
+from tests.drill.replicas import checked_out
 from tests.serving.elsewhere import QUIET, Elsewhere, logged_model
 from tests.serving.served import PROVIDER
 
@@ -77,10 +76,7 @@ def previous(lakehouse: Database, tmp_path_factory: pytest.TempPathFactory) -> R
         pytest.skip("This checkout has no history, which the release before is taken from: git fetch --unshallow")
     latest = max((ROOT / "checkpointer/sql/migrations").glob("*.sql"))
     [added] = git("log", "--follow", "--diff-filter=A", "--format=%H", "--", str(latest)).decode().split()[-1:]
-    folder = tmp_path_factory.mktemp("previous")
-    archive = git("archive", "--format=zip", f"{added}~1", "agent", "checkpointer", "tools", "requirements")
-    with ZipFile(BytesIO(archive)) as packed:
-        packed.extractall(folder)
+    folder = checked_out(f"{added}~1", tmp_path_factory.mktemp("previous"))
     assert not (folder / latest.relative_to(ROOT)).exists()
     return Release(folder)
 
