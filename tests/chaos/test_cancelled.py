@@ -23,6 +23,7 @@ from checkpointer import (
 )
 from tests.chaos.operations import CALLS, FIRST, THREAD, async_call, checkpoint, holds, sync_call, undisturbed
 from tests.chaos.watching import count, locked, until
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def person() -> Principal:
 def expected(lakehouse: Database) -> Iterator[dict[str, Any]]:
     """What each operation leaves behind when nothing goes wrong."""
     with psycopg.connect(lakehouse.superuser or "", autocommit=True) as conn:
-        yield undisturbed(lakehouse.runtime, Principal(f"undisturbed-{uuid4()}"), conn)
+        yield undisturbed(lakehouse, Principal(f"undisturbed-{uuid4()}"), conn)
 
 
 async def clean(saver: GovernedPostgresSaver) -> None:
@@ -126,7 +127,7 @@ class Slow:
 async def test_a_large_state_may_be_cancelled_while_a_thread_decodes_it(lakehouse: Database, person: Principal) -> None:
     slow = Slow()
     values = {"texts": [f"{number} {'long ' * 20}" for number in range(400)]}
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, serde=slow, principal=person) as other:
+    with saver_of(lakehouse, person, serde=slow) as other:
         other.put(THREAD, checkpoint("1", values, 1), {}, {"texts": 1})
     async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, serde=slow, max_size=1) as saver:
         with acting_as(person):
@@ -158,7 +159,7 @@ async def test_a_saver_on_threads_lets_async_callers_be_cancelled(
 
 
 async def test_many_cancelled_at_once_leave_the_pool_whole(lakehouse: Database, person: Principal) -> None:
-    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=3) as saver:
+    async with saver_of(lakehouse, person, max_size=3) as saver:
         with acting_as(person):
             await async_call(saver, "put of a new thread")()
             for _ in range(5):
