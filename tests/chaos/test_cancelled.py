@@ -16,13 +16,14 @@ from pydantic import BaseModel
 from checkpointer import (
     BlockedTypeError,
     GovernedPostgresSaver,
+    NotOpenError,
     Principal,
     ThreadExistsError,
     UnstorableTextError,
     acting_as,
 )
 from tests.chaos.operations import CALLS, FIRST, THREAD, async_call, checkpoint, holds, sync_call, undisturbed
-from tests.chaos.watching import count, locked, until
+from tests.chaos.watching import count, held_up, locked, until
 from tests.logins import saver_of
 
 if TYPE_CHECKING:
@@ -172,6 +173,39 @@ async def test_many_cancelled_at_once_leave_the_pool_whole(lakehouse: Database, 
             stats = saver._runner().pool.get_stats()
             assert stats["pool_size"] <= 3
             assert await saver.aget_tuple(FIRST) is not None
+
+
+async def test_a_connection_on_its_way_back_is_not_lost(
+    lakehouse: Database, admin: psycopg.Connection[Any], person: Principal
+) -> None:
+    async with saver_of(lakehouse, person, max_size=1) as saver:
+        pool: Any = saver._runner().pool
+        with locked(lakehouse, "mooring.threads") as lock:
+            task = asyncio.ensure_future(saver.asessions())
+            await asyncio.to_thread(until, lambda: held_up(admin, lock) != [])
+            await pool._lock.acquire()
+        # then the answer comes, and the connection has to wait until it is taken back
+        await asyncio.to_thread(until, lambda: bool(pool._lock._waiters))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        pool._lock.release()
+        async with asyncio.timeout(10):
+            assert await saver.asessions() == []
+
+
+async def test_whoever_waits_for_a_connection_of_a_saver_that_is_left_is_told(
+    lakehouse: Database, admin: psycopg.Connection[Any], person: Principal
+) -> None:
+    with locked(lakehouse, "mooring.threads") as lock:
+        async with saver_of(lakehouse, person, max_size=1) as saver:
+            busy = asyncio.ensure_future(saver.asessions())
+            await asyncio.to_thread(until, lambda: held_up(admin, lock) != [])
+            waiting = asyncio.ensure_future(saver.asessions())
+            await asyncio.to_thread(until, lambda: saver._runner().pool.get_stats()["requests_waiting"] > 0)
+        with pytest.raises(NotOpenError):
+            await waiting
+    assert await busy == []
 
 
 def test_ctrl_c_in_the_middle_of_a_sync_operation_leaves_the_pool_clean(
