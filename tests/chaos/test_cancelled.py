@@ -197,8 +197,9 @@ async def test_a_connection_on_its_way_back_is_not_lost(
 async def test_whoever_waits_for_a_connection_of_a_saver_that_is_left_is_told(
     lakehouse: Database, admin: psycopg.Connection[Any], person: Principal
 ) -> None:
+    saver = saver_of(lakehouse, person, max_size=1)
     with locked(lakehouse, "mooring.threads") as lock:
-        async with saver_of(lakehouse, person, max_size=1) as saver:
+        async with saver:
             busy = asyncio.ensure_future(saver.asessions())
             await asyncio.to_thread(until, lambda: held_up(admin, lock) != [])
             waiting = asyncio.ensure_future(saver.asessions())
