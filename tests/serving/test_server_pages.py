@@ -74,6 +74,31 @@ def test_a_shared_session_shows_what_its_reader_may_read(server: Served, kept: s
         assert failure(carol.get(theirs)) == NOT_FOUND
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "", {"title": "mine"}),
+        ("DELETE", "", None),
+        ("PUT", "/shares", {"shared_with": "carol"}),
+        ("DELETE", "/shares/carol", None),
+    ],
+)
+def test_what_an_owner_alone_may_do_is_not_done_to_a_session_of_ones_own_of_that_name(
+    server: Served, kept: str, method: str, path: str, body: Any
+) -> None:
+    with server.client("bob") as bob, server.client("alice") as alice:
+        assert server.post("bob", asked("which tables can I read?", kept)).status_code == 200
+        before = bob.get(f"/sessions/{kept}/messages").json()
+        refused = bob.request(method, f"/sessions/{kept}{path}?owner=alice", json=body)
+        assert failure(refused) == (403, "forbidden")
+        assert bob.get(f"/sessions/{kept}/messages").json() == before
+        assert bob.get("/sessions/shares").json() == []
+        assert alice.get(f"/sessions/{kept}/messages").json()["title"] == QUESTION
+        # No owner, and oneself as the owner, are the same.
+        assert alice.patch(f"/sessions/{kept}?owner=alice", json={"title": "mine"}).status_code == 204
+        assert alice.get(f"/sessions/{kept}/export?owner=").json()["owner"] is None
+
+
 @pytest.mark.usefixtures("unshared_afterwards")
 def test_an_editor_asks_as_themselves(server: Served, kept: str) -> None:
     with server.client("alice") as alice:
