@@ -415,7 +415,7 @@ class Conversation:
 def _undecidable(call: str, uses: list[ToolUse]) -> ApprovalError:
     if any(use.id == call and use.status == "pending" and use.withheld for use in uses):
         return ApprovalError(f"What the call {call!r} asks for is withheld from you", "leave it to who may read it")
-    return ApprovalError(f"No call {call!r} waits in this session", "look at it with `mooring sessions show`")
+    return ApprovalError("No call of that id waits in this session", "look at it with `mooring sessions show`")
 
 
 def _events(mode: str, payload: Any) -> Iterator[Event]:

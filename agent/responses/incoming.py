@@ -196,8 +196,9 @@ def _decisions(items: list[dict[str, Any]]) -> dict[str, bool]:
     for item in reversed(items):
         if item.get("type") != "mcp_approval_response":
             break
-        request = str(item["approval_request_id"])
-        found[request.removeprefix(APPROVAL)] = bool(item["approve"])
+        call = str(item["approval_request_id"]).removeprefix(APPROVAL)
+        if found.setdefault(call, bool(item["approve"])) != bool(item["approve"]):
+            raise FailureError("invalid", "A call is approved and refused at once: decide about it in one way")
     return found
 
 

@@ -72,6 +72,12 @@ REFUSED: dict[str, Any] = {
     "a decision of another type": {
         "input": [{"type": "mcp_approval_response", "approval_request_id": [CANARY], "approve": CANARY}]
     },
+    "two decisions about a call": {
+        "input": [
+            {"type": "mcp_approval_response", "approval_request_id": f"{prefix}{CANARY}", "approve": yes}
+            for prefix, yes in (("apr_", True), ("", False))
+        ]
+    },
     "a decision without a call": {"input": [{"type": "mcp_approval_response", "approve": True}]},
     "the agent's word last": message(role="assistant"),
     "nested items": {"input": [[{"role": "user", "content": CANARY}]]},
@@ -131,6 +137,7 @@ def test_a_decision_about_no_call_is_a_conflict(server: Served, session: str) ->
     item = {"type": "mcp_approval_response", "approval_request_id": f"apr_{CANARY}", "approve": True}
     response = server.post("alice", {"input": [item], "custom_inputs": {"thread_id": session}})
     assert failure(response) == (409, "conflict")
+    assert CANARY not in response.text
     assert server.get("alice", f"/sessions/{session}/messages").status_code == 404
 
 
