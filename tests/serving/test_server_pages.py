@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,6 +43,22 @@ def test_a_session_is_renamed(server: Served, kept: str) -> None:
         assert alice.patch(f"/sessions/{kept}", json={"title": "shops"}).status_code == 204
         assert alice.get("/sessions?limit=1").json()[0]["title"] == "shops"
         assert failure(alice.patch("/sessions/none", json={"title": "x"})) == NOT_FOUND
+
+
+def test_what_is_done_to_a_session_while_its_first_turn_runs_stays(patient: Served, session: str) -> None:
+    deleted = f"{session}-deleted"
+    with patient.client("alice") as alice, ThreadPoolExecutor(2) as people:
+        turns = [people.submit(patient.post, "alice", asked("wait 4 words 2", each)) for each in (session, deleted)]
+        for each in (session, deleted):
+            while alice.get(f"/sessions/{each}/messages").status_code == 404:
+                assert not any(turn.done() for turn in turns)
+        assert alice.patch(f"/sessions/{session}", json={"title": "mine"}).status_code == 204
+        assert alice.delete(f"/sessions/{deleted}").status_code == 204
+        assert not turns[0].done()
+        assert said(turns[0].result().json()) == "w0 w1"
+        assert alice.get(f"/sessions/{session}/messages").json()["title"] == "mine"
+        assert failure(turns[1].result()) == (409, "stale")
+        assert failure(alice.get(f"/sessions/{deleted}/messages")) == NOT_FOUND
 
 
 def test_a_session_is_deleted(server: Served, kept: str) -> None:
