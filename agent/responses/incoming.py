@@ -6,6 +6,7 @@ already is not stored again; a conversation that differs from the stored one is 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mlflow.types.responses import ResponsesAgentRequest
+
+# Of fields that we do not read it warns with what is in them, which is nothing for a log.
+warnings.filterwarnings("ignore", module=r"mlflow\.types\.responses_helpers")
 
 MOST_ITEMS = 2_000
 _CONFLICT = (

@@ -141,6 +141,13 @@ def test_a_decision_about_no_call_is_a_conflict(server: Served, session: str) ->
     assert server.get("alice", f"/sessions/{session}/messages").status_code == 404
 
 
+def test_what_is_passed_over_is_not_logged(server: Served, session: str) -> None:
+    unread: dict[str, Any] = {"tools": [{"type": CANARY}], "truncation": CANARY, "reasoning": {"effort": CANARY}}
+    response = server.post("alice", asked("how many franchises are there?", session) | unread)
+    assert response.status_code == 200
+    assert CANARY not in server.log
+
+
 def test_what_is_not_true_is_no_stream_and_no_background(server: Served, session: str) -> None:
     for flags in ({"stream": 0}, {"stream": None}, {"background": "yes"}, {"background": 1}):
         response = server.post("alice", asked("how many franchises are there?", session) | flags)
