@@ -31,6 +31,10 @@ _CONFLICT = (
     "The messages before the last one are not those of this session: send the new message alone, or name another "
     "session in custom_inputs.thread_id"
 )
+_NO_SESSION = (
+    "A conversation is sent and no session is named: pass what the answer before told in custom_outputs.thread_id as "
+    "custom_inputs.thread_id, or the new message alone"
+)
 _LONGEST_ID = 255
 # Of these a conversation is made; the rest is what the agent itself has said of its work.
 _PASSED_OVER = {"function_call", "function_call_output", "reasoning", "mcp_approval_request", "mcp_approval_response"}
@@ -118,7 +122,7 @@ def stored_turn(asked: Asked, messages: Sequence[AnyMessage]) -> Sequence[AnyMes
     whole = (*asked.before, Line("user", asked.question))
     if stored and (stored[-1] is None or stored[-1].role == "assistant") and _ends_with(stored[:-1], whole) == 0:
         return turn_at(messages, last_question(messages))
-    raise FailureError("conflict", _CONFLICT)
+    raise FailureError("conflict", _NO_SESSION if asked.session is None else _CONFLICT)
 
 
 def last_question(messages: Sequence[AnyMessage]) -> int:

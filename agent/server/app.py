@@ -141,9 +141,13 @@ async def _misunderstood(_: Request, error: Exception) -> Response:
 
 
 async def _no_route(_: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    failure = Failure("not_found", "There is no such address") if status == 404 else Failure("invalid", "Not like this")
-    return JSONResponse({"error": asdict(failure)}, status)
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
+    failure = Failure("invalid", "The request is not understood")
+    if status == 404:
+        failure = Failure("not_found", "There is no such address")
+    elif status == 405:
+        failure = Failure("invalid", f"This address takes {(headers or {}).get('Allow', 'other methods')}")
+    return JSONResponse({"error": asdict(failure)}, status, headers)
 
 
 async def _failed(_: Request, error: Exception) -> Response:

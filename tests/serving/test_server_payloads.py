@@ -194,6 +194,11 @@ def test_pages_are_told_in_the_same_way(server: Served, method: str, path: str, 
     assert CANARY not in response.text
 
 
+def test_an_address_tells_which_methods_it_takes(server: Served) -> None:
+    refused = server.get("alice", "/responses")
+    assert (refused.headers["allow"], refused.json()["error"]["message"]) == ("POST", "This address takes POST")
+
+
 def test_a_title_that_cannot_be_stored_is_refused(server: Served, session: str) -> None:
     server.post("alice", asked("how many franchises are there?", session))
     with server.client("alice") as client:
