@@ -17,6 +17,7 @@ from tests.integration.test_delta_channel import (
     test_a_fork_holds_its_own_branch_only,
     test_a_graph_holds_what_it_holds_in_memory,
 )
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ __all__ = ["test_a_fork_holds_its_own_branch_only", "test_a_graph_holds_what_it_
 @pytest.fixture
 def saver(lakehouse: Database, person: Principal) -> Iterator[GovernedPostgresSaver]:
     ring = Keyring({"k": bytes(32)})
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, encryption=ring) as opened:
+    with saver_of(lakehouse, person, encryption=ring) as opened:
         yield opened
 
 
@@ -57,3 +58,15 @@ def test_what_a_delta_channel_is_rebuilt_from_stays_and_the_rest_goes(
     assert (rows_of(admin, config)["checkpoints"] < before) is fewer
     graph.invoke(said("next"), config, durability="sync")
     assert graph.get_state(config).values["messages"][:-2] == latest["messages"]
+
+
+@pytest.mark.parametrize("ring", [None, Keyring({"k": bytes(32)})], ids=["in the clear", "encrypted"])
+def test_a_title_that_is_there_stays_where_one_is_given_to_what_has_none(
+    lakehouse: Database, person: Principal, ring: Keyring | None
+) -> None:
+    name = str(uuid4())
+    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, encryption=ring) as saver:
+        graph_of(Never, saver).invoke(said("question"), {"configurable": {"thread_id": name}}, durability="sync")
+        for given, if_untitled, expected in (("a", True, "a"), ("b", True, "a"), ("c", False, "c"), ("d", True, "c")):
+            saver.rename(name, given, if_untitled=if_untitled)
+            assert [each.title for each in saver.sessions(thread_id=name)] == [expected]
