@@ -8,10 +8,10 @@ BIN := .venv/bin
 QUIET := </dev/null 1>&2
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
 
-.PHONY: help chat dev test test-long mutants bench drill notebooks bundle lint types lock clean
+.PHONY: help chat dev test test-long test-lakebase mutants bench drill notebooks bundle lint types lock clean
 
 help:  ## Explain every target
-	@awk -F ':.*##' '/^[a-z-]+:.*##/ { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*##' '/^[a-z-]+:.*##/ { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 chat: .venv/.chat  ## Chat with the sample lakehouse; nothing else is needed
 	@$(BIN)/mooring chat $(ARGS)
@@ -23,6 +23,11 @@ test: .venv/.dev  ## Run the tests
 
 test-long: .venv/.dev  ## Run the tests that take minutes: whole evaluations, and the release before this one
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -m long $(ARGS)
+
+LAKEBASE = tests/chaos tests/conformance tests/differential tests/integration tests/security
+test-lakebase: .venv/.dev  ## Run the checkpointer's tests over the stand-in of Lakebase, by both identities
+	@for identity in broker login; do echo "As $$identity:"; \
+	  MOORING_TEST_LAKEBASE=$$identity $(BIN)/python -m pytest -n 2 --dist loadfile $(LAKEBASE) $(ARGS) || exit 1; done
 
 bench: .venv/.dev  ## Compare with LangGraph's own savers; fails when a target is missed (ARGS="--json FILE --only A")
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolClosed, PoolTimeout
 
 from checkpointer.answers import Answers
 from checkpointer.arrays import Ints, Texts, with_arrays
 from checkpointer.attempts import Attempts, unreachable
 from checkpointer.calls import Calls, Rows
-from checkpointer.errors import NotBelievedError, NotPermittedError, WrongThreadError
+from checkpointer.errors import NotBelievedError, NotOpenError, NotPermittedError, WrongThreadError
 from checkpointer.operations import (
     A_VIEWER,
     IS_SEALED,
@@ -197,6 +197,8 @@ class SyncRunner(_Runner):
                     return self._sent(conn, statements, principal)
             except PoolTimeout as error:
                 raise self.connecting.unavailable() from self.connecting.failure or error
+            except PoolClosed as error:  # while this waited
+                raise NotOpenError from error
             except psycopg.DatabaseError as error:
                 if question := _question(error, principal):
                     self.answers.ask(*question)
@@ -313,16 +315,28 @@ class AsyncRunner(_Runner):
             raise WrongThreadError
         return self.loop
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[Row]]:
+        """Take a connection, and give it back whoever is cancelled meanwhile; the pool's own context would lose it."""
+        conn = await self.pool.getconn()
+        try:
+            async with conn:
+                yield conn
+        finally:
+            await asyncio.shield(self.pool.putconn(conn))
+
     async def _trip(self, statements: Sequence[Statement], principal: Principal | None) -> list[list[Row]]:
         stalled = False
         for _ in range(self.attempts):
             watched: Watched | None = None
             try:
-                async with self.pool.connection() as conn:
+                async with self._connection() as conn:
                     with self.stalls.over(conn) as watched:
                         return await self._sent(conn, statements, principal)
             except PoolTimeout as error:
                 raise self.connecting.unavailable() from self.connecting.failure or error
+            except PoolClosed as error:  # while this waited
+                raise NotOpenError from error
             except psycopg.DatabaseError as error:
                 if question := _question(error, principal):
                     await asyncio.to_thread(self.answers.ask, *question)

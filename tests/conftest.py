@@ -73,6 +73,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(config.stash[HOME])
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Over Lakebase, run what uses the database that is there, and needs no embedded one."""
+    if not config.stash[TAKEN].get("MOORING_TEST_LAKEBASE"):
+        return
+    over = [
+        item
+        for item in items
+        if "lakehouse" in getattr(item, "fixturenames", ()) and item.get_closest_marker("embedded") is None
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in over])
+    items[:] = over
+
+
 @pytest.fixture(scope="session")
 def lakebase_way(pytestconfig: pytest.Config) -> Iterator[Through | None]:
     """How savers reach Lakebase, where MOORING_TEST_LAKEBASE says with which identity: `broker` or `login`."""
@@ -88,9 +101,13 @@ def lakebase_way(pytestconfig: pytest.Config) -> Iterator[Through | None]:
 
 @pytest.fixture(scope="session")
 def lakehouse(lakebase_way: Through | None) -> Iterator[Database]:
-    """The sample database; on Lakebase one without the sample, for the tests of the checkpointer."""
+    """The sample database; on Lakebase the same sample, for the tests of the checkpointer."""
     if lakebase_way is not None:
-        yield lakebase_way.database()
+        database: Database = lakebase_way.database()
+        with pytest.MonkeyPatch.context() as patch:  # for the command line
+            patch.setenv("MOORING_DATABASE_URL", database.runtime)
+            patch.setenv("MOORING_ADMIN_URL", str(database.admin))
+            yield database
         return
     with open_database(Settings()) as database:
         yield database

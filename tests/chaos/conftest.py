@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agent.database import Database
+    from tests.databricks.through import Through
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +26,11 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def lakehouse(home: Path) -> Iterator[Database]:
+def lakehouse(home: Path, lakebase_way: Through | None) -> Iterator[Database]:
     """The sample database, here nobody else's."""
+    if lakebase_way is not None:
+        yield lakebase_way.database()
+        return
     with open_database(Settings(home=home)) as database:
         yield database
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 
-from checkpointer import GovernedPostgresSaver, Principal, acting_as
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     import psycopg
+
+    from agent.database import Database
+    from checkpointer import GovernedPostgresSaver, Principal
 
 THREAD: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
 FIRST: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": "", "checkpoint_id": "1"}}
@@ -78,10 +81,10 @@ def async_call(saver: GovernedPostgresSaver, name: str) -> Callable[[], Awaitabl
     return call
 
 
-def undisturbed(conninfo: str, who: Principal, admin: psycopg.Connection[Any]) -> dict[str, Any]:
+def undisturbed(lakehouse: Database, who: Principal, admin: psycopg.Connection[Any]) -> dict[str, Any]:
     """What the database holds of somebody after each operation, when nothing goes wrong."""
     held = {}
-    with GovernedPostgresSaver.from_conn_string(conninfo) as saver, acting_as(who):
+    with saver_of(lakehouse, who) as saver:
         for name in CALLS:
             sync_call(saver, name)()
             held[name] = holds(admin, who)

@@ -16,13 +16,15 @@ from pydantic import BaseModel
 from checkpointer import (
     BlockedTypeError,
     GovernedPostgresSaver,
+    NotOpenError,
     Principal,
     ThreadExistsError,
     UnstorableTextError,
     acting_as,
 )
 from tests.chaos.operations import CALLS, FIRST, THREAD, async_call, checkpoint, holds, sync_call, undisturbed
-from tests.chaos.watching import count, locked, until
+from tests.chaos.watching import count, held_up, locked, until
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +43,7 @@ def person() -> Principal:
 def expected(lakehouse: Database) -> Iterator[dict[str, Any]]:
     """What each operation leaves behind when nothing goes wrong."""
     with psycopg.connect(lakehouse.superuser or "", autocommit=True) as conn:
-        yield undisturbed(lakehouse.runtime, Principal(f"undisturbed-{uuid4()}"), conn)
+        yield undisturbed(lakehouse, Principal(f"undisturbed-{uuid4()}"), conn)
 
 
 async def clean(saver: GovernedPostgresSaver) -> None:
@@ -126,7 +128,7 @@ class Slow:
 async def test_a_large_state_may_be_cancelled_while_a_thread_decodes_it(lakehouse: Database, person: Principal) -> None:
     slow = Slow()
     values = {"texts": [f"{number} {'long ' * 20}" for number in range(400)]}
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, serde=slow, principal=person) as other:
+    with saver_of(lakehouse, person, serde=slow) as other:
         other.put(THREAD, checkpoint("1", values, 1), {}, {"texts": 1})
     async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, serde=slow, max_size=1) as saver:
         with acting_as(person):
@@ -158,7 +160,7 @@ async def test_a_saver_on_threads_lets_async_callers_be_cancelled(
 
 
 async def test_many_cancelled_at_once_leave_the_pool_whole(lakehouse: Database, person: Principal) -> None:
-    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=3) as saver:
+    async with saver_of(lakehouse, person, max_size=3) as saver:
         with acting_as(person):
             await async_call(saver, "put of a new thread")()
             for _ in range(5):
@@ -171,6 +173,39 @@ async def test_many_cancelled_at_once_leave_the_pool_whole(lakehouse: Database, 
             stats = saver._runner().pool.get_stats()
             assert stats["pool_size"] <= 3
             assert await saver.aget_tuple(FIRST) is not None
+
+
+async def test_a_connection_on_its_way_back_is_not_lost(
+    lakehouse: Database, admin: psycopg.Connection[Any], person: Principal
+) -> None:
+    async with saver_of(lakehouse, person, max_size=1) as saver:
+        pool: Any = saver._runner().pool
+        with locked(lakehouse, "mooring.threads") as lock:
+            task = asyncio.ensure_future(saver.asessions())
+            await asyncio.to_thread(until, lambda: held_up(admin, lock) != [])
+            await pool._lock.acquire()
+        # then the answer comes, and the connection has to wait until it is taken back
+        await asyncio.to_thread(until, lambda: bool(pool._lock._waiters))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        pool._lock.release()
+        async with asyncio.timeout(10):
+            assert await saver.asessions() == []
+
+
+async def test_whoever_waits_for_a_connection_of_a_saver_that_is_left_is_told(
+    lakehouse: Database, admin: psycopg.Connection[Any], person: Principal
+) -> None:
+    with locked(lakehouse, "mooring.threads") as lock:
+        async with saver_of(lakehouse, person, max_size=1) as saver:
+            busy = asyncio.ensure_future(saver.asessions())
+            await asyncio.to_thread(until, lambda: held_up(admin, lock) != [])
+            waiting = asyncio.ensure_future(saver.asessions())
+            await asyncio.to_thread(until, lambda: saver._runner().pool.get_stats()["requests_waiting"] > 0)
+        with pytest.raises(NotOpenError):
+            await waiting
+    assert await busy == []
 
 
 def test_ctrl_c_in_the_middle_of_a_sync_operation_leaves_the_pool_clean(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from agent.database import Database
     from agent.schemas import Transcript
 
+pytestmark = pytest.mark.embedded
+
 QUESTION = "how many suppliers are there?"
 ANOTHER = "how many reviews are there?"
 TURN = ["user", "assistant", "tool", "assistant", "tool", "assistant"]

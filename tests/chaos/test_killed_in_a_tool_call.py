@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from agent.database import Database
 
+pytestmark = pytest.mark.embedded
+
 PROGRAM = str(Path(__file__).with_name("two_calls.py"))
 MESSAGES = "(select * from mooring.writes where channel = 'messages')"
 

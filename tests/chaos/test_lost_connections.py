@@ -22,6 +22,7 @@ from tests.chaos.faulty_proxy import FaultyProxy
 from tests.chaos.operations import CALLS, FIRST, THREAD, VALUES, async_call, checkpoint, holds, sync_call, undisturbed
 from tests.chaos.watching import count, until
 from tests.embedded import descendants, servers
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,12 +39,6 @@ def proxy(lakehouse: Database) -> Iterator[FaultyProxy]:
 
 
 @pytest.fixture
-def through(lakehouse: Database, proxy: FaultyProxy) -> str:
-    """How to connect through the proxy."""
-    return make_conninfo(lakehouse.runtime, hostaddr="127.0.0.1", port=proxy.port)
-
-
-@pytest.fixture
 def person() -> Principal:
     return Principal(f"person-{uuid4()}")
 
@@ -51,7 +46,7 @@ def person() -> Principal:
 @pytest.fixture
 def expected(lakehouse: Database, admin: psycopg.Connection[Any]) -> dict[str, Any]:
     """What each operation leaves behind when nothing goes wrong."""
-    return undisturbed(lakehouse.runtime, Principal(f"undisturbed-{uuid4()}"), admin)
+    return undisturbed(lakehouse, Principal(f"undisturbed-{uuid4()}"), admin)
 
 
 def terminate_all(admin: psycopg.Connection[Any], at_least: int) -> None:
@@ -64,7 +59,7 @@ def terminate_all(admin: psycopg.Connection[Any], at_least: int) -> None:
 def test_every_operation_survives_the_end_of_every_connection(
     lakehouse: Database, admin: psycopg.Connection[Any], person: Principal, expected: dict[str, Any]
 ) -> None:
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, min_size=4, max_size=4) as saver, acting_as(person):
+    with saver_of(lakehouse, person, min_size=4, max_size=4) as saver, acting_as(person):
         for name in CALLS:
             terminate_all(admin, 4)
             sync_call(saver, name)()
@@ -74,7 +69,7 @@ def test_every_operation_survives_the_end_of_every_connection(
 async def test_every_async_operation_survives_the_end_of_every_connection(
     lakehouse: Database, admin: psycopg.Connection[Any], person: Principal, expected: dict[str, Any]
 ) -> None:
-    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, min_size=2, max_size=4) as saver:
+    async with saver_of(lakehouse, person, min_size=2, max_size=4) as saver:
         with acting_as(person):
             for name in CALLS:
                 # The pool reconnects on this event loop.
@@ -85,7 +80,7 @@ async def test_every_async_operation_survives_the_end_of_every_connection(
 
 @pytest.mark.parametrize("times", [1, 2])
 def test_an_operation_whose_answer_is_lost_is_not_done_twice(
-    through: str,
+    lakehouse: Database,
     proxy: FaultyProxy,
     admin: psycopg.Connection[Any],
     person: Principal,
@@ -93,7 +88,7 @@ def test_an_operation_whose_answer_is_lost_is_not_done_twice(
     times: int,
 ) -> None:
     """The server has committed, and the connection is cut before the client hears of it."""
-    with GovernedPostgresSaver.from_conn_string(through, max_size=2) as saver, acting_as(person):
+    with saver_of(lakehouse, person, port=proxy.port, max_size=2) as saver, acting_as(person):
         for name in CALLS:
             saver.sessions()  # connected: the answer that gets lost is the operation's
             proxy.lose_answers(times)
@@ -101,10 +96,11 @@ def test_an_operation_whose_answer_is_lost_is_not_done_twice(
             assert holds(admin, person) == expected[name], name
 
 
+@pytest.mark.embedded
 def test_a_restart_is_waited_for(
     lakehouse: Database, admin: psycopg.Connection[Any], home: Path, person: Principal, expected: dict[str, Any]
 ) -> None:
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=3) as saver, acting_as(person):
+    with saver_of(lakehouse, person, max_size=3) as saver, acting_as(person):
         sync_call(saver, "put of a new thread")()
         local.stop(home)
         with ThreadPoolExecutor(1) as pool:
@@ -133,10 +129,11 @@ def suspended(home: Path) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.embedded
 def test_a_short_suspend_is_waited_for(
     lakehouse: Database, admin: psycopg.Connection[Any], home: Path, person: Principal, expected: dict[str, Any]
 ) -> None:
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=2) as saver, ThreadPoolExecutor(1) as pool:
+    with saver_of(lakehouse, person, max_size=2) as saver, ThreadPoolExecutor(1) as pool:
         acting(person, saver, "put of a new thread")
         with suspended(home):
             waiting = pool.submit(acting, person, saver, "put")
@@ -146,10 +143,11 @@ def test_a_short_suspend_is_waited_for(
         assert holds(admin, person) == expected["put"]
 
 
+@pytest.mark.embedded
 def test_a_suspended_server_is_given_up_in_bounded_time_and_used_again_later(
     lakehouse: Database, admin: psycopg.Connection[Any], home: Path, person: Principal, expected: dict[str, Any]
 ) -> None:
-    saver = GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=2, timeout=1.0, stall_timeout=0.5)
+    saver = saver_of(lakehouse, person, max_size=2, timeout=1.0, stall_timeout=0.5)
     with saver:
         acting(person, saver, "put of a new thread")
         with suspended(home):
@@ -175,9 +173,9 @@ def eventually(call: Any) -> None:
 
 
 def test_a_connection_that_stalls_without_closing_is_noticed(
-    through: str, proxy: FaultyProxy, admin: psycopg.Connection[Any], person: Principal, expected: dict[str, Any]
+    lakehouse: Database, proxy: FaultyProxy, admin: psycopg.Connection[Any], person: Principal, expected: dict[str, Any]
 ) -> None:
-    with GovernedPostgresSaver.from_conn_string(through, max_size=2, timeout=1.0, stall_timeout=0.5) as saver:
+    with saver_of(lakehouse, person, port=proxy.port, max_size=2, timeout=1.0, stall_timeout=0.5) as saver:
         acting(person, saver, "put of a new thread")
         proxy.stall()
         started = time.monotonic()
@@ -191,9 +189,9 @@ def test_a_connection_that_stalls_without_closing_is_noticed(
 
 
 async def test_a_stalled_connection_is_noticed_by_async_callers_and_the_loop_goes_on(
-    through: str, proxy: FaultyProxy, admin: psycopg.Connection[Any], person: Principal, expected: dict[str, Any]
+    lakehouse: Database, proxy: FaultyProxy, admin: psycopg.Connection[Any], person: Principal, expected: dict[str, Any]
 ) -> None:
-    saver = GovernedPostgresSaver.from_conn_string(through, max_size=2, timeout=1.0, stall_timeout=0.5)
+    saver = saver_of(lakehouse, person, port=proxy.port, max_size=2, timeout=1.0, stall_timeout=0.5)
     async with saver:
         with acting_as(person):
             await async_call(saver, "put of a new thread")()
@@ -214,9 +212,9 @@ async def test_a_stalled_connection_is_noticed_by_async_callers_and_the_loop_goe
 
 
 def test_one_stalled_connection_among_good_ones_costs_a_moment(
-    through: str, proxy: FaultyProxy, admin: psycopg.Connection[Any], person: Principal, expected: dict[str, Any]
+    lakehouse: Database, proxy: FaultyProxy, admin: psycopg.Connection[Any], person: Principal, expected: dict[str, Any]
 ) -> None:
-    with GovernedPostgresSaver.from_conn_string(through, max_size=2, timeout=5.0, stall_timeout=0.5) as saver:
+    with saver_of(lakehouse, person, port=proxy.port, max_size=2, timeout=5.0, stall_timeout=0.5) as saver:
         acting(person, saver, "put of a new thread")
         proxy.stall()
         recovery = threading.Timer(0.3, proxy.cut)
@@ -228,8 +226,10 @@ def test_one_stalled_connection_among_good_ones_costs_a_moment(
         assert holds(admin, person) == expected["put"]
 
 
-def test_a_dead_server_is_said_to_be_in_bounded_time(through: str, proxy: FaultyProxy, person: Principal) -> None:
-    with GovernedPostgresSaver.from_conn_string(through, max_size=2, timeout=0.5) as saver:
+def test_a_dead_server_is_said_to_be_in_bounded_time(
+    lakehouse: Database, proxy: FaultyProxy, person: Principal
+) -> None:
+    with saver_of(lakehouse, person, port=proxy.port, max_size=2, timeout=0.5) as saver:
         proxy.__exit__()
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailableError):
@@ -237,8 +237,11 @@ def test_a_dead_server_is_said_to_be_in_bounded_time(through: str, proxy: Faulty
         assert time.monotonic() - started < 5
 
 
-def test_a_failed_run_of_somebody_leaves_nobody_bound(through: str, proxy: FaultyProxy, person: Principal) -> None:
+def test_a_failed_run_of_somebody_leaves_nobody_bound(
+    lakehouse: Database, proxy: FaultyProxy, person: Principal
+) -> None:
     other = Principal(f"other-{uuid4()}")
+    through = make_conninfo(lakehouse.runtime, host="127.0.0.1", port=proxy.port)
     with GovernedPostgresSaver.from_conn_string(through, max_size=1) as saver:
         acting(person, saver, "put of a new thread")
         for _ in range(3):
@@ -250,10 +253,10 @@ def test_a_failed_run_of_somebody_leaves_nobody_bound(through: str, proxy: Fault
 
 
 def test_a_first_put_whose_answer_is_lost_stores_its_items_once(
-    through: str, proxy: FaultyProxy, admin: psycopg.Connection[Any], person: Principal
+    lakehouse: Database, proxy: FaultyProxy, admin: psycopg.Connection[Any], person: Principal
 ) -> None:
     values = {"list": [f"item {n} " * 20 for n in range(50)], **VALUES}
-    with GovernedPostgresSaver.from_conn_string(through, max_size=1) as saver, acting_as(person):
+    with saver_of(lakehouse, person, port=proxy.port, max_size=1) as saver, acting_as(person):
         saver.sessions()
         proxy.lose_answers()
         stored = saver.put(THREAD, checkpoint("1", values, 1), {}, dict.fromkeys(values, 1))
@@ -270,9 +273,9 @@ def test_a_first_put_whose_answer_is_lost_stores_its_items_once(
 
 @pytest.mark.parametrize("on_busy", ["reject", "wait"])
 def test_a_lease_whose_answer_is_lost_is_taken_all_the_same(
-    through: str, proxy: FaultyProxy, person: Principal, on_busy: Any
+    lakehouse: Database, proxy: FaultyProxy, person: Principal, on_busy: Any
 ) -> None:
-    with GovernedPostgresSaver.from_conn_string(through, max_size=2) as saver, acting_as(person):
+    with saver_of(lakehouse, person, port=proxy.port, max_size=2) as saver, acting_as(person):
         saver.sessions()
         started = time.monotonic()
         for _ in range(3):

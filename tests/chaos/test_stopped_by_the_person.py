@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from agent.database import Database
 
+pytestmark = pytest.mark.embedded
+
 QUESTION = "how many suppliers are there?"
 QUERY = r"select count\(\*\) from bakehouse.suppliers"
 PROGRAM = str(Path(__file__).with_name("two_calls.py"))

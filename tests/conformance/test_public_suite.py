@@ -11,6 +11,7 @@ from langgraph.checkpoint.conformance import checkpointer_test, validate
 
 from checkpointer import GovernedPostgresSaver, Keyring, Principal
 from tests.conformance.sync_methods import SyncMethods
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,10 +39,10 @@ async def test_every_clause_passes(lakehouse: Database, ring: Keyring | None, th
     async def saver() -> AsyncIterator[GovernedPostgresSaver | SyncMethods]:
         principal = Principal(f"conformance-{uuid4()}")
         if through == "async":
-            async with GovernedPostgresSaver(lakehouse.runtime, principal=principal, encryption=ring) as asynchronous:
+            async with saver_of(lakehouse, principal, encryption=ring) as asynchronous:
                 yield asynchronous
         else:
-            with GovernedPostgresSaver(lakehouse.runtime, principal=principal, encryption=ring) as synchronous:
+            with saver_of(lakehouse, principal, encryption=ring) as synchronous:
                 yield SyncMethods(synchronous)
 
     report = await validate(saver)

@@ -26,8 +26,11 @@ $$ begin execute format('create role %I login password %L', identity_name, '{pas
 
 
 @contextmanager
-def lakebase_server() -> Iterator[Foreign]:
-    """Run the server; a stand-in for its extension is in a folder that other accounts can read."""
+def lakebase_server(owner: str = OWNER) -> Iterator[Foreign]:
+    """Run the server, with a project's owner.
+
+    A stand-in for its extension is in a folder that other accounts can read.
+    """
     extensions = Path(tempfile.mkdtemp(prefix="mooring-extensions-"))
     extensions.chmod(0o755)
     folder = extensions / "extension"
@@ -39,17 +42,17 @@ def lakebase_server() -> Iterator[Foreign]:
             with psycopg.connect(foreign.url("administrator", "postgres"), autocommit=True) as conn:
                 conn.execute(f"alter system set extension_control_path = '{extensions}:$system'".encode())
                 conn.execute("select pg_reload_conf()")
-                conn.execute(f"create role \"{OWNER}\" login createrole password '{foreign.password}'".encode())
+                conn.execute(f"create role \"{owner}\" login createrole password '{foreign.password}'".encode())
             yield foreign
     finally:
         shutil.rmtree(extensions)
 
 
-def new_database(server: Foreign) -> str:
+def new_database(server: Foreign, name: str | None = None, owner: str = OWNER) -> str:
     """Make a database of the owner's, and return its name."""
-    name = f"lake_{uuid4().hex[:8]}"
+    name = name or f"lake_{uuid4().hex[:8]}"
     with psycopg.connect(server.url("administrator", "postgres"), autocommit=True) as conn:
-        conn.execute(f'create database {name} owner "{OWNER}" encoding UTF8 template template0'.encode())
+        conn.execute(f'create database {name} owner "{owner}" encoding UTF8 template template0'.encode())
     return name
 
 

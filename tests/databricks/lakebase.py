@@ -84,10 +84,14 @@ class Lakebase:
         """The next login wakes the compute, which takes a moment."""
         self.encrypts = True
         """Without it, it is a server that takes passwords in the clear."""
+        self.database: str | None = None
+        """The only database there is; without it, any name is good for the one behind."""
         self.port = 0
         self.certificate = folder / "lakebase.pem"
-        self._login = login
+        self.login = login
         self._key = folder / "lakebase.key"
+        self._cancelled: dict[bytes, psycopg.Connection[Any]] = {}
+        """Whose queries are cancelled by which key."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         workspace.route("POST", "/api/2.0/postgres/credentials", self._credentials)
@@ -189,6 +193,9 @@ class Lakebase:
         encrypted = False
         while (code := struct.unpack("!I", (start := await _message(reader))[:4])[0]) in (_SSL, _GSS, _CANCEL):
             if code == _CANCEL:
+                if conn := self._cancelled.get(start[4:]):
+                    with contextlib.suppress(psycopg.Error):  # it is just ending
+                        await asyncio.to_thread(conn.cancel_safe)
                 return
             encrypted = code == _SSL and self.encrypts
             writer.write(b"S" if encrypted else b"N")
@@ -213,21 +220,23 @@ class Lakebase:
             self._refuse(writer, Login(user, encrypted, token, accepted=False), f'login failed for "{user}"')
             return
         self.logins.append(Login(user, encrypted, token, accepted=True))
+        if (wanted := given[b"database"].decode()) != (self.database or wanted):
+            _send_error(writer, "3D000", f'database "{wanted}" does not exist')
+            return
         await self._pass_on(reader, writer, user, given)
 
     def _refuse(self, writer: asyncio.StreamWriter, login: Login, why: str) -> None:
         self.logins.append(login)
-        fields = f"SFATAL\0C28P01\0M{why}\0\0".encode()
-        writer.write(b"E" + struct.pack("!I", len(fields) + 4) + fields)
+        _send_error(writer, "28P01", why)
 
-    def _behind(self, user: str, name: str) -> psycopg.Connection[Any]:
-        return psycopg.connect(self._login(user), application_name=name)
+    def _behind(self, user: str, name: str, options: str) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.login(user), application_name=name, options=options)
 
     async def _pass_on(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, user: str, given: dict[bytes, bytes]
     ) -> None:
-        name = given.get(b"application_name", b"").decode()
-        with await asyncio.to_thread(self._behind, user, name) as conn:
+        name, options = (given.get(each, b"").decode() for each in (b"application_name", b"options"))
+        with await asyncio.to_thread(self._behind, user, name, options) as conn:
             behind = socket.socket(fileno=os.dup(conn.pgconn.socket))
             behind.setblocking(False)
             from_server, to_server = await asyncio.open_connection(sock=behind)
@@ -236,15 +245,23 @@ class Lakebase:
                 if (value := conn.pgconn.parameter_status(parameter.encode())) is not None:
                     body = parameter.encode() + b"\0" + value + b"\0"
                     writer.write(b"S" + struct.pack("!I", len(body) + 4) + body)
-            writer.write(b"K" + struct.pack("!III", 12, conn.pgconn.backend_pid, 0))
+            key = struct.pack("!I", conn.pgconn.backend_pid) + secrets.token_bytes(4)
+            self._cancelled[key] = conn
+            writer.write(b"K" + struct.pack("!I", 12) + key)
             writer.write(b"Z" + struct.pack("!I", 5) + b"I")
             ways = [asyncio.create_task(_pump(reader, to_server)), asyncio.create_task(_pump(from_server, writer))]
             try:
                 await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             finally:
+                del self._cancelled[key]
                 for way in ways:
                     way.cancel()
                 to_server.transport.abort()
+
+
+def _send_error(writer: asyncio.StreamWriter, code: str, why: str) -> None:
+    fields = f"SFATAL\0C{code}\0M{why}\0\0".encode()
+    writer.write(b"E" + struct.pack("!I", len(fields) + 4) + fields)
 
 
 async def _message(reader: asyncio.StreamReader) -> bytes:

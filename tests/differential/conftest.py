@@ -1,4 +1,4 @@
-"""Ours and upstream's saver, side by side on one server."""
+"""Upstream's saver, on the same server as ours."""
 
 from __future__ import annotations
 
@@ -7,18 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.differential.peer import Peer, peer_saver
-from tests.differential.ways import Ours, our_savers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.database import Database
-
-
-@pytest.fixture(scope="module")
-def ours(lakehouse: Database) -> Iterator[Ours]:
-    with our_savers(lakehouse) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

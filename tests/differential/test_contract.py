@@ -8,10 +8,10 @@ the values along that a later child of it would refer to.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -24,13 +24,15 @@ from hypothesis.stateful import (
 )
 from langgraph.checkpoint.serde.types import ERROR, INTERRUPT, RESUME
 
-from checkpointer import Principal, ThreadExistsError
+from checkpointer import ThreadExistsError
 from tests.differential.budget import budget
 from tests.differential.comparing import seen
 from tests.differential.values import VALUES, edits
-from tests.differential.ways import WAYS, Ours, Way
+from tests.differential.ways import WAYS, Way, our_savers
 
 if TYPE_CHECKING:
+    from agent.database import Database
+    from checkpointer import Keyring
     from tests.differential.peer import Peer
 
 THREADS = ("one", "two")
@@ -57,12 +59,14 @@ class Stored:
 class BothSavers(RuleBasedStateMachine):
     """Random operations on both savers. Ours is called in a way of its own each time."""
 
-    ours: Ours
+    lakehouse: Database
+    encryption: Keyring | None
     peer: Peer
 
     def __init__(self) -> None:
         super().__init__()
-        self.who = Principal(f"differential-{uuid4()}")
+        self.stack = ExitStack()
+        self.ours = self.stack.enter_context(our_savers(self.lakehouse, encryption=self.encryption))
         self.stored: list[Stored] = []
         self.ids = count(1)
         self.newest = 0
@@ -74,7 +78,8 @@ class BothSavers(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for thread in THREADS:
-            self.ours.call("sync", self.who, "delete_thread", thread)
+            self.ours.call("sync", "delete_thread", thread)
+        self.stack.close()
 
     # --- writing ----------------------------------------------------------------------------------------------
 
@@ -117,9 +122,7 @@ class BothSavers(RuleBasedStateMachine):
         config: Any = {"configurable": {"thread_id": new.thread, "checkpoint_ns": new.ns, "checkpoint_id": new.parent}}
         common = {"v": 4, "id": new.id, "ts": "2024-05-04T06:32:42", "versions_seen": {}, "updated_channels": None}
         checkpoint = {**common, "channel_values": new.values, "channel_versions": new.versions}
-        mine = self.ours.call(
-            way, self.who, "put", config, checkpoint, metadata, {name: new.versions[name] for name in changed}
-        )
+        mine = self.ours.call(way, "put", config, checkpoint, metadata, {name: new.versions[name] for name in changed})
         checkpoint = {**common, "channel_values": new.values, "channel_versions": new.theirs}
         their_metadata: Any = metadata
         their_checkpoint: Any = checkpoint
@@ -158,7 +161,7 @@ class BothSavers(RuleBasedStateMachine):
         if source == to:
             return
         try:
-            self.ours.call(way, self.who, "copy_thread", source, to)
+            self.ours.call(way, "copy_thread", source, to)
         except ThreadExistsError:
             return
         self.peer.copy_thread(source, to)
@@ -176,7 +179,7 @@ class BothSavers(RuleBasedStateMachine):
         self.forget_the_gone()
 
     def do(self, way: Way, name: str, *args: Any, **options: Any) -> None:
-        assert self.ours.call(way, self.who, name, *args, **options) == getattr(self.peer, name)(*args, **options)
+        assert self.ours.call(way, name, *args, **options) == getattr(self.peer, name)(*args, **options)
 
     def forget_the_gone(self) -> None:
         found = [each.config["configurable"] for each in self.peer.list(None)]
@@ -197,7 +200,7 @@ class BothSavers(RuleBasedStateMachine):
 
     def same_tuple(self, way: Way, configurable: dict[str, Any]) -> None:
         config: Any = {"configurable": configurable}
-        assert seen(self.ours.call(way, self.who, "get_tuple", config)) == seen(self.peer.get_tuple(config))
+        assert seen(self.ours.call(way, "get_tuple", config)) == seen(self.peer.get_tuple(config))
 
     @rule(
         data=st.data(),
@@ -218,13 +221,13 @@ class BothSavers(RuleBasedStateMachine):
             )
         )
         options: Any = {"before": before, "filter": wanted, "limit": limit}
-        mine = self.ours.call(way, self.who, "list", config, **options)
+        mine = self.ours.call(way, "list", config, **options)
         assert [seen(each) for each in mine] == [seen(each) for each in self.peer.list(config, **options)]
 
     @invariant()
     def everything_is_the_same(self) -> None:
         way = WAYS[self.steps % len(WAYS)]
-        mine = [seen(each) for each in self.ours.call(way, self.who, "list", None)]
+        mine = [seen(each) for each in self.ours.call(way, "list", None)]
         theirs = [seen(each) for each in self.peer.list(None)]
         for thread in THREADS:
             assert [c for c in mine if c["config"]["thread_id"] == thread] == [
@@ -233,6 +236,6 @@ class BothSavers(RuleBasedStateMachine):
         self.steps += 1
 
 
-def test_every_read_is_answered_as_upstream_does(ours: Ours, peer: Peer) -> None:
-    machine = type("Machine", (BothSavers,), {"ours": ours, "peer": peer})
+def test_every_read_is_answered_as_upstream_does(lakehouse: Database, peer: Peer) -> None:
+    machine = type("Machine", (BothSavers,), {"lakehouse": lakehouse, "encryption": None, "peer": peer})
     run_state_machine_as_test(machine, settings=budget(examples=24, steps=40))

@@ -7,8 +7,8 @@ made is not compared.
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
 from hypothesis import strategies as st
@@ -16,14 +16,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from langchain_core.messages import HumanMessage
 from langgraph.types import Command, Interrupt, PregelTask, StateSnapshot
 
-from checkpointer import Principal, acting_as
+from checkpointer import acting_as
 from tests.differential.budget import budget
 from tests.differential.comparing import shape
 from tests.differential.graph import STEPS, graph_of, numbered_ids
+from tests.differential.ways import our_savers
 
 if TYPE_CHECKING:
+    from agent.database import Database
+    from checkpointer import Keyring
     from tests.differential.peer import Peer
-    from tests.differential.ways import Ours
 
 DURABILITIES = st.sampled_from(["sync", "async", "exit"])
 PLANS = st.lists(st.sampled_from(STEPS), max_size=3)
@@ -52,13 +54,15 @@ def snapshot(state: Any) -> Any:
 class BothGraphs(RuleBasedStateMachine):
     """Random runs of the same graph on both savers."""
 
-    ours: Ours
+    lakehouse: Database
+    encryption: Keyring | None
     peer: Peer
     patch: pytest.MonkeyPatch
 
     def __init__(self) -> None:
         super().__init__()
-        self.who = Principal(f"graphs-{uuid4()}")
+        self.stack = ExitStack()
+        self.ours = self.stack.enter_context(our_savers(self.lakehouse, encryption=self.encryption))
         self.theirs = graph_of(self.peer)
         self.mine = graph_of(self.ours.threads)
         self.mine_looped = graph_of(self.ours.looped)
@@ -69,7 +73,8 @@ class BothGraphs(RuleBasedStateMachine):
         self.peer.forget_everything()
 
     def teardown(self) -> None:
-        self.ours.call("sync", self.who, "delete_thread", "one")
+        self.ours.call("sync", "delete_thread", "one")
+        self.stack.close()
 
     def both(self, name: str, given: Any, looped: bool, **options: Any) -> None:
         """Call the graph's method on both, in ours' async form on the loop's saver."""
@@ -83,12 +88,12 @@ class BothGraphs(RuleBasedStateMachine):
         assert mine == theirs
 
     def here(self, name: str, given: Any, options: Any) -> Any:
-        with acting_as(self.who):
+        with acting_as(self.ours.who):
             return getattr(self.mine, name)(*given, **options)
 
     def on_the_loop(self, name: str, given: Any, options: Any) -> Any:
         async def call() -> Any:
-            with acting_as(self.who):
+            with acting_as(self.ours.who):
                 return await getattr(self.mine_looped, f"a{name}")(*given, **options)
 
         return asyncio.run_coroutine_threadsafe(call(), self.ours.loop).result()
@@ -131,11 +136,11 @@ class BothGraphs(RuleBasedStateMachine):
     @rule(way=st.sampled_from(["sync", "async on a loop's saver"]))
     def prune(self, way: Any) -> None:
         self.peer.prune(["one"])
-        self.ours.call(way, self.who, "prune", ["one"])
+        self.ours.call(way, "prune", ["one"])
 
     @invariant()
     def states_and_histories_are_the_same(self) -> None:
-        with acting_as(self.who):
+        with acting_as(self.ours.who):
             mine = [snapshot(state) for state in self.mine.get_state_history(CONFIG)]
             latest = snapshot(self.mine.get_state(CONFIG, subgraphs=True))
         assert mine == [snapshot(state) for state in self.theirs.get_state_history(CONFIG)]
@@ -150,6 +155,9 @@ def outcome(call: Any) -> Any:
         return "failed", repr(error)
 
 
-def test_every_state_and_history_is_as_upstream_has_it(ours: Ours, peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = type("Machine", (BothGraphs,), {"ours": ours, "peer": peer, "patch": monkeypatch})
+def test_every_state_and_history_is_as_upstream_has_it(
+    lakehouse: Database, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"lakehouse": lakehouse, "encryption": None, "peer": peer, "patch": monkeypatch}
+    machine = type("Machine", (BothGraphs,), given)
     run_state_machine_as_test(machine, settings=budget(examples=12, steps=15))

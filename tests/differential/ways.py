@@ -11,13 +11,16 @@ import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
+from uuid import uuid4
 
-from checkpointer import GovernedPostgresSaver, Principal, acting_as
+from checkpointer import Principal, acting_as
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.database import Database
+    from checkpointer import GovernedPostgresSaver
 
 Way = Literal["sync", "async", "sync on a loop's saver", "async on a loop's saver"]
 WAYS: tuple[Way, ...] = get_args(Way)
@@ -25,23 +28,24 @@ WAYS: tuple[Way, ...] = get_args(Way)
 
 @dataclass(frozen=True)
 class Ours:
-    """Our saver, twice, and the loop that the second lives on."""
+    """Our saver, twice, for whom, and the loop that the second lives on."""
 
+    who: Principal
     threads: GovernedPostgresSaver
     looped: GovernedPostgresSaver
     loop: asyncio.AbstractEventLoop
 
-    def call(self, way: Way, who: Principal, name: str, *args: Any, **options: Any) -> Any:
+    def call(self, way: Way, name: str, *args: Any, **options: Any) -> Any:
         """Call a method of the contract."""
         saver = self.looped if way.endswith("saver") else self.threads
-        with acting_as(who):
+        with acting_as(self.who):
             if way.startswith("sync"):
                 answer = getattr(saver, name)(*args, **options)
                 return list(answer) if name == "list" else answer
             coroutine = _awaited(saver, name, args, options)
             if saver is self.threads:
                 return asyncio.run(coroutine)
-            return asyncio.run_coroutine_threadsafe(_bound(who, coroutine), self.loop).result()
+            return asyncio.run_coroutine_threadsafe(_bound(self.who, coroutine), self.loop).result()
 
 
 async def _awaited(saver: GovernedPostgresSaver, name: str, args: Any, options: Any) -> Any:
@@ -65,8 +69,9 @@ def our_savers(lakehouse: Database, **options: Any) -> Iterator[Ours]:
         stack.callback(loop.close)
         stack.callback(thread.join)
         stack.callback(loop.call_soon_threadsafe, loop.stop)
-        threads = stack.enter_context(GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=2, **options))
-        looped = GovernedPostgresSaver.from_conn_string(lakehouse.runtime, max_size=2, **options)
+        who = Principal(f"differential-{uuid4()}")
+        threads = stack.enter_context(saver_of(lakehouse, who, max_size=2, **options))
+        looped = saver_of(lakehouse, who, max_size=2, **options)
         asyncio.run_coroutine_threadsafe(looped.__aenter__(), loop).result()
         stack.callback(lambda: asyncio.run_coroutine_threadsafe(looped.__aexit__(None, None, None), loop).result())
-        yield Ours(threads, looped, loop)
+        yield Ours(who, threads, looped, loop)

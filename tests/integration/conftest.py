@@ -8,35 +8,37 @@ from uuid import uuid4
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from checkpointer import GovernedPostgresSaver, Principal
+from checkpointer import Principal
 from tests.integration.proxy import CountingProxy
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.database import Database
-    from tests.databricks.through import Through
+    from checkpointer import GovernedPostgresSaver
 
 
 @pytest.fixture
-def person(lakebase_way: Through | None) -> Principal:
-    somebody = Principal(f"person-{uuid4()}@example.com")
-    if lakebase_way is not None:
-        lakebase_way.admit(somebody)
-    return somebody
+def person() -> Principal:
+    return Principal(f"person-{uuid4()}@example.com")
 
 
 @pytest.fixture
-def saver(lakehouse: Database, person: Principal, lakebase_way: Through | None) -> Iterator[GovernedPostgresSaver]:
-    by_string = GovernedPostgresSaver.from_conn_string
-    with lakebase_way.saver(person) if lakebase_way else by_string(lakehouse.runtime, principal=person) as opened:
+def saver(lakehouse: Database, person: Principal) -> Iterator[GovernedPostgresSaver]:
+    with saver_of(lakehouse, person) as opened:
         yield opened
 
 
 @pytest.fixture
-def proxy(lakehouse: Database, lakebase_way: Through | None) -> Iterator[CountingProxy]:
-    if lakebase_way is not None:
-        pytest.skip("round trips are counted in the clear, and Lakebase takes TLS alone")
+def proxy(lakehouse: Database) -> Iterator[CountingProxy]:
+    if not lakehouse.embedded:
+        from tests.databricks.through import OnLakebase  # its package is optional
+
+        assert isinstance(lakehouse, OnLakebase)
+        with lakehouse.through.counting() as behind_tls:
+            yield behind_tls
+        return
     server = conninfo_to_dict(lakehouse.runtime)
     with CountingProxy(str(server["host"]), int(str(server["port"]))) as counting:
         yield counting

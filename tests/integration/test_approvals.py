@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from agent.database import Database
 
+pytestmark = pytest.mark.embedded
+
 MOORING = str(Path(sys.executable).with_name("mooring"))
 QUESTION = "how many franchises are there?"
 ANSWER = "The number of franchises is 48."

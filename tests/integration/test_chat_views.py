@@ -9,13 +9,14 @@ import psycopg
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from typer.testing import CliRunner
 
 from agent.cli.app import app
+from agent.local.bootstrap import READERS
 from checkpointer import GovernedPostgresSaver, SchemaError, acting_as
 from tests.integration.test_transcripts import config_of, stored
+from tests.logins import login_as
 from tests.security.scenes import FIGURE, Scene
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Page:
 @pytest.fixture(scope="module")
 def schema(lakehouse: Database) -> Iterator[str]:
     name = f"chat {uuid4().hex[:8]}"
-    done = CliRunner().invoke(app, ["db", "migrate", "--chat-schema", name])
+    done = CliRunner().invoke(app, ["db", "migrate", "--login-role", READERS, "--chat-schema", name])
     assert done.exit_code == 0, done.output
     yield name
     assert lakehouse.admin is not None
@@ -75,7 +76,7 @@ def scene(lakehouse: Database, admin: psycopg.Connection[Any]) -> Iterator[Scene
 
 @pytest.fixture
 def page(scene: Scene, schema: str) -> Iterator[Page]:
-    conninfo = make_conninfo(scene.lakehouse.runtime, user=scene.person, password="secret")
+    conninfo = login_as(scene.lakehouse, scene.person)
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         yield Page(conn, schema)
 
@@ -145,7 +146,8 @@ def test_there_is_no_such_schema_where_nobody_asked_for_it(lakehouse: Database, 
     assert admin.execute("select to_regclass('chat.chats')").fetchone() == (None,)
     printed = CliRunner().invoke(app, ["db", "migrate", "--print"]).stdout
     assert "user_id" not in printed
-    printed = CliRunner().invoke(app, ["db", "migrate", "--print", "--chat-schema", "chat"]).stdout
+    asked = ["db", "migrate", "--print", "--login-role", READERS, "--chat-schema", "chat"]
+    printed = CliRunner().invoke(app, asked).stdout
     assert 'create or replace view "chat".chats' in printed
     assert printed.count('grant usage on schema "chat"') == 2
 

@@ -19,6 +19,8 @@ from psycopg.conninfo import make_conninfo
 if TYPE_CHECKING:
     from agent.database import Database
 
+pytestmark = pytest.mark.embedded
+
 MOORING = str(Path(sys.executable).with_name("mooring"))
 
 

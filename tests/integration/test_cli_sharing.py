@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from agent.cli import failures
 from agent.cli.app import app
 
-pytestmark = pytest.mark.usefixtures("unshared_afterwards")
+pytestmark = [pytest.mark.embedded, pytest.mark.usefixtures("unshared_afterwards")]
 
 QUESTION = "how many transactions are there?"
 

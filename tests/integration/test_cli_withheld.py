@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import psycopg
 
+pytestmark = pytest.mark.embedded
+
 FIGURE = "73519"
 
 

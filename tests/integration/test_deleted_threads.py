@@ -12,6 +12,7 @@ from langgraph.graph import START, StateGraph
 from typing_extensions import TypedDict
 
 from checkpointer import GovernedPostgresSaver, Principal, StaleLeaseError, ThreadDeletedError
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def config() -> Any:
 @pytest.fixture
 def elsewhere(lakehouse: Database, person: Principal) -> Iterator[GovernedPostgresSaver]:
     """The same person, in another process: another saver, which remembers nothing of what the first did."""
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as opened:
+    with saver_of(lakehouse, person) as opened:
         yield opened
 
 
@@ -114,7 +115,7 @@ async def test_nor_does_an_async_run_of_a_new_thread(
     admin: psycopg.Connection,
     config: Any,
 ) -> None:
-    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as saver:
+    async with saver_of(lakehouse, person) as saver:
         graph = graph_of(saver, answer, deleting(elsewhere, config), answer)
         with pytest.raises(ThreadDeletedError):
             await graph.ainvoke({"said": ["x"]}, config, durability="sync")

@@ -13,10 +13,10 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, empty_checkpoint
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Overwrite
-from psycopg.conninfo import make_conninfo
 from typing_extensions import TypedDict
 
 from checkpointer import GovernedPostgresSaver, Principal
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,7 @@ def test_another_process_reads_and_goes_on_with_the_same(
 ) -> None:
     config, memory = thread(), InMemorySaver()
     for n in range(4):
-        with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as fresh:
+        with saver_of(lakehouse, person) as fresh:
             graph_of(state, fresh).invoke(said(f"question {n}"), config, durability=durability)
         graph_of(state, memory).invoke(said(f"question {n}"), config, durability=durability)
 
@@ -169,7 +169,7 @@ def test_the_history_of_a_fork_is_read_along_its_branch(saver: GovernedPostgresS
 
 async def test_the_history_reads_the_same_for_async_callers(lakehouse: Database, person: Principal) -> None:
     config = thread()
-    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as saver:
+    async with saver_of(lakehouse, person) as saver:
         graph = graph_of(Often, saver)
         for n in range(5):
             await graph.ainvoke(said(f"question {n}"), config)
@@ -186,9 +186,8 @@ async def test_the_history_reads_the_same_for_async_callers(lakehouse: Database,
 def test_a_history_costs_two_round_trips_however_long(
     lakehouse: Database, proxy: CountingProxy, person: Principal, state: type
 ) -> None:
-    conninfo = make_conninfo(lakehouse.runtime, host="127.0.0.1", port=proxy.port)
     config = thread()
-    with GovernedPostgresSaver.from_conn_string(conninfo, principal=person, max_size=1) as saver:
+    with saver_of(lakehouse, person, port=proxy.port, max_size=1) as saver:
         graph = graph_of(state, saver)
         for n in range(12):
             graph.invoke(said(f"question {n}"), config, durability="sync")

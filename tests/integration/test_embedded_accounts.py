@@ -18,6 +18,8 @@ from tests.embedded import AS_ACCOUNT, ORDINARY, child, fresh_home
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.embedded
+
 ROOT = os.geteuid() == 0
 USE = """
 home = Path(sys.argv[1])

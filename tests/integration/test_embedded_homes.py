@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from agent.database import Database
 
+pytestmark = pytest.mark.embedded
+
 AWKWARD = 'It\'s $HOME & "déjà" 数据 100%/' + "long" * 25
 FULL = "resource.setrlimit(resource.RLIMIT_FSIZE, ({bytes}, {bytes}))"
 JOIN = """

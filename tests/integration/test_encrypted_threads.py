@@ -17,6 +17,7 @@ from tests.integration.test_delta_channel import (
     test_a_fork_holds_its_own_branch_only,
     test_a_graph_holds_what_it_holds_in_memory,
 )
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ __all__ = ["test_a_fork_holds_its_own_branch_only", "test_a_graph_holds_what_it_
 @pytest.fixture
 def saver(lakehouse: Database, person: Principal) -> Iterator[GovernedPostgresSaver]:
     ring = Keyring({"k": bytes(32)})
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, encryption=ring) as opened:
+    with saver_of(lakehouse, person, encryption=ring) as opened:
         yield opened
 
 

@@ -9,11 +9,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.chaos.watching import MOORING
 from tests.embedded import fresh_home, servers
 
 if TYPE_CHECKING:
     from agent.database import Database
+
+pytestmark = pytest.mark.embedded
 
 
 def test_a_command_that_is_told_to_end_leaves_no_server_behind() -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from agent.database import Database
     from tools import PostgresCatalog, QueryResult, TableDescription, TableList
 
+pytestmark = pytest.mark.embedded
+
 MOORING = str(Path(sys.executable).with_name("mooring"))
 PROVIDER = Path(__file__).with_name("provider")
 FAILED = "mooring: The model failed (ConnectionError): try again, check the key of its provider, "

@@ -22,6 +22,7 @@ from agent.cli.app import app
 from checkpointer import GovernedPostgresSaver, Keyring, Principal, SourceError
 from checkpointer.importing import ImportedThread, Outcome, import_threads, metadata_key, upstream_saver
 from tests.integration.travels import BROKEN, Ticket, logger, said, travels
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ def theirs(lakehouse: Database, admin: psycopg.Connection) -> Iterator[Theirs]:
 
 @contextmanager
 def ours(lakehouse: Database, person: str, **options: Any) -> Iterator[GovernedPostgresSaver]:
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=Principal(person), **options) as saver:
+    with saver_of(lakehouse, Principal(person), **options) as saver:
         yield saver
 
 

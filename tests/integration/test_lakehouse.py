@@ -13,6 +13,8 @@ from agent.local.lakehouse import load, tables
 if TYPE_CHECKING:
     from agent.database import Database
 
+pytestmark = pytest.mark.embedded
+
 TABLES = ("suppliers", "franchises", "transactions", "reviews")
 BAKEHOUSE = tuple(f"bakehouse.{table}" for table in TABLES)
 HR = ("hr.employees", "hr.salaries")

@@ -188,6 +188,7 @@ async def test_a_name_in_the_body_is_not_believed(server: Server) -> None:
                     await calls[name]()
 
 
+@pytest.mark.embedded
 class TestOnePerson:
     """A laptop's server without authentication, for whoever MOORING_USER logs in."""
 
@@ -229,6 +230,7 @@ class TestOnePerson:
                 await saver.asessions()
 
 
+@pytest.mark.embedded
 class TestGraph:
     STORE = InMemoryStore()
 

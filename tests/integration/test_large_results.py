@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.embedded
+
 MOORING = str(Path(sys.executable).with_name("mooring"))
 PROVIDER = Path(__file__).with_name("provider")
 

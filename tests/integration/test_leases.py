@@ -24,6 +24,7 @@ from checkpointer import (
     ThreadBusyError,
     acting_as,
 )
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ def graph_of(saver: GovernedPostgresSaver, node: Callable[[State], Any]) -> Any:
 
 @pytest.fixture
 def saver(lakehouse: Database) -> Iterator[GovernedPostgresSaver]:
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime) as opened, acting_as(ALICE):
+    with saver_of(lakehouse, ALICE) as opened, acting_as(ALICE):
         yield opened
 
 
@@ -309,13 +310,19 @@ def test_a_run_inside_a_run_is_the_same_one(saver: GovernedPostgresSaver, config
         pass
 
 
-def test_somebody_else_s_thread_of_the_same_name_is_free(saver: GovernedPostgresSaver, config: Any) -> None:
-    with saver.run(config), acting_as(Principal("bob")), saver.run(config) as his:
+def test_somebody_else_s_thread_of_the_same_name_is_free(lakehouse: Database, config: Any) -> None:
+    with (
+        GovernedPostgresSaver.from_conn_string(lakehouse.runtime) as saver,
+        acting_as(ALICE),
+        saver.run(config),
+        acting_as(Principal("bob")),
+        saver.run(config) as his,
+    ):
         assert his.number == 1
 
 
 async def test_async_runs(lakehouse: Database, config: Any) -> None:
-    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime) as saver:
+    async with saver_of(lakehouse, ALICE) as saver:
         with acting_as(ALICE):
             turns: list[str] = []
 
@@ -374,7 +381,7 @@ async def test_a_run_that_is_cancelled_while_it_begins_holds_nothing(lakehouse: 
         async with saver.run(config):
             await asyncio.sleep(60)
 
-    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime) as saver:
+    async with saver_of(lakehouse, ALICE) as saver:
         with acting_as(ALICE):
             for milliseconds in range(20):
                 task = asyncio.create_task(begin(saver))

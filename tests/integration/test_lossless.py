@@ -29,6 +29,7 @@ from langgraph.types import Command, Interrupt, Send
 from pydantic import BaseModel
 
 from checkpointer import BlockedTypeError, GovernedPostgresSaver, Keyring, Principal, UnserializableError
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,8 +70,7 @@ TYPES = [Colour, Level, Mood, Point, Order]
 @pytest.fixture(scope="module", params=[None, Keyring({"k": bytes(32)})], ids=["clear", "encrypted"])
 def lossless(lakehouse: Database, request: pytest.FixtureRequest) -> Iterator[GovernedPostgresSaver]:
     person = Principal(f"lossless-{uuid.uuid4()}")
-    options: Any = {"principal": person, "allowed_types": TYPES, "encryption": request.param}
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, **options) as saver:
+    with saver_of(lakehouse, person, allowed_types=TYPES, encryption=request.param) as saver:
         yield saver
 
 

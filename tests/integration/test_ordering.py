@@ -19,6 +19,7 @@ from langgraph.pregel import _checkpoint
 from langgraph.types import Command, interrupt
 
 from checkpointer import GovernedPostgresSaver, Principal
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def behind(lakehouse: Database, person: Principal) -> Iterator[GovernedPostgresSaver]:
     """The saver of another process, whose machine's clock is behind."""
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as opened:
+    with saver_of(lakehouse, person) as opened:
         yield opened
 
 
@@ -110,7 +111,7 @@ async def test_the_same_for_async_callers(
     config = thread()
     with clock(monkeypatch, 50):
         asking(saver).invoke(said("question"), config)
-    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as behind:
+    async with saver_of(lakehouse, person) as behind:
         with clock(monkeypatch, 40):
             await asking(behind).ainvoke(Command(resume="yes"), config)
         assert texts(await asking(behind).aget_state(config)) == ["question", "yes: question"]
@@ -158,7 +159,7 @@ def test_storing_a_checkpoint_again_does_not_make_it_the_latest(saver: GovernedP
 def test_whoever_has_stored_sees_it_or_what_came_after(lakehouse: Database, person: Principal) -> None:
     # given eight writers at once, each with a clock of its own
     config: Any = {"configurable": {"thread_id": str(uuid4()), "checkpoint_ns": ""}}
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, max_size=8) as saver:
+    with saver_of(lakehouse, person, max_size=8) as saver:
 
         def write(writer: int) -> None:
             for n in range(12):

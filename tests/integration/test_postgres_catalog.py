@@ -29,6 +29,8 @@ from tools import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.embedded
+
 SCRATCH = """
 drop schema if exists scratch cascade;
 create schema scratch;

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from agent.database import Database
 
+pytestmark = pytest.mark.embedded
+
 WRONG = "s3cret"
 ASK = ("ask", "hello", "--as", "alice")
 MIGRATE = ("db", "migrate")

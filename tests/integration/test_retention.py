@@ -32,6 +32,7 @@ from tests.integration.keeping import (
 )
 from tests.integration.test_delta_channel import Never, Often, said
 from tests.integration.test_delta_channel import graph_of as delta_graph
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from agent.database import Database
@@ -171,7 +172,7 @@ class TestTimeToLive:
         self, lakehouse: Database, person: Principal, admin: psycopg.Connection[Any], asked: str, read: str
     ) -> None:
         policy = Retention(ttl=30 * DAY, refresh_on_read=asked in ("saver", "thread says no"))
-        with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, retention=policy) as saver:
+        with saver_of(lakehouse, person, retention=policy) as saver:
             config = talk(saver)
             if asked.startswith("thread"):
                 saver.set_retention(name_of(config), Retention(ttl=30 * DAY, refresh_on_read=asked == "thread"))
@@ -199,7 +200,7 @@ class TestTimeToLive:
         self, lakehouse: Database, person: Principal, admin: psycopg.Connection[Any]
     ) -> None:
         policy = Retention(refresh_on_read=True)
-        with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, retention=policy) as saver:
+        with saver_of(lakehouse, person, retention=policy) as saver:
             config = talk(saver)
             written = version_of(admin, config)
             saver.get_tuple(config)  # just after a write

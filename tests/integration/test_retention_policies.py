@@ -24,6 +24,7 @@ from tests.integration.keeping import (
     talk,
     went,
 )
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from agent.database import Database
@@ -33,9 +34,7 @@ class TestPolicies:
     def test_a_thread_s_own_goes_before_the_saver_s(
         self, lakehouse: Database, person: Principal, admin: psycopg.Connection[Any]
     ) -> None:
-        with GovernedPostgresSaver.from_conn_string(
-            lakehouse.runtime, principal=person, retention=Retention(keep_last=2, ttl=10 * DAY)
-        ) as saver:
+        with saver_of(lakehouse, person, retention=Retention(keep_last=2, ttl=10 * DAY)) as saver:
             default, forever, short = talk(saver), talk(saver), talk(saver)
             saver.set_retention(name_of(forever), Retention())
             saver.set_retention(name_of(short), Retention(ttl=DAY))
@@ -60,9 +59,7 @@ class TestPolicies:
         assert len(steps(saver, config)) == 9
 
     async def test_async_callers(self, lakehouse: Database, person: Principal) -> None:
-        async with GovernedPostgresSaver.from_conn_string(
-            lakehouse.runtime, principal=person, retention=Retention()
-        ) as saver:
+        async with saver_of(lakehouse, person, retention=Retention()) as saver:
             config: Any = {"configurable": {"thread_id": str(uuid4())}}
             await graph_of(saver).ainvoke({"said": ["q"]}, config, durability="sync")
             policy = Retention(keep_last=1, ttl=DAY, refresh_on_read=True)

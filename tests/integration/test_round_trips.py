@@ -10,9 +10,9 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.graph import START, MessagesState, StateGraph
-from psycopg.conninfo import make_conninfo
 
 from checkpointer import GovernedPostgresSaver, Principal, Retention
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def counted(lakehouse: Database, proxy: CountingProxy, person: Principal) -> Iterator[GovernedPostgresSaver]:
-    conninfo = make_conninfo(lakehouse.runtime, host="127.0.0.1", port=proxy.port)
     policy = Retention(ttl=timedelta(days=30), refresh_on_read=True)
-    saver = GovernedPostgresSaver.from_conn_string(conninfo, principal=person, retention=policy, min_size=1, max_size=1)
-    with saver:
+    with saver_of(lakehouse, person, port=proxy.port, retention=policy, min_size=1, max_size=1) as saver:
         yield saver
 
 

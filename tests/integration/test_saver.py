@@ -12,9 +12,9 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.graph import START, MessagesState, StateGraph
-from psycopg.conninfo import make_conninfo
 
 from checkpointer import GovernedPostgresSaver, Principal, ThreadExistsError, WrongThreadError, acting_as
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from langgraph.graph.state import CompiledStateGraph
@@ -71,7 +71,7 @@ def test_another_process_adds_no_copies_either(
     echo_graph(saver).invoke(said("one"), config, durability="sync")
     before = stored_items(admin, person)
 
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as fresh:
+    with saver_of(lakehouse, person) as fresh:
         echo_graph(fresh).invoke(said("two"), config, durability="sync")
 
     assert stored_items(admin, person) - before == 2
@@ -111,8 +111,7 @@ def test_what_a_process_holds_is_not_fetched_again(
     graph, config, kilobyte = echo_graph(saver), thread(), 1000
     for n in range(10):
         graph.invoke(said(f"{n}" * kilobyte), config, durability="sync")
-    conninfo = make_conninfo(lakehouse.runtime, host="127.0.0.1", port=proxy.port)
-    with GovernedPostgresSaver.from_conn_string(conninfo, principal=person) as other:
+    with saver_of(lakehouse, person, port=proxy.port) as other:
         reader, fetched = echo_graph(other), []
         for _ in range(2):
             before = proxy.answered
@@ -131,7 +130,7 @@ def test_what_a_process_holds_is_not_fetched_again(
 def test_a_process_that_holds_little_reads_the_same(
     saver: GovernedPostgresSaver, lakehouse: Database, person: Principal, cache_size: int
 ) -> None:
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, cache_size=cache_size) as frugal:
+    with saver_of(lakehouse, person, cache_size=cache_size) as frugal:
         graph, control = echo_graph(frugal), echo_graph(saver)
         threads = [thread() for _ in range(3)]
         for n in range(4):
@@ -204,7 +203,7 @@ def test_metadata_that_json_cannot_hold_is_kept_and_filtered(saver: GovernedPost
 
 def test_listing_pages_through_everything_and_reads_in_between(lakehouse: Database, person: Principal) -> None:
     # given more checkpoints than a page holds, and a single connection
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, max_size=1) as saver:
+    with saver_of(lakehouse, person, max_size=1) as saver:
         config: Any = {"configurable": {"thread_id": str(uuid4()), "checkpoint_ns": ""}}
         for n in range(120):
             saver.put(config, {**empty_checkpoint(), "id": f"{n:04}"}, {"step": n}, {})
@@ -257,7 +256,7 @@ def test_content_that_another_process_pruned_away_is_stored_anew(
         return by.put(at, checkpoint, {"run_id": text}, {"note": version})
 
     first = put(saver, config, "first", 1)
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as other:
+    with saver_of(lakehouse, person) as other:
         second = put(other, first, "second", 2)
         if deleted_by == "prune":
             other.prune([config["configurable"]["thread_id"]])
@@ -286,7 +285,7 @@ def test_a_deleted_thread_starts_anew(
 
 def test_a_refused_copy_leaves_its_connection_fit_for_the_next(lakehouse: Database, person: Principal) -> None:
     """What the failed pipeline would have prepared after the failure is not there on the server."""
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, max_size=1) as saver:
+    with saver_of(lakehouse, person, max_size=1) as saver:
         for name in ("a", "b"):
             echo_graph(saver).invoke(said("one"), thread(name))
         for n in range(12):
@@ -334,9 +333,9 @@ async def test_tasks_at_once_with_different_principals_never_mix(lakehouse: Data
 
 async def test_one_saver_serves_both_kinds_of_caller(lakehouse: Database, person: Principal) -> None:
     config = thread()
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as saver:
+    with saver_of(lakehouse, person) as saver:
         await echo_graph(saver).ainvoke(said("async on a saver entered with `with`"), config)
-    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as saver:
+    async with saver_of(lakehouse, person) as saver:
         graph = echo_graph(saver)
         await asyncio.to_thread(graph.invoke, said("sync on a saver entered with `async with`"), config)
         with pytest.raises(WrongThreadError, match="ainvoke"):

@@ -27,6 +27,7 @@ from checkpointer import (
     UnsafeRoleError,
     acting_as,
 )
+from tests.logins import login_as, saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,16 +137,17 @@ def test_the_owner_of_the_tables_is_refused(lakehouse: Database) -> None:
 def test_a_role_that_could_read_past_the_policies_is_refused(
     lakehouse: Database, admin: psycopg.Connection, attribute: str
 ) -> None:
+    somebody = f"somebody_{uuid4().hex[:8]}"
     change, undo = {
         "bypassrls": ("alter role mooring_user bypassrls", "alter role mooring_user nobypassrls"),
-        "member of the owner": ("grant mooring_migrator to alice", "revoke mooring_migrator from alice"),
+        "member of the owner": (f"grant mooring_migrator to {somebody}", f"revoke mooring_migrator from {somebody}"),
     }[attribute]
-    admin.execute(change.encode())
+    admin.execute(f"create role {somebody} login password 'secret' in role mooring_user; {change}".encode())
     try:
         with pytest.raises(UnsafeRoleError, match="REVOKE"):
-            GovernedPostgresSaver.from_conn_string(lakehouse.login("alice")).__enter__()
+            GovernedPostgresSaver.from_conn_string(login_as(lakehouse, somebody)).__enter__()
     finally:
-        admin.execute(undo.encode())
+        admin.execute(f"{undo}; drop role {somebody}".encode())
 
 
 @pytest.mark.parametrize("thing", ["function mooring.principal()", "view mooring.contents"])
@@ -190,7 +192,7 @@ def test_a_person_s_own_login_is_not_believed_about_others(lakehouse: Database) 
 
 
 def test_a_saver_that_is_not_open_says_so(lakehouse: Database) -> None:
-    saver = GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=Principal("p"))
+    saver = saver_of(lakehouse, Principal("p"))
     with pytest.raises(NotOpenError, match="with"):
         saver.get_tuple(CONFIG)
 
@@ -202,9 +204,12 @@ def test_a_database_that_is_away_is_said_to_be() -> None:
     assert "s3cret" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("change", [{"password": "s3cret"}, {"dbname": "nowhere"}, {"sslmode": "require"}])
-async def test_a_database_that_refuses_is_not_waited_for(lakehouse: Database, change: dict[str, str]) -> None:
-    saver = GovernedPostgresSaver.from_conn_string(make_conninfo(lakehouse.runtime, **change))
+@pytest.mark.parametrize("wrong", ["password", "dbname", "sslmode"])
+async def test_a_database_that_refuses_is_not_waited_for(lakehouse: Database, wrong: str) -> None:
+    # The embedded server has no TLS, and Lakebase takes nothing else.
+    encryption = "require" if lakehouse.embedded else "disable"
+    change = {"password": "s3cret", "dbname": "nowhere", "sslmode": encryption}[wrong]
+    saver = GovernedPostgresSaver.from_conn_string(make_conninfo(lakehouse.runtime, **{wrong: change}))
     begun = time.monotonic()
     with pytest.raises(DatabaseUnavailableError, match="refuses the connection") as refusal:
         saver.__enter__()
@@ -218,7 +223,7 @@ async def test_a_database_that_refuses_is_not_waited_for(lakehouse: Database, ch
 
 
 def test_a_pool_without_a_free_connection_is_said_to_be_busy(lakehouse: Database, admin: psycopg.Connection) -> None:
-    opened = GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=Principal("p"), max_size=1, timeout=1)
+    opened = saver_of(lakehouse, Principal("p"), max_size=1, timeout=1)
     with opened as saver, ThreadPoolExecutor(2) as threads:
         with admin.transaction():
             admin.execute("lock table mooring.threads")
@@ -237,7 +242,7 @@ def test_what_is_no_name_is_no_principal(name: str) -> None:
 
 @pytest.mark.parametrize("thread_id", ["", None, "a\x00b", "\ud800", "x" * 1_000_000])
 def test_a_thread_id_that_cannot_be_stored_is_refused(lakehouse: Database, thread_id: object) -> None:
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=Principal("p")) as saver:
+    with saver_of(lakehouse, Principal("p")) as saver:
         with pytest.raises(ThreadIdError):
             saver.get_tuple({"configurable": {"thread_id": thread_id}})
         with pytest.raises(ThreadIdError):

@@ -11,6 +11,7 @@ import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 
 from checkpointer import GovernedPostgresSaver, acting_as
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ MORE_THAN_A_PAGE = 120
 
 @pytest.fixture
 def one(lakehouse: Database, person: Principal) -> Iterator[GovernedPostgresSaver]:
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, max_size=1, timeout=10) as opened:
+    with saver_of(lakehouse, person, max_size=1, timeout=10) as opened:
         yield opened
 
 
@@ -62,9 +63,7 @@ def test_no_connection_is_held_while_the_caller_works(one: GovernedPostgresSaver
 
 async def test_the_same_for_async_callers(lakehouse: Database, person: Principal, one: GovernedPostgresSaver) -> None:
     config = filled(one)
-    async with GovernedPostgresSaver.from_conn_string(
-        lakehouse.runtime, principal=person, max_size=1, timeout=10
-    ) as saver:
+    async with saver_of(lakehouse, person, max_size=1, timeout=10) as saver:
         pool = saver._runner().pool
         steps = []
         async for found in saver.alist(config):

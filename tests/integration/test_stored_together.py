@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from langgraph.checkpoint.base import CheckpointTuple, empty_checkpoint
 from langgraph.checkpoint.base.id import uuid6
-from psycopg.conninfo import make_conninfo
 
 from checkpointer import GovernedPostgresSaver, Principal, StaleLeaseError, UnserializableError, acting_as
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,13 +36,8 @@ def moment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def through(lakehouse: Database, proxy: CountingProxy) -> str:
-    return make_conninfo(lakehouse.runtime, host="127.0.0.1", port=proxy.port)
-
-
-@pytest.fixture
-def counted(through: str, person: Principal) -> Iterator[GovernedPostgresSaver]:
-    with GovernedPostgresSaver.from_conn_string(through, principal=person) as saver:
+def counted(lakehouse: Database, proxy: CountingProxy, person: Principal) -> Iterator[GovernedPostgresSaver]:
+    with saver_of(lakehouse, person, port=proxy.port) as saver:
         yield saver
 
 
@@ -107,7 +102,7 @@ def test_a_checkpoint_takes_along_what_the_tasks_before_it_wrote(
         for future in futures:
             future.result()
     assert proxy.round_trips - before == 1
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as saver:
+    with saver_of(lakehouse, person) as saver:
         written = stored_by(saver, here).pending_writes
         assert written == [(task, "a", f"{task} wrote {'much ' * 20}") for task in TASKS]
         assert stored_by(saver, after).checkpoint["channel_values"] == {"a": "next"}
@@ -214,8 +209,10 @@ def acting(who: Principal, call: Any, *args: Any) -> Any:
         return call(*args)
 
 
-async def test_the_same_for_async_callers(through: str, proxy: CountingProxy, run: Any, person: Principal) -> None:
-    async with GovernedPostgresSaver.from_conn_string(through, principal=person) as saver:
+async def test_the_same_for_async_callers(
+    lakehouse: Database, proxy: CountingProxy, run: Any, person: Principal
+) -> None:
+    async with saver_of(lakehouse, person, port=proxy.port) as saver:
         here = await asyncio.to_thread(begun, saver, run)
         before = proxy.round_trips
         tasks = [asyncio.create_task(saver.aput_writes(here, [("a", task)], task)) for task in TASKS]
@@ -235,7 +232,7 @@ async def test_the_same_for_async_callers(through: str, proxy: CountingProxy, ru
 async def test_a_cancelled_checkpoint_leaves_its_company_to_themselves(
     lakehouse: Database, run: Any, person: Principal
 ) -> None:
-    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person) as saver:
+    async with saver_of(lakehouse, person) as saver:
         here = await asyncio.to_thread(begun, saver, run)
         tasks = [asyncio.create_task(saver.aput_writes(here, [("a", task)], task)) for task in TASKS]
         await asyncio.sleep(0)

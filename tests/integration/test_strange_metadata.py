@@ -10,6 +10,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 
 from checkpointer import GovernedPostgresSaver, Keyring, Principal, Retention, acting_as, administration
 from tests.integration.keeping import graph_of, name_of, schema, talk, went
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     import psycopg
@@ -58,9 +59,7 @@ def test_counters_that_cannot_be_read_keep_all_ancestors(
 
 @pytest.mark.parametrize("counters", [5, {"x": [1, "abc"]}], ids=repr)
 def test_the_same_of_what_is_encrypted(lakehouse: Database, person: Principal, counters: object) -> None:
-    with GovernedPostgresSaver.from_conn_string(
-        lakehouse.runtime, principal=person, encryption=Keyring({"k": bytes(32)})
-    ) as saver:
+    with saver_of(lakehouse, person, encryption=Keyring({"k": bytes(32)})) as saver:
         config = strange(saver, counters)
         assert saver.expire(retention=Retention(keep_last=1)) == []
         saver.prune([name_of(config)])

@@ -12,6 +12,8 @@ from uuid import uuid4
 import pexpect
 import pytest
 
+pytestmark = pytest.mark.embedded
+
 MOORING = str(Path(sys.executable).with_name("mooring"))
 UP, CTRL_U, BACKSPACE = "\x1b[A", "\x15", "\x7f"
 COMPLETE = """

@@ -27,12 +27,12 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from psycopg.rows import dict_row
 
 from checkpointer import GovernedPostgresSaver, Principal, UnserializableError, administration
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agent.database import Database
-    from tests.databricks.through import Through
 
 Row = dict[str, Any]
 
@@ -273,9 +273,7 @@ def test_sessions_are_those_that_the_saver_lists(
     assert [tuple(row[name] for name in columns) for row in found] == listed
 
 
-def test_the_queries_in_the_documentation_run(lakehouse: Database, lakebase_way: Through | None) -> None:
-    if lakebase_way is not None:
-        pytest.skip("they join with the sample, which is in the embedded database alone")
+def test_the_queries_in_the_documentation_run(lakehouse: Database) -> None:
     text = (Path(__file__).parents[2] / "docs" / "transcripts.md").read_text("utf-8")
     queries = re.findall(r"^```sql\n(.+?)^```$", text, re.MULTILINE | re.DOTALL)
     assert queries
@@ -304,7 +302,7 @@ def test_nothing_can_be_read_in_sql_under_an_encrypting_serializer(
     lakehouse: Database, person: Principal, reader: Reader
 ) -> None:
     serde = EncryptedSerializer(Backwards())
-    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, serde=serde) as saver:
+    with saver_of(lakehouse, person, serde=serde) as saver:
         thread_id = stored(saver, {"messages": [HumanMessage("secret", id="1"), AIMessage("so", id="2")]})
         assert [message.text for message in state(saver, thread_id)] == ["secret", "so"]
     found = reader.messages(person, thread_id)

@@ -9,7 +9,6 @@ import pytest
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from mlflow.types.responses import ResponsesAgentRequest
-from psycopg.conninfo import make_conninfo
 
 from agent.catalogs import catalog_of
 from agent.conversation import Answered, Conversation
@@ -17,7 +16,7 @@ from agent.graph import build_graph
 from agent.identity import log_in
 from agent.responses import asked_in, events_of
 from agent.settings import Settings
-from checkpointer import GovernedPostgresSaver
+from tests.logins import saver_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +39,8 @@ class Says(GenericFakeChatModel):
 def conversation(lakehouse: Database, proxy: CountingProxy) -> Iterator[Conversation]:
     """A session of alice's, whose saver's round trips are counted and nothing else's are."""
     caller = log_in(lakehouse, "alice")
-    conninfo = make_conninfo(lakehouse.runtime, host="127.0.0.1", port=proxy.port)
     with (
-        GovernedPostgresSaver.from_conn_string(conninfo, min_size=1, max_size=1) as saver,
+        saver_of(lakehouse, caller.principal, port=proxy.port, min_size=1, max_size=1) as saver,
         catalog_of(Settings(), caller) as catalog,
     ):
         yield Conversation(build_graph(Says(), saver), saver, caller, catalog, uuid4().hex)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from agent.catalogs import catalog_of
 from agent.identity import Caller
 from agent.settings import Settings
 from checkpointer import Principal
+from tests.logins import login_as
 from tests.security.reference import COLUMNS, CREW, FIGURES, KEEPER, PEOPLE, SELLERS, Policy, Reference, Table, View
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class Estate:
         return f"{self.schema('maps')}.sees"
 
     def _login(self, person: str) -> str:
-        return make_conninfo(self.lakehouse.runtime, user=self.role(person), password="secret")
+        return login_as(self.lakehouse, self.role(person))
 
     def _catalog(self, person: str) -> PostgresCatalog:
         return catalog_of(Settings(), self.caller(person))

@@ -11,7 +11,6 @@ import psycopg
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
-from psycopg.conninfo import make_conninfo
 from pydantic import Field
 
 from agent.catalogs import catalog_of
@@ -20,6 +19,7 @@ from agent.graph import build_graph
 from agent.identity import Caller
 from agent.settings import Settings
 from checkpointer import GovernedPostgresSaver, Principal, acting_as
+from tests.logins import login_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +125,7 @@ class Scene:
 
     def login(self, who: str) -> str:
         """Return how one of the two logs in."""
-        return make_conninfo(self.lakehouse.runtime, user=who, password="secret")
+        return login_as(self.lakehouse, who)
 
     @contextmanager
     def chat(self, who: str | None = None, owner: str | None = None) -> Iterator[Conversation]:

@@ -14,10 +14,10 @@ import psycopg
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from agent.local.bootstrap import READERS, SERVICE
 from checkpointer import GovernedPostgresSaver, Principal, acting_as, administration
+from tests.logins import login_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +142,7 @@ class Stage:
 
     def login(self, who: str) -> str:
         """Return how a persona logs in."""
-        return make_conninfo(self.lakehouse.runtime, user=self.role(who), password="secret")
+        return login_as(self.lakehouse, self.role(who))
 
     def rows(self) -> list[Any]:
         """Return all that is stored, but for the lines of the audit, which reading adds to."""

@@ -24,6 +24,7 @@ from checkpointer import (
     acting_as,
     administration,
 )
+from tests.logins import login_as
 from tests.security.scenes import FIGURE, Scene
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ def test_nobody_but_the_schema_s_owner_changes_it(
     conninfo = {
         "runtime": lakehouse.runtime,
         "bob": lakehouse.login("bob"),
-        "auditor": make_conninfo(lakehouse.runtime, user=auditor.name, password="secret"),
+        "auditor": login_as(lakehouse, auditor.name),
     }[login]
     with psycopg.connect(conninfo) as conn:
         if login == "runtime":
@@ -308,7 +309,7 @@ class TestAuditors:
             saver.share(plans, "bob")
         assert acts(saver, auditor, plans) == [("alice", "shared", "bob")]
         query = "select act from mooring.audit where thread_id = %s"
-        with psycopg.connect(make_conninfo(lakehouse.runtime, user=auditor.name, password="secret")) as own:
+        with psycopg.connect(login_as(lakehouse, auditor.name)) as own:
             assert own.execute(query, [plans]).fetchall() == [("shared",)]
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 own.execute("select from mooring.threads")

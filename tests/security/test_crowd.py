@@ -14,7 +14,6 @@ from uuid import uuid4
 import psycopg
 import pytest
 from langchain_core.messages import HumanMessage
-from psycopg.conninfo import make_conninfo
 
 from agent.catalogs import catalog_of
 from agent.conversation import Answered, Conversation
@@ -22,6 +21,7 @@ from agent.graph import TurnContext, build_graph
 from agent.identity import Caller
 from agent.settings import Settings
 from checkpointer import GovernedPostgresSaver, Principal, acting_as
+from tests.logins import login_as
 from tests.security.scenes import Parrot
 from tests.security.stage import state
 
@@ -53,7 +53,7 @@ class Crowd:
 
     def caller(self, number: int) -> Caller:
         name = self.name(number)
-        return Caller(Principal(name), make_conninfo(self.lakehouse.runtime, user=name, password="secret"))
+        return Caller(Principal(name), login_as(self.lakehouse, name))
 
     @property
     def question(self) -> str:

@@ -17,6 +17,9 @@ from agent.local import binaries
 if TYPE_CHECKING:
     from agent.database import Database
 
+# On Lakebase a login stores the person's own sessions: tests/security/test_isolation.py has what holds there.
+pytestmark = pytest.mark.embedded
+
 TABLES = ("threads", "checkpoints", "items", "writes")
 QUESTION = "how many reviews are there?"
 BECOME_ALICE = [

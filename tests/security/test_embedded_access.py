@@ -21,6 +21,8 @@ from tests.embedded import AS_ACCOUNT, child
 if TYPE_CHECKING:
     from agent.database import Database
 
+pytestmark = pytest.mark.embedded
+
 ROLES = ("postgres", "mooring_migrator", "mooring_service", "alice", "bob", "carol", "lakehouse_owner", "mooring_user")
 READ = """
 home = Path(sys.argv[1])

@@ -12,6 +12,8 @@ from agent.local import UnknownLoginError
 if TYPE_CHECKING:
     from agent.database import Database
 
+pytestmark = pytest.mark.embedded
+
 PEOPLE = ("alice", "bob", "carol")
 SUPERUSERS_OWN = [
     # rows

@@ -13,9 +13,10 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
-from checkpointer import ClearRowError, EncryptedRowError, GovernedPostgresSaver, Keyring, Principal, administration
+from checkpointer import ClearRowError, EncryptedRowError, Keyring, Principal, administration
 from checkpointer.operations import COUNTERS
 from tests.integration.test_transcripts import Backwards
+from tests.logins import saver_of
 from tests.security.encrypted import dump, found_in, store
 from tests.security.test_encryption import NEW, OLD, OTHER, at, everything
 
@@ -38,9 +39,7 @@ def person() -> Principal:
 @pytest.fixture
 def opened(lakehouse: Database, person: Principal) -> Iterator[Any]:
     with ExitStack() as stack:
-        yield lambda ring: stack.enter_context(
-            GovernedPostgresSaver(lakehouse.runtime, principal=person, encryption=ring, max_size=2)
-        )
+        yield lambda ring: stack.enter_context(saver_of(lakehouse, person, encryption=ring, max_size=2))
 
 
 @pytest.fixture
@@ -216,14 +215,14 @@ def test_of_metadata_that_only_another_serializer_reads_nothing_is_guessed(
     serde = EncryptedSerializer(Backwards())
     metadata: Any = {"note": {1, 2}, COUNTERS: {"messages": (1, 2)}}
     config = at("t")
-    with GovernedPostgresSaver(lakehouse.runtime, principal=person, serde=serde) as saver:
+    with saver_of(lakehouse, person, serde=serde) as saver:
         for _ in range(5):
             checkpoint: Any = {**empty_checkpoint(), "channel_values": {"a": "b"}, "channel_versions": {"a": 1}}
             config = saver.put(config, checkpoint, metadata, {"a": 1})
         expected = saver.get_tuple(at("t"))
     done(owner, person, Keyring(BOTH))
 
-    with GovernedPostgresSaver(lakehouse.runtime, principal=person, serde=serde, encryption=Keyring(BOTH)) as saver:
+    with saver_of(lakehouse, person, serde=serde, encryption=Keyring(BOTH)) as saver:
         assert saver.get_tuple(at("t")) == expected
         saver.prune(["t"])
         assert len(list(saver.list(at("t")))) == 5

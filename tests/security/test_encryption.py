@@ -21,10 +21,10 @@ from checkpointer import (
     Keyring,
     Principal,
     SealBrokenError,
-    acting_as,
 )
 from checkpointer.queries import queries
 from checkpointer.sealing import KNOWN
+from tests.logins import saver_of
 from tests.security.encrypted import CANARIES, dump, found_in, store, tables, values
 
 if TYPE_CHECKING:
@@ -47,9 +47,7 @@ def person() -> Principal:
 def opened(lakehouse: Database, person: Principal) -> Iterator[Any]:
     """Opens savers, each as a process of its own would, with these keys."""
     with ExitStack() as stack:
-        yield lambda ring, who=person: stack.enter_context(
-            GovernedPostgresSaver(lakehouse.runtime, principal=who, encryption=ring, max_size=2)
-        )
+        yield lambda ring, who=person: stack.enter_context(saver_of(lakehouse, who, encryption=ring, max_size=2))
 
 
 def at(thread_id: str) -> Any:
@@ -245,8 +243,7 @@ def pair(opened: Any, admin: psycopg.Connection[Any], person: Principal) -> dict
     store(opened(ring), "t")
     store(opened(None), "clear")
     store(opened(ring), "second")
-    with acting_as(Principal(f"other-{person.name}")):
-        store(opened(ring), "t")
+    store(opened(ring, Principal(f"other-{person.name}")), "t")
     found = admin.execute("select owner, thread_id, id from mooring.threads where owner like %s", [f"%{person.name}"])
     ids = {(owner == person.name, name): thread for owner, name, thread in found}
     return {

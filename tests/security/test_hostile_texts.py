@@ -19,6 +19,7 @@ from checkpointer import (
     acting_as,
     administration,
 )
+from tests.logins import saver_of
 from tests.security.stage import state
 from tools import CatalogError, PostgresCatalog
 
@@ -205,7 +206,7 @@ def test_names_of_people_and_groups_are_names(saver: GovernedPostgresSaver, kind
 
 
 async def test_the_event_loop_is_told_the_same(lakehouse: Database) -> None:
-    async with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=Principal("hostile-loop")) as saver:
+    async with saver_of(lakehouse, Principal("hostile-loop")) as saver:
         for text in ("a\0b", "a\ud800b"):
             with pytest.raises(UnstorableTextError, match="checkpoint id holds a NUL character or a lone surrogate"):
                 await saver.aget_tuple(config(checkpoint_id=text))

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
+from tests.logins import login_as
 from tests.security.scenes import FIGURE, Scene
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def scene(lakehouse: Database, admin: psycopg.Connection[Any]) -> Iterator[Scene
 @pytest.fixture
 def own(scene: Scene) -> Iterator[psycopg.Connection[dict[str, Any]]]:
     """The person's own login."""
-    conninfo = make_conninfo(scene.lakehouse.runtime, user=scene.person, password="secret")
+    conninfo = login_as(scene.lakehouse, scene.person)
     with psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as conn:
         yield conn
 
@@ -130,7 +130,7 @@ def test_who_is_no_user_has_no_privilege_on_them(scene: Scene) -> None:
     scene.admin.execute(f"create role {stranger} login password 'secret'".encode())
     scene.admin.execute(f"grant connect on database {scene.admin.info.dbname} to {stranger}".encode())
     try:
-        conninfo = make_conninfo(scene.lakehouse.runtime, user=stranger, password="secret")
+        conninfo = login_as(scene.lakehouse, stranger)
         with psycopg.connect(conninfo, autocommit=True) as conn:
             for source in (*(f"mooring.{view}" for view in VIEWS), "mooring.label_sources()"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):

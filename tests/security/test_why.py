@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from agent.explanation import explanation_of
 from checkpointer import GovernedPostgresSaver, MessageReasons, Principal, ThreadNotFoundError, acting_as
+from tests.logins import login_as
 from tests.security.scenes import FIGURE, Scene
 from tests.security.test_revocation import CASES, POLICY, TABLE
 
@@ -137,6 +137,6 @@ def test_nobody_else_is_told_anything(scene: Scene) -> None:
         assert bob.execute(told, ["bob", scene.name]).fetchall() == []
     with psycopg.connect(scene.lakehouse.runtime, autocommit=True) as service:
         assert service.execute(told, [scene.person, scene.name]).fetchall() == []
-    conninfo = make_conninfo(scene.lakehouse.runtime, user=scene.person, password="secret")
+    conninfo = login_as(scene.lakehouse, scene.person)
     with psycopg.connect(conninfo, autocommit=True) as own:
         assert len(own.execute(told, [scene.person, scene.name]).fetchall()) == 1
