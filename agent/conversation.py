@@ -11,7 +11,7 @@ not held up by it.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -28,7 +28,7 @@ from agent.graph import TurnContext
 from agent.schemas import Answer, ToolUse, encodable
 from agent.steps import Steps, StoppedError
 from agent.tracing import traced
-from checkpointer import StaleLeaseError, acting_as
+from checkpointer import StaleLeaseError, ThreadNotFoundError, acting_as
 
 if TYPE_CHECKING:
     from langgraph.graph import MessagesState
@@ -306,10 +306,11 @@ class Conversation:
             run.release()
 
     def _name(self) -> None:
-        """Give a new session its title."""
+        """Give a new session its title, where nobody has done so yet."""
         if self._title is not None:
-            with acting_as(self._caller.principal):
-                self._saver.rename(self.session, self._title)
+            # One that was deleted meanwhile is told of by what the turn stores next.
+            with acting_as(self._caller.principal), suppress(ThreadNotFoundError):
+                self._saver.rename(self.session, self._title, if_untitled=True)
             self._title = None
 
     def _close(self, run: Run, note: str) -> bool:
@@ -415,7 +416,7 @@ class Conversation:
 def _undecidable(call: str, uses: list[ToolUse]) -> ApprovalError:
     if any(use.id == call and use.status == "pending" and use.withheld for use in uses):
         return ApprovalError(f"What the call {call!r} asks for is withheld from you", "leave it to who may read it")
-    return ApprovalError(f"No call {call!r} waits in this session", "look at it with `mooring sessions show`")
+    return ApprovalError("No call of that id waits in this session", "look at it with `mooring sessions show`")
 
 
 def _events(mode: str, payload: Any) -> Iterator[Event]:

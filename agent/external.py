@@ -47,6 +47,10 @@ class LoginError(MooringError):
     """Nobody can log in under this name."""
 
 
+class ServerAwayError(MooringError):
+    """The server lets nobody in now, whoever asks."""
+
+
 class ConnectionStringError(MooringError):
     """A connection string cannot be read."""
 

@@ -52,6 +52,7 @@ def log_in(database: Database, user: str) -> Caller:
 
     Raises:
         LoginError: The login failed, or is one that row-level security does not hold.
+        ServerAwayError: The server lets nobody in now.
         MooringError: The database cannot hold every text.
     """
     conninfo = database.login(user)

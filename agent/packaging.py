@@ -33,6 +33,9 @@ _PACKAGES = ("agent", "checkpointer", "tools")
 _LOCKS = (_ROOT / "requirements" / "databricks.lock", _ROOT / "agent" / "databricks.lock")
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*(?:\[[^]]+\])?==[^\s\\]+(?: ; [^\\]+?)?)\s*\\?$", re.MULTILINE)
 _NAME = re.compile(r"[^\s./]+\.[^\s./]+\.[^\s./]+")
+# What no registry takes; what one refuses beyond that is known when the model is logged.
+_BAD_NAME = re.compile(r"\s*|.*[/:].*")
+_ALIAS = re.compile(r"(?!(?:latest|v\d+)$)[\w-]{1,255}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,9 @@ def log_model(
         commit: Of the code, where there is no repository to ask.
 
     Raises:
-        MooringError: MLflow is not installed, this is not a checkout, or the tracking server refuses.
+        MooringError: MLflow is not installed, this is not a checkout, or the tracking server or the registry refuses.
     """
-    if alias is not None and register is None:
-        raise MooringError("An alias is of a registered model", "pass --register as well")
+    _require_names(register, alias)
     lock = next(filter(Path.is_file, _LOCKS), None)
     if lock is None:
         problem = "The lock of requirements is not beside this code"
@@ -98,13 +100,37 @@ def log_model(
                 registered_model_name=register,
                 tags={"mooring.version": version("mooring"), **({"mooring.commit": commit} if commit else {})},
             )
-            number = None if register is None else str(info.registered_model_version)
-            if alias is not None and number is not None:
-                mlflow.MlflowClient().set_registered_model_alias(register or "", alias, number)
     except (MlflowException, OSError) as error:
-        problem = f"The model could not be logged ({type(error).__name__})"
-        raise MooringError(problem, "check MLFLOW_TRACKING_URI, and that you may write there") from error
+        done = "logged" if register is None else f"logged and registered as {register}"
+        may = "write there" if register is None else "write there and create versions of that model"
+        problem = f"The model could not be {done} ({_kind(error)})"
+        raise MooringError(problem, f"check MLFLOW_TRACKING_URI, and that you may {may}") from error
+    number = None if register is None else str(info.registered_model_version)
+    if register is not None and alias is not None and number is not None:
+        try:
+            mlflow.MlflowClient().set_registered_model_alias(register, alias, number)
+        except MlflowException as error:
+            problem = f"Version {number} of {register} is registered, and {alias} not moved to it ({_kind(error)})"
+            raise MooringError(problem, "move the alias by hand, or have that granted") from error
     return Logged(info.model_uri, str(info.model_id), commit, register, number, alias)
+
+
+def _require_names(register: str | None, alias: str | None) -> None:
+    """Refuse names that no registry takes, before anything is logged."""
+    if alias is not None and register is None:
+        raise MooringError("An alias is of a registered model", "pass --register as well")
+    if register is not None and _BAD_NAME.fullmatch(register):
+        problem = f"{register!r} is not the name of a registered model"
+        raise MooringError(problem, "write it as catalog.schema.name, without / and :")
+    if alias is not None and not _ALIAS.fullmatch(alias):
+        problem = f"{alias!r} is not an alias"
+        raise MooringError(problem, "take letters, digits, _ and -; `latest` and `v1` are taken by MLflow")
+
+
+def _kind(error: Exception) -> str:
+    """Return what kind of failure it is; the text of one may quote what is sent."""
+    code = getattr(error, "error_code", None)
+    return str(code) if code else type(error).__name__
 
 
 def pins(lock: str) -> list[str]:

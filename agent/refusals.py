@@ -8,7 +8,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from agent.errors import MooringError
-from agent.external import LoginError
+from agent.external import LoginError, ServerAwayError
 from checkpointer import DatabaseUnavailableError, SourceError
 from tools.postgres.refusals import Reason, refusal
 
@@ -32,11 +32,11 @@ _OF_PEOPLE = (Reason.PASSWORD, Reason.ROLE)
 _EMBEDDED = "MOORING_HOME"
 
 
-def login_refused(error: psycopg.OperationalError, database: Database, user: str) -> LoginError:
+def login_refused(error: psycopg.OperationalError, database: Database, user: str) -> LoginError | ServerAwayError:
     """Return why somebody cannot log in to a database."""
     found = refusal(error)
     if found.reason not in _OF_PEOPLE:
-        return LoginError(found.sentence, _remedy(found.reason, database.setting))
+        return ServerAwayError(found.sentence, _remedy(found.reason, database.setting))
     known = "alice, bob and carol can" if database.embedded else "keep the password in ~/.pgpass or a service file"
     problem = f"Cannot log in to the database as {user!r} ({found.sentence})"
     return LoginError(problem, f"choose somebody who can log in with --as ({known})")

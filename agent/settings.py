@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agent.errors import MooringError
 from agent.local.account import default_home
 from agent.local.ephemeral import ephemeral_surface
 
@@ -20,7 +21,11 @@ LAKEBASE_VARIABLES = ("LAKEBASE_ENDPOINT", "LAKEBASE_AUTOSCALING_PROJECT", "LAKE
 
 
 class Settings(BaseSettings):
-    """What can be set; an empty variable is as good as none."""
+    """What can be set; an empty variable is as good as none.
+
+    Raises:
+        MooringError: One is not what it may be. What it is set to is not quoted.
+    """
 
     model_config = SettingsConfigDict(env_prefix="MOORING_", env_ignore_empty=True, frozen=True)
 
@@ -54,15 +59,15 @@ class Settings(BaseSettings):
     """Who connects to a Lakebase that keeps many people's sessions: the service, or each of them."""
     approve: Literal["never", "query", "all"] = "never"
     """Which tool calls wait for a person's approval: none, those that read rows, or all."""
-    turn_seconds: float = 270.0
+    turn_seconds: float = Field(default=270.0, gt=0, allow_inf_nan=False)
     """How long a turn of a served session may take; Databricks ends requests after 297 s."""
     client_gone: Literal["finish", "cancel"] = "finish"
     """What becomes of a turn whose client goes away while it streams."""
-    turns: int = 64
+    turns: int = Field(default=64, ge=1)
     """How many turns a server runs at once, in each worker."""
-    connections: int = 16
+    connections: int = Field(default=16, ge=1)
     """How many connections to the sessions' database a server keeps at most, in each worker."""
-    grace_seconds: float = 12.0
+    grace_seconds: float = Field(default=12.0, ge=0, allow_inf_nan=False)
     """How long running turns may go on when the server is told to end; Databricks Apps kills it after 15 s."""
     traces: Literal["full", "redacted", "off"] = "redacted"
     """What MLflow traces hold of what was derived from tables, where traces are kept: see `agent.tracing`."""
@@ -70,6 +75,17 @@ class Settings(BaseSettings):
     """The part of the turns that is traced."""
     model: str = "offline"
     """Name of the chat model, such as `databricks:<endpoint>`."""
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            wrong = error.errors(include_input=False, include_context=False, include_url=False)
+            said = [f"{_variable(str(each['loc'][0]))}: {each['msg'].removeprefix('Input ')}" for each in wrong]
+            problem = f"A setting is not what it may be ({'; '.join(said)})"
+        else:
+            return
+        raise MooringError(problem, "mend it, or unset it")
 
     @property
     def external(self) -> bool:
@@ -92,3 +108,8 @@ class Settings(BaseSettings):
     def ephemeral(self) -> str | None:
         """Name the kind of container that we run in and whose disk does not last, if so."""
         return ephemeral_surface()
+
+
+def _variable(name: str) -> str:
+    """Return how the environment calls a setting; one with a name of its own has it already."""
+    return name if name.isupper() else f"MOORING_{name.upper()}"

@@ -115,20 +115,25 @@ class Governance(Driven):
         who = current_principal(self._principal)
         return await self._arun(sessions.list_sessions(valid_owner(owner) or who.name, thread_id, limit), who)
 
-    def rename(self, thread_id: str, title: str | None) -> None:
+    def rename(self, thread_id: str, title: str | None, *, if_untitled: bool = False) -> None:
         """Give a session a title; its thread id stays.
+
+        Args:
+            thread_id: Of the principal's own session.
+            title: What it is called from now on; None for nothing.
+            if_untitled: One that has a title keeps it.
 
         Raises:
             ThreadNotFoundError: The principal has no such session.
         """
         who = current_principal(self._principal)
-        renaming = sessions.rename(who.name, valid_thread_id(thread_id), title)
+        renaming = sessions.rename(who.name, valid_thread_id(thread_id), title, if_untitled=if_untitled)
         self._run(self._fenced(renaming, who, [thread_id]), who)
 
-    async def arename(self, thread_id: str, title: str | None) -> None:
+    async def arename(self, thread_id: str, title: str | None, *, if_untitled: bool = False) -> None:
         """Async version of `rename`."""
         who = current_principal(self._principal)
-        renaming = sessions.rename(who.name, valid_thread_id(thread_id), title)
+        renaming = sessions.rename(who.name, valid_thread_id(thread_id), title, if_untitled=if_untitled)
         await self._arun(self._fenced(renaming, who, [thread_id]), who)
 
     def why(self, thread_id: str) -> Sequence[MessageReasons]:

@@ -45,11 +45,11 @@ def session_of(row: Row) -> Session:
     return Session(*known)
 
 
-def rename(owner: str, thread_id: str, title: str | None) -> Operation[None]:
+def rename(owner: str, thread_id: str, title: str | None, *, if_untitled: bool = False) -> Operation[None]:
     """Change the title only."""
     if title is not None and not storable(title):
         raise UnstorableTextError("title", "holds a NUL character or a lone surrogate")
-    params = {"owner": owner, "thread_id": thread_id, "title": title, "sealed_title": None}
+    params = {"owner": owner, "thread_id": thread_id, "title": title, "sealed_title": None, "if_untitled": if_untitled}
     [rows] = yield [Statement("rename", params)]
     if not rows:
         raise ThreadNotFoundError(thread_id)

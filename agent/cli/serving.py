@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -16,7 +17,7 @@ from agent.errors import MooringError
 from agent.schemas import LoggedModel
 from agent.settings import Settings
 
-_PORT = 8000
+_PORT, _PORTS = 8000, 65536
 
 
 def run_log_model(
@@ -48,7 +49,9 @@ def run_serve(host: str, port: int, workers: int) -> None:
     from agent.host import open_host
 
     settings = Settings()
+    port = port or _app_port()
     # What is wrong is told before there is a server, which would tell it in its log.
+    _require_address(host, port)
     with open_host(settings):
         # Uvicorn ends in its own way, and passes the signal on then: what is open here is closed first.
         signal.signal(signal.SIGTERM, lambda *_: None)
@@ -56,7 +59,7 @@ def run_serve(host: str, port: int, workers: int) -> None:
             "agent.server.app:create_app",
             factory=True,
             host=host,
-            port=port or int(os.environ.get("DATABRICKS_APP_PORT", _PORT)),
+            port=port,
             workers=workers,
             log_level="warning",
             timeout_graceful_shutdown=round(settings.grace_seconds) + 2,
@@ -65,6 +68,25 @@ def run_serve(host: str, port: int, workers: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _app_port() -> int:
+    """Return the port that Databricks Apps names, or our own."""
+    named = os.environ.get("DATABRICKS_APP_PORT", str(_PORT))
+    if not named.isdecimal() or not 0 < int(named) < _PORTS:
+        raise MooringError("DATABRICKS_APP_PORT is not the number of a port", "mend it, or give one with --port")
+    return int(named)
+
+
+def _require_address(host: str, port: int) -> None:
+    """Look whether the server can listen there."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        # Python adds the address to it.
+        why = (error.strerror or type(error).__name__).partition(" (")[0]
+        problem = f"The server cannot listen at {host}, port {port} ({why})"
+        raise MooringError(problem, "end what listens there, or choose another with --host and --port") from error
 
 
 def run_token(user: str | None) -> None:

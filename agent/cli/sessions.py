@@ -258,5 +258,11 @@ def _show(transcript: Transcript) -> None:
             screen.line(f"{mark}{message.content}", style="bold" if mark else "")
         for use in message.tool_calls:
             screen.call(use.name, use.args)
-    if transcript.unfinished:
+    waiting = [use for use in uses.values() if use.status == "waiting"]
+    owner = f" --owner {transcript.owner}" if transcript.owner else ""
+    for use in waiting:
+        screen.line(f"It waits: mooring approve {transcript.session} {use.id} yes|no{owner}", style="dim")
+    if waiting:
+        screen.line("(Another question closes what waits, unapproved.)", style="dim")
+    elif transcript.unfinished:
         screen.line("(The last turn was interrupted; the next question finishes it first.)", style="dim")

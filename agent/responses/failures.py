@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agent.approvals import ApprovalError
 from agent.errors import CallerError, MooringError, ScopeError, TurnError
-from agent.external import LoginError
+from agent.external import LoginError, ServerAwayError
 from agent.local.errors import UnknownLoginError
 from agent.telling import told
 from checkpointer import (
@@ -93,7 +93,7 @@ def failure_of(error: BaseException) -> Failure:
         return Failure("unauthenticated", str(error))
     if isinstance(error, ApprovalError):
         return Failure("conflict", str(error))
-    if isinstance(error, TurnError):
+    if isinstance(error, TurnError | ServerAwayError):
         return Failure("upstream", str(error))
     if isinstance(error, MooringError):
         return Failure("internal", str(error))

@@ -6,6 +6,7 @@ already is not stored again; a conversation that differs from the stored one is 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,17 @@ if TYPE_CHECKING:
 
     from mlflow.types.responses import ResponsesAgentRequest
 
+# Of fields that we do not read it warns with what is in them, which is nothing for a log.
+warnings.filterwarnings("ignore", module=r"mlflow\.types\.responses_helpers")
+
 MOST_ITEMS = 2_000
 _CONFLICT = (
     "The messages before the last one are not those of this session: send the new message alone, or name another "
     "session in custom_inputs.thread_id"
+)
+_NO_SESSION = (
+    "A conversation is sent and no session is named: pass what the answer before told in custom_outputs.thread_id as "
+    "custom_inputs.thread_id, or the new message alone"
 )
 _LONGEST_ID = 255
 # Of these a conversation is made; the rest is what the agent itself has said of its work.
@@ -114,7 +122,7 @@ def stored_turn(asked: Asked, messages: Sequence[AnyMessage]) -> Sequence[AnyMes
     whole = (*asked.before, Line("user", asked.question))
     if stored and (stored[-1] is None or stored[-1].role == "assistant") and _ends_with(stored[:-1], whole) == 0:
         return turn_at(messages, last_question(messages))
-    raise FailureError("conflict", _CONFLICT)
+    raise FailureError("conflict", _NO_SESSION if asked.session is None else _CONFLICT)
 
 
 def last_question(messages: Sequence[AnyMessage]) -> int:
@@ -196,8 +204,9 @@ def _decisions(items: list[dict[str, Any]]) -> dict[str, bool]:
     for item in reversed(items):
         if item.get("type") != "mcp_approval_response":
             break
-        request = str(item["approval_request_id"])
-        found[request.removeprefix(APPROVAL)] = bool(item["approve"])
+        call = str(item["approval_request_id"]).removeprefix(APPROVAL)
+        if found.setdefault(call, bool(item["approve"])) != bool(item["approve"]):
+            raise FailureError("invalid", "A call is approved and refused at once: decide about it in one way")
     return found
 
 

@@ -14,6 +14,8 @@ from hashlib import sha256
 from secrets import token_hex
 
 _PREFIX = "resp_"
+# How far clocks of replicas may differ, in seconds.
+_AHEAD = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ def locator_of(given: str) -> Locator | None:
         return None
     names = (who, session, question, owner or "")
     if not all(isinstance(each, str) for each in names) or not isinstance(begun, int):
+        return None
+    if not 0 <= begun < time.time() + _AHEAD:
         return None
     return Locator(who, owner or None, session, question, begun)
 

@@ -30,6 +30,7 @@ from agent.server.readiness import ModelProbe
 from agent.server.running import Turns
 from agent.settings import Settings
 from agent.tracing import flush
+from checkpointer import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 
 _READY_SECONDS = 5
+_AWAY = f"The sessions' database has not answered within {_READY_SECONDS} seconds: look whether it runs"
 _PAGE = Path(__file__).with_name("page.html").read_text("utf-8")
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'",
@@ -87,9 +89,12 @@ class Server(AgentServer):
         """Tell whether turns can be answered: database and model are there, with a schema that this code knows."""
         probe: ModelProbe = request.app.state.probe
         try:
-            async with asyncio.timeout(_READY_SECONDS):
-                # A database that does not answer is not waited for.
-                await to_thread.run_sync(request.app.state.host.check, abandon_on_cancel=True)
+            try:
+                async with asyncio.timeout(_READY_SECONDS):
+                    # A database that does not answer is not waited for.
+                    await to_thread.run_sync(request.app.state.host.check, abandon_on_cancel=True)
+            except TimeoutError:
+                raise DatabaseUnavailableError(_AWAY) from None
             await run_in_threadpool(probe.check, _READY_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not ready
             failure = failure_of(error)
@@ -136,9 +141,13 @@ async def _misunderstood(_: Request, error: Exception) -> Response:
 
 
 async def _no_route(_: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    failure = Failure("not_found", "There is no such address") if status == 404 else Failure("invalid", "Not like this")
-    return JSONResponse({"error": asdict(failure)}, status)
+    status, headers = (error.status_code, error.headers) if isinstance(error, HTTPException) else (500, None)
+    failure = Failure("invalid", "The request is not understood")
+    if status == 404:
+        failure = Failure("not_found", "There is no such address")
+    elif status == 405:
+        failure = Failure("invalid", f"This address takes {(headers or {}).get('Allow', 'other methods')}")
+    return JSONResponse({"error": asdict(failure)}, status, headers)
 
 
 async def _failed(_: Request, error: Exception) -> Response:

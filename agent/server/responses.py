@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from mlflow.genai.agent_server.server import RETURN_TRACE_HEADER
 from mlflow.types.responses import ResponsesAgentRequest
@@ -56,7 +56,9 @@ async def answer(request: Request) -> Response:
 
 
 @router.get("/responses/{response_id}")
-async def retrieve(request: Request, response_id: str, stream: bool = False, starting_after: int = -1) -> Response:
+async def retrieve(
+    request: Request, response_id: str, stream: bool = False, starting_after: Annotated[int, Query(ge=-1)] = -1
+) -> Response:
     """Return a response as far as it got, or go on with its stream.
 
     Of another process's, and of one that its caller may not read all of any more, it is what the session tells.

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from agent.feedback import Given, give_feedback, trace_feedback
 from agent.identity import Proven
-from agent.responses import failure_of
+from agent.responses import FailureError, failure_of
 from agent.schemas import Feedback, Opinion, SessionInfo, SharedWith, ShareInfo, Stopped, Titled, Transcript
 from agent.server.responses import told
 from agent.transcript import info_of, share_of, transcript_of
@@ -50,6 +50,17 @@ async def _as_caller(request: Request, work: Callable[[GovernedPostgresSaver, Pr
     return Response(f"[{texts}]", media_type="application/json")
 
 
+async def _as_owner(request: Request, owner: str | None, work: Callable[[GovernedPostgresSaver], Any]) -> Response:
+    """Do what a session's owner alone may do; the caller's own one of that name is not taken for another's."""
+
+    def owned(saver: GovernedPostgresSaver, who: Proven) -> Any:
+        if _other(owner, who) is not None:
+            raise FailureError("forbidden", "Only its owner renames, deletes and shares a session")
+        return work(saver)
+
+    return await _as_caller(request, owned)
+
+
 @router.get("", response_model=list[SessionInfo])
 async def list_(request: Request, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
     """List the caller's sessions, the one used last first."""
@@ -83,33 +94,33 @@ async def export(request: Request, name: Name, owner: Owner = None) -> Response:
 
 
 @router.patch("/{name}", status_code=204)
-async def rename(request: Request, name: Name, titled: Titled) -> Response:
+async def rename(request: Request, name: Name, titled: Titled, owner: Owner = None) -> Response:
     """Give a session another title; its name stays."""
-    return await _as_caller(request, lambda saver, _: saver.rename(name, titled.title))
+    return await _as_owner(request, owner, lambda saver: saver.rename(name, titled.title))
 
 
 @router.delete("/{name}", status_code=204)
-async def delete(request: Request, name: Name) -> Response:
+async def delete(request: Request, name: Name, owner: Owner = None) -> Response:
     """Delete a session with everything in it."""
 
-    def work(saver: GovernedPostgresSaver, _: Proven) -> None:
+    def work(saver: GovernedPostgresSaver) -> None:
         if not saver.sessions(thread_id=name):
             raise ThreadNotFoundError(name)
         saver.delete_thread(name)
 
-    return await _as_caller(request, work)
+    return await _as_owner(request, owner, work)
 
 
 @router.put("/{name}/shares", status_code=204)
-async def share(request: Request, name: Name, shared: SharedWith) -> Response:
+async def share(request: Request, name: Name, shared: SharedWith, owner: Owner = None) -> Response:
     """Let somebody read a session, or go on with it, as themselves."""
-    return await _as_caller(request, lambda saver, _: saver.share(name, shared.shared_with, shared.role))
+    return await _as_owner(request, owner, lambda saver: saver.share(name, shared.shared_with, shared.role))
 
 
 @router.delete("/{name}/shares/{shared_with}", status_code=204)
-async def unshare(request: Request, name: Name, shared_with: Name) -> Response:
+async def unshare(request: Request, name: Name, shared_with: Name, owner: Owner = None) -> Response:
     """Share a session with somebody no longer."""
-    return await _as_caller(request, lambda saver, _: saver.unshare(name, shared_with))
+    return await _as_owner(request, owner, lambda saver: saver.unshare(name, shared_with))
 
 
 @router.post("/{name}/stop", response_model=Stopped)
@@ -135,4 +146,4 @@ async def stop(request: Request, name: Name, owner: Owner = None) -> Response:
 
 
 def _other(owner: str | None, who: Proven) -> str | None:
-    return None if owner == who.principal.name else owner
+    return None if owner == who.principal.name else owner or None

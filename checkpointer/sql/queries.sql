@@ -329,7 +329,11 @@ left join :"schema".why(%(owner)s, %(thread_id)s) w on w.label_set = c.label_set
 where c.owner = %(owner)s and c.thread_id = %(thread_id)s order by c.position, w.source
 
 -- name: rename
-update :"schema".threads set title = %(title)s, sealed_title = %(sealed_title)s where owner = %(owner)s and thread_id = %(thread_id)s returning id
+-- One that is to be given only where there is none leaves another that came first.
+update :"schema".threads set
+  title = case when %(if_untitled)s::boolean and (title is not null or sealed_title is not null) then title else %(title)s end,
+  sealed_title = case when %(if_untitled)s::boolean and (title is not null or sealed_title is not null) then sealed_title else %(sealed_title)s end
+where owner = %(owner)s and thread_id = %(thread_id)s returning id
 
 -- Feedback ----------------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +21,22 @@ Bundle = dict[str, Any]
 
 def test_the_bundle_holds() -> None:
     assert problems(load()) == []
+
+
+def test_the_job_that_logs_the_model_prints_its_version(tmp_path: Path) -> None:
+    task = load()["resources"]["jobs"]["log_model"]["tasks"][0]["python_wheel_task"]
+    given = [re.sub(r"\$\{[^}]+\}", "bot", each) for each in task["parameters"]]
+    done = subprocess.run(
+        [sys.executable, "-m", "agent", *given],
+        env=os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db", "PYTHONPATH": str(Path.cwd())},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    printed = json.loads(done.stdout.splitlines()[-1])
+    assert (printed["registered"], printed["version"], printed["alias"]) == ("bot.bot.bot", "1", "bot")
 
 
 def breaking(bundle: Bundle, *path: Any, value: Any) -> None:

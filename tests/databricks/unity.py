@@ -48,7 +48,14 @@ where n.nspname = %s and c.relkind in ('r', 'p', 'v', 'm') and not c.relispartit
 """
 _SCHEMAS = "select nspname from pg_namespace where has_schema_privilege(oid, 'USAGE') and nspname !~ '^pg_'"
 _KINDS = {"r": "MANAGED", "p": "MANAGED", "v": "VIEW", "m": "MATERIALIZED_VIEW"}
-_TYPES = {"integer": "int", "timestamp with time zone": "timestamp", "text": "string"}
+_TYPES = {
+    "integer": "int",
+    "timestamp with time zone": "timestamp",
+    "timestamp without time zone": "timestamp_ntz",
+    "text": "string",
+    "double precision": "double",
+    "real": "float",
+}
 
 
 class Unity:
@@ -107,7 +114,12 @@ class Unity:
             "table_type": _KINDS[kind],
             "comment": comment,
             "columns": [
-                {"name": column, "type_text": _TYPES.get(type_, type_), "nullable": nullable, "position": number - 1}
+                {
+                    "name": column,
+                    "type_text": _TYPES.get(type_, type_.replace("numeric", "decimal")),
+                    "nullable": nullable,
+                    "position": number - 1,
+                }
                 | ({"comment": text} if text else {})
                 for column, type_, nullable, number, text in self._ask(user, _COLUMNS, oid)
             ],
@@ -147,3 +159,7 @@ class Unity:
     def _above(self, call: Call) -> Any:
         name = call.parts[0]
         return {"full_name": name, "owner": self.owners.get(name)}
+
+
+def _type(name: str) -> str:
+    return _TYPES.get(name, name.replace("numeric", "decimal"))

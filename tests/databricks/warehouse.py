@@ -14,8 +14,8 @@ from uuid import uuid4
 import psycopg
 import sqlglot
 from psycopg.types.string import TextLoader
-from sqlglot import exp
 
+from tests.databricks.dialect import NotDatabricksError, for_postgres
 from tests.databricks.workspace import RefusedError
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ class Warehouse:
             self._failed(statement, {"error_code": "BAD_REQUEST", "message": message}, shown)
         except sqlglot.errors.SqlglotError as error:
             self._failed(statement, {"error_code": "BAD_REQUEST", "message": f"[PARSE_SYNTAX_ERROR] {error}"}, "42601")
+        except NotDatabricksError as error:
+            self._failed(statement, {"error_code": "BAD_REQUEST", "message": f"{error} SQLSTATE: 42601"}, "42601")
         else:
             if statement.state == "RUNNING":
                 statement.state = "SUCCEEDED"
@@ -137,16 +139,17 @@ class Warehouse:
         if text in self.answers:
             statement.columns, rows = self.answers[text]
         else:
-            tree = sqlglot.parse_one(text, dialect="databricks").transform(_bound(statement.body.get("parameters", [])))
-            postgres = tree.sql("postgres", unsupported_level=sqlglot.ErrorLevel.RAISE)
+            postgres, hidden = for_postgres(text, statement.body.get("parameters", []))
             with psycopg.connect(self._login(statement.user)) as conn:
                 statement.conn = conn
                 for name in ("timestamptz", "date", "numeric", "interval"):
                     conn.adapters.register_loader(name, TextLoader)
                 conn.execute("set transaction read only")
                 cursor = conn.execute(postgres.encode())
-                statement.columns = [(c.name, *_type(conn, c.type_code)) for c in cursor.description or ()]
-                rows = [[_text(value) for value in row] for row in cursor.fetchmany(most + 1)]
+                columns = [(c.name, *_type(conn, c.type_code)) for c in cursor.description or ()]
+                shown = [i for i, (name, _, _) in enumerate(columns) if name not in hidden]
+                statement.columns = [columns[i] for i in shown]
+                rows = [[_text(row[i]) for i in shown] for row in cursor.fetchmany(most + 1)]
         statement.truncated = len(rows) > most
         statement.rows = rows[:most]
 
@@ -205,20 +208,6 @@ class Warehouse:
                     return statement
             assert time.monotonic() < end
             time.sleep(0.005)
-
-
-def _bound(parameters: list[dict[str, str]]) -> Callable[[exp.Expr], exp.Expr]:
-    """Put the parameters of a statement where they are named; one without a value is null."""
-    given = {each["name"]: each for each in parameters}
-
-    def bind(node: exp.Expr) -> exp.Expr:
-        if not isinstance(node, exp.Placeholder):
-            return node
-        each = given[node.name]
-        value = exp.Literal.string(each["value"]) if "value" in each else exp.null()
-        return exp.cast(value, exp.DataType.build(each["type"], dialect="databricks"))
-
-    return bind
 
 
 def _type(conn: psycopg.Connection[Any], oid: int) -> tuple[str, str]:

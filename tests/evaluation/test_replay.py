@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from tests.integration.test_cli import answer, mooring
-from tests.serving.served import PROVIDER
+from tests.serving.served import PATIENT
 
 if TYPE_CHECKING:
     import psycopg
@@ -62,7 +62,7 @@ def test_the_same_model_says_the_same(session: str, admin: psycopg.Connection[An
 
 
 def test_another_model_is_compared(session: str) -> None:
-    found = replayed(session, "--model", "ollama:stand-in", PYTHONPATH=PROVIDER)
+    found = replayed(session, "--model", "ollama:stand-in", PYTHONPATH=PATIENT["PYTHONPATH"])
     assert [turn["same"] for turn in found["turns"]] == [False] * 3
     first = found["turns"][0]
     assert "-The number of reviews is 240." in first["diff"]

@@ -73,6 +73,16 @@ def test_a_query_waits_with_its_sql_and_runs_when_it_is_approved_in_another_proc
     assert "No call" in mooring("approve", session, use["id"], "yes", fails=True)
 
 
+def test_a_session_that_is_shown_tells_how_to_decide(session: str) -> None:
+    use = waiting(asked(session))
+    shown = mooring("sessions", "show", session)
+    assert f"mooring approve {session} {use['id']} yes|no" in shown
+    assert "unapproved" in shown
+    assert "interrupted" not in shown
+    mooring("approve", session, use["id"], "no")
+    assert "mooring approve" not in mooring("sessions", "show", session)
+
+
 def test_a_refused_call_is_not_run_and_the_session_goes_on(session: str) -> None:
     use = waiting(asked(session))
     decided = json.loads(mooring("approve", session, use["id"], "no", "-o", "json"))

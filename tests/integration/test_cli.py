@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -237,6 +238,17 @@ class TestFailures:
         failed = mooring("ask", "hello", MOORING_DATABASE_URL=lakehouse.runtime)
         assert (failed.returncode, failed.stdout) == (1, "")
         assert "--as" in failed.stderr
+
+    def test_an_address_that_a_server_cannot_have_is_told_before_there_is_one(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            here = f"127.0.0.1, port {port}"
+            for given, where in ((), here), (("--workers", "2"), here), (("--host", "no.invalid"), "no.invalid"):
+                failed = mooring("serve", "--port", port, *given)
+                assert (failed.returncode, len(failed.stderr.splitlines())) == (1, 1), failed.stderr
+                assert f"cannot listen at {where}" in failed.stderr
+        failed = mooring("serve", DATABRICKS_APP_PORT="canary")
+        assert failed.stderr.startswith("mooring: DATABRICKS_APP_PORT")
 
     def test_a_server_that_is_not_there_is_told_from_a_wrong_password(self, lakehouse: Database) -> None:
         away = make_conninfo(lakehouse.runtime, port=1)

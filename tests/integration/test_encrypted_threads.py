@@ -58,3 +58,15 @@ def test_what_a_delta_channel_is_rebuilt_from_stays_and_the_rest_goes(
     assert (rows_of(admin, config)["checkpoints"] < before) is fewer
     graph.invoke(said("next"), config, durability="sync")
     assert graph.get_state(config).values["messages"][:-2] == latest["messages"]
+
+
+@pytest.mark.parametrize("ring", [None, Keyring({"k": bytes(32)})], ids=["in the clear", "encrypted"])
+def test_a_title_that_is_there_stays_where_one_is_given_to_what_has_none(
+    lakehouse: Database, person: Principal, ring: Keyring | None
+) -> None:
+    name = str(uuid4())
+    with GovernedPostgresSaver.from_conn_string(lakehouse.runtime, principal=person, encryption=ring) as saver:
+        graph_of(Never, saver).invoke(said("question"), {"configurable": {"thread_id": name}}, durability="sync")
+        for given, if_untitled, expected in (("a", True, "a"), ("b", True, "a"), ("c", False, "c"), ("d", True, "c")):
+            saver.rename(name, given, if_untitled=if_untitled)
+            assert [each.title for each in saver.sessions(thread_id=name)] == [expected]

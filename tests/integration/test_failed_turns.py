@@ -41,7 +41,7 @@ TOOL_LINES = [f"· query {SQL}", "  1 row from lakehouse.bakehouse.suppliers"]
 @pytest.fixture(autouse=True)
 def provider(lakehouse: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """The programs that a test starts talk to the model that fails when it is told to."""
-    monkeypatch.setenv("PYTHONPATH", str(PROVIDER))
+    monkeypatch.setenv("PYTHONPATH", str(PROVIDER), prepend=os.pathsep)
     monkeypatch.setenv("MOORING_MODEL", "ollama:any")
 
 
@@ -69,6 +69,8 @@ def test_a_model_that_fails_is_told_and_the_next_question_is_answered(session: s
     assert failed.stderr.startswith(FAILED)
     assert "--model or MOORING_MODEL" in failed.stderr
     assert SECRET not in failed.stderr
+    # At once, and not only when the next question would be held up by it.
+    assert exported(session) == [("user", "are you unreachable?"), ("assistant", NOTE)]
 
     answered = mooring("ask", "and now?", "--session", session)
     assert (answered.returncode, answered.stdout) == (0, "Answer to question 2\n\n")

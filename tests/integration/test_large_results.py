@@ -18,7 +18,8 @@ PROVIDER = Path(__file__).with_name("provider")
 
 def told(sql: str) -> tuple[str, str]:
     """What the person sees of a query, and what the model is given."""
-    env = {**os.environ, "PYTHONPATH": str(PROVIDER), "MOORING_MODEL": "ollama:any"}
+    path = os.pathsep.join(filter(None, (str(PROVIDER), os.environ.get("PYTHONPATH"))))
+    env = {**os.environ, "PYTHONPATH": path, "MOORING_MODEL": "ollama:any"}
     asking = [MOORING, "ask", f"query: {sql}"]
     seen = subprocess.run(asking, capture_output=True, text=True, timeout=120, env=env, check=True)
     session = seen.stderr.split()[-1]

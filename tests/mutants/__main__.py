@@ -26,11 +26,12 @@ from tests.mutants.governance import GOVERNANCE
 from tests.mutants.mutant import Mutant
 from tests.mutants.offers import OFFERS
 from tests.mutants.records import RECORDS
+from tests.mutants.turns import TURNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MUTANTS = [*GOVERNANCE, *RECORDS, *ATTACKS, *ENGINE, *ENCRYPTION, *DATABRICKS, *OFFERS, *EVALUATION]
+MUTANTS = [*GOVERNANCE, *RECORDS, *ATTACKS, *ENGINE, *ENCRYPTION, *DATABRICKS, *OFFERS, *EVALUATION, *TURNS]
 ROOT = Path(__file__).parents[2]
 TREE = ("agent", "checkpointer", "tests", "tools", "notebooks", "pyproject.toml", "README.md", "docs")
 # A test that hangs has noticed as well.

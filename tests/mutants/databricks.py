@@ -221,4 +221,18 @@ DATABRICKS = [
         "for part in (scope,)}",
         ("tests/bundle/test_bundle.py",),
     ),
+    Mutant(
+        "the offline model writes Databricks SQL for a warehouse",
+        "agent/models/offline/model.py",
+        'DATABRICKS if "Databricks" in bound.get("query", "") else POSTGRES',
+        "POSTGRES",
+        ("tests/databricks/test_offline_model.py",),
+    ),
+    Mutant(
+        "an apostrophe of Databricks SQL is escaped",
+        "agent/models/offline/dialects.py",
+        """.replace("'", "\\\\'")""",
+        "",
+        ("tests/databricks/test_offline_model.py",),
+    ),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -25,24 +25,36 @@ if TYPE_CHECKING:
     from agent.database import Database
     from agent.identity import Caller
     from tests.questions.question import Expected, Question
+    from tools import Catalog
 
 Conn = psycopg.Connection[tuple[Any, ...]]
 
 
 class Asker:
-    """Everything that a question needs, opened once per person."""
+    """Everything that a question needs, opened once per person.
 
-    def __init__(self, lakehouse: Database, caller_of: Callable[[str], Caller]) -> None:
+    The catalog is Postgres's as the person's login, or another that is given with its dialect of SQL.
+    """
+
+    def __init__(
+        self,
+        lakehouse: Database,
+        caller_of: Callable[[str], Caller],
+        catalog_of: Callable[[str], AbstractContextManager[Catalog]] | None = None,
+        dialect: str = "PostgreSQL",
+    ) -> None:
         self._lakehouse = lakehouse
         self._caller_of = caller_of
+        self._catalog_of = catalog_of or self._postgres
+        self._dialect = dialect
         self._opened = ExitStack()
-        self._catalogs: dict[str, PostgresCatalog] = {}
+        self._catalogs: dict[str, Catalog] = {}
         self._connections: dict[str, Conn] = {}
 
     def __enter__(self) -> Self:
         """Open the saver and the graph; people are logged in when they first ask."""
         self._saver = self._opened.enter_context(GovernedPostgresSaver.from_conn_string(self._lakehouse.runtime))
-        self._graph = build_graph(OfflineChatModel(), self._saver)
+        self._graph = build_graph(OfflineChatModel(), self._saver, dialect=self._dialect)
         return self
 
     def __exit__(
@@ -80,14 +92,14 @@ class Asker:
         conn = self.connection("" if secret else question.persona)
         return [_rows(conn, statement) for statement in expected.statements]
 
-    def catalog(self, persona: str) -> PostgresCatalog:
+    def catalog(self, persona: str) -> Catalog:
         """Open a catalog that logs in as the person."""
         if persona not in self._catalogs:
-            opened = self._opened.enter_context(
-                PostgresCatalog(self._caller_of(persona).conninfo, labelled_by="mooring")
-            )
-            self._catalogs[persona] = opened
+            self._catalogs[persona] = self._opened.enter_context(self._catalog_of(persona))
         return self._catalogs[persona]
+
+    def _postgres(self, persona: str) -> AbstractContextManager[Catalog]:
+        return PostgresCatalog(self._caller_of(persona).conninfo, labelled_by="mooring")
 
     def connection(self, persona: str) -> Conn:
         """Log in as the person, or as the superuser for nobody."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.questions.asking import Asker
     from tests.questions.question import Expected, Question
 
-FILES = ("sample", "unseen", "further", "careful", "exact", "harbour")
+FILES = ("sample", "unseen", "further", "careful", "exact", "harbour", "warehouse")
 EVERY = [question for name in FILES for question in read(name)]
 MOST_ROWS = 50
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -142,3 +144,46 @@ def test_an_alias_without_a_registered_model_is_refused() -> None:
         1,
         "mooring: An alias is of a registered model: pass --register as well\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--register", "a/b:c"), "'a/b:c' is not the name of a registered model"),
+        (("--register", " "), "' ' is not the name of a registered model"),
+        (("--register", "bot", "--alias", "two words"), "'two words' is not an alias"),
+        (("--register", "bot", "--alias", "Latest"), "'Latest' is not an alias"),
+        (("--register", "bot", "--alias", "v1"), "'v1' is not an alias"),
+    ],
+)
+def test_a_name_that_no_registry_takes_is_refused_before_anything_is_logged(
+    tmp_path: Path, given: tuple[str, ...], told: str
+) -> None:
+    environment = os.environ | QUIET | {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    done = subprocess.run(
+        [MOORING, "log-model", *given], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"mooring: {told}: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_registry_that_refuses_is_told_from_what_was_logged(tmp_path: Path) -> None:
+    command = [MOORING, "log-model", "--register", "bot", "--alias", "prod"]
+    environment = os.environ | QUIET | {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    first = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (first.returncode, first.stderr) == (0, "")
+    for table, told in (
+        ("registered_model_aliases", "mooring: Version 2 of bot is registered, and prod not moved to it ("),
+        ("model_versions", "mooring: The model could not be logged and registered as bot ("),
+    ):
+        with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+            for doing in ("insert", "update"):
+                database.execute(
+                    f"create trigger {table}_{doing} before {doing} on {table} begin select raise(abort, 'no'); end"
+                )
+            database.commit()
+        refused = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert refused.stderr.startswith(told), refused.stderr
+        assert len(refused.stderr.splitlines()) == 1

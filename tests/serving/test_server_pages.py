@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -44,6 +45,22 @@ def test_a_session_is_renamed(server: Served, kept: str) -> None:
         assert failure(alice.patch("/sessions/none", json={"title": "x"})) == NOT_FOUND
 
 
+def test_what_is_done_to_a_session_while_its_first_turn_runs_stays(patient: Served, session: str) -> None:
+    deleted = f"{session}-deleted"
+    with patient.client("alice") as alice, ThreadPoolExecutor(2) as people:
+        turns = [people.submit(patient.post, "alice", asked("wait 4 words 2", each)) for each in (session, deleted)]
+        for each in (session, deleted):
+            while alice.get(f"/sessions/{each}/messages").status_code == 404:
+                assert not any(turn.done() for turn in turns)
+        assert alice.patch(f"/sessions/{session}", json={"title": "mine"}).status_code == 204
+        assert alice.delete(f"/sessions/{deleted}").status_code == 204
+        assert not turns[0].done()
+        assert said(turns[0].result().json()) == "w0 w1"
+        assert alice.get(f"/sessions/{session}/messages").json()["title"] == "mine"
+        assert failure(turns[1].result()) == (409, "stale")
+        assert failure(alice.get(f"/sessions/{deleted}/messages")) == NOT_FOUND
+
+
 def test_a_session_is_deleted(server: Served, kept: str) -> None:
     with server.client("alice") as alice:
         assert alice.delete(f"/sessions/{kept}").status_code == 204
@@ -72,6 +89,31 @@ def test_a_shared_session_shows_what_its_reader_may_read(server: Served, kept: s
         assert failure(carol.post(f"/sessions/{kept}/stop?owner=alice"))[0] in (403, 404)
         assert alice.delete(f"/sessions/{kept}/shares/carol").status_code == 204
         assert failure(carol.get(theirs)) == NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "", {"title": "mine"}),
+        ("DELETE", "", None),
+        ("PUT", "/shares", {"shared_with": "carol"}),
+        ("DELETE", "/shares/carol", None),
+    ],
+)
+def test_what_an_owner_alone_may_do_is_not_done_to_a_session_of_ones_own_of_that_name(
+    server: Served, kept: str, method: str, path: str, body: Any
+) -> None:
+    with server.client("bob") as bob, server.client("alice") as alice:
+        assert server.post("bob", asked("which tables can I read?", kept)).status_code == 200
+        before = bob.get(f"/sessions/{kept}/messages").json()
+        refused = bob.request(method, f"/sessions/{kept}{path}?owner=alice", json=body)
+        assert failure(refused) == (403, "forbidden")
+        assert bob.get(f"/sessions/{kept}/messages").json() == before
+        assert bob.get("/sessions/shares").json() == []
+        assert alice.get(f"/sessions/{kept}/messages").json()["title"] == QUESTION
+        # No owner, and oneself as the owner, are the same.
+        assert alice.patch(f"/sessions/{kept}?owner=alice", json={"title": "mine"}).status_code == 204
+        assert alice.get(f"/sessions/{kept}/export?owner=").json()["owner"] is None
 
 
 @pytest.mark.usefixtures("unshared_afterwards")

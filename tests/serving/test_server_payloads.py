@@ -72,6 +72,12 @@ REFUSED: dict[str, Any] = {
     "a decision of another type": {
         "input": [{"type": "mcp_approval_response", "approval_request_id": [CANARY], "approve": CANARY}]
     },
+    "two decisions about a call": {
+        "input": [
+            {"type": "mcp_approval_response", "approval_request_id": f"{prefix}{CANARY}", "approve": yes}
+            for prefix, yes in (("apr_", True), ("", False))
+        ]
+    },
     "a decision without a call": {"input": [{"type": "mcp_approval_response", "approve": True}]},
     "the agent's word last": message(role="assistant"),
     "nested items": {"input": [[{"role": "user", "content": CANARY}]]},
@@ -131,7 +137,15 @@ def test_a_decision_about_no_call_is_a_conflict(server: Served, session: str) ->
     item = {"type": "mcp_approval_response", "approval_request_id": f"apr_{CANARY}", "approve": True}
     response = server.post("alice", {"input": [item], "custom_inputs": {"thread_id": session}})
     assert failure(response) == (409, "conflict")
+    assert CANARY not in response.text
     assert server.get("alice", f"/sessions/{session}/messages").status_code == 404
+
+
+def test_what_is_passed_over_is_not_logged(server: Served, session: str) -> None:
+    unread: dict[str, Any] = {"tools": [{"type": CANARY}], "truncation": CANARY, "reasoning": {"effort": CANARY}}
+    response = server.post("alice", asked("how many franchises are there?", session) | unread)
+    assert response.status_code == 200
+    assert CANARY not in server.log
 
 
 def test_what_is_not_true_is_no_stream_and_no_background(server: Served, session: str) -> None:
@@ -178,6 +192,11 @@ def test_pages_are_told_in_the_same_way(server: Served, method: str, path: str, 
         response = client.request(method, path, content=json.dumps({"title": {CANARY: 1}, "role": CANARY}))
     assert failure(response) == status
     assert CANARY not in response.text
+
+
+def test_an_address_tells_which_methods_it_takes(server: Served) -> None:
+    refused = server.get("alice", "/responses")
+    assert (refused.headers["allow"], refused.json()["error"]["message"]) == ("POST", "This address takes POST")
 
 
 def test_a_title_that_cannot_be_stored_is_refused(server: Served, session: str) -> None:

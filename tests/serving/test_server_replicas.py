@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from base64 import urlsafe_b64encode
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -180,13 +181,25 @@ def test_an_id_opens_nothing_that_its_bearer_may_not_read(server: Served, sessio
 
 @pytest.mark.parametrize(
     "said",
-    ["", "x", "[]", "{}", "[1,2,3,4,5,6]", '["a",null,"s","q","now",""]', "[" * 3000, '["a",["b"],"s","q",1,""]'],
+    ["", "x", "[]", "{}", "[1,2,3,4,5,6]", '["a",null,"s","q","now",""]', "[" * 3000, '["a",["b"],"s","q",1,""]']
+    # Of times that never were, or are still to come.
+    + [json.dumps([sha256(b"alice").hexdigest()[:12], None, "s", "q", at, ""]) for at in (10**400, 10**11, -1)],
 )
 def test_what_is_no_id_is_not_found(server: Served, said: str) -> None:
     text = urlsafe_b64encode(said.encode()).decode().rstrip("=")
     for response in (f"resp_{text}", text or "-", f"resp_%00{text}", "resp_ÿ"):
         assert failure(server.get("alice", f"/responses/{response}")) == NOT_FOUND
         assert failure(server.post("alice", {}, f"/responses/{response}/cancel")) == NOT_FOUND
+
+
+def test_a_stream_begins_at_its_beginning_or_later(server: Served, patient: Served, session: str) -> None:
+    response = server.post("alice", asked("how many franchises are there?", session)).json()["id"]
+    for replica in (server, patient):
+        told = events_in(replica.get("alice", f"/responses/{response}?stream=true&starting_after=-1").text)
+        assert [event["sequence_number"] for event in told] == list(range(len(told)))
+        for number in (-2, -5, -(10**30)):
+            refused = replica.get("alice", f"/responses/{response}?stream=true&starting_after={number}")
+            assert failure(refused) == (400, "invalid")
 
 
 def test_an_id_with_what_cannot_be_stored_is_refused(server: Served) -> None:

@@ -69,6 +69,14 @@ def test_another_conversation_than_the_stored_one_is_refused(server: Served, ses
     assert texts(server, session) == [FIRST, first]
 
 
+def test_a_conversation_of_no_session_says_that_one_is_to_be_named(server: Served, session: str) -> None:
+    request = conversation("how many franchises are there?", "The number of franchises is 48.", "and?", session=session)
+    del request["custom_inputs"]
+    refused = server.post("alice", request)
+    assert failure(refused) == (409, "conflict")
+    assert "custom_outputs.thread_id" in refused.json()["error"]["message"]
+
+
 def test_a_question_whose_turn_failed_is_asked_again(patient: Served, session: str) -> None:
     failed = patient.post("alice", asked("unreachable", session))
     assert failure(failed) == (502, "upstream")

@@ -36,6 +36,30 @@ def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch,
     assert not settings.external
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MOORING_APPROVE", "canary"),
+        ("MOORING_TURNS", "0"),
+        ("MOORING_CONNECTIONS", "0"),
+        ("MOORING_TURN_SECONDS", "0"),
+        ("MOORING_TURN_SECONDS", "nan"),
+        ("MOORING_GRACE_SECONDS", "-1"),
+        ("MOORING_GRACE_SECONDS", "inf"),
+        ("MOORING_TRACE_SAMPLING", "canary"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(MooringError) as refused:
+        Settings()
+    assert variable in str(refused.value)
+    assert "canary" not in str(refused.value)
+    assert refused.value.__context__ is None
+
+
 @pytest.mark.parametrize("variable", ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "MOORING_DATABASE_URL"])
 def test_naming_a_server_means_another_postgres(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "dbname=elsewhere" if variable.startswith("MOORING") else "elsewhere")

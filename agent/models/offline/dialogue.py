@@ -14,6 +14,7 @@ from datetime import date
 from typing import Any
 
 from agent.models.offline import answer
+from agent.models.offline.dialects import POSTGRES, Dialect
 from agent.models.offline.language.clauses import clauses
 from agent.models.offline.language.grammar import CURRENCIES, NOUNS_OF_NOTHING
 from agent.models.offline.language.lexicon import COMMENTED, SPELLED, Item, Lexicon, Value, items_of, phrases
@@ -23,10 +24,11 @@ from agent.models.offline.language.words import same, spells, tokens_of
 from agent.models.offline.meaning.followup import follow
 from agent.models.offline.meaning.places import AlmostError, NotUnderstoodError, UnclearError
 from agent.models.offline.query import Query
-from agent.models.offline.schema import Column, Schema, plain, schema_of
+from agent.models.offline.schema import Column, Schema, parts_of, plain, schema_of
 from agent.models.offline.sql import lookup_sql, repeated_sql, sql_of
 
-_QUALIFIED = re.compile(r'(?<![\w.])((?:[^\W\d]\w*|"[^"]+")\.(?:[^\W\d]\w*|"[^"]+"))(?![\w(])')
+_PART = r'(?:[^\W\d]\w*|"[^"]+"|`[^`]+`)'
+_QUALIFIED = re.compile(rf"(?<![\w.])({_PART}(?:\.{_PART}){{1,2}})(?![\w(])")
 _MOST_DESCRIBED = 12
 _LONGEST, _MOST_WORDS = 2_000, 150
 
@@ -73,8 +75,9 @@ Steps = Generator[list[Call], list[Result], Any]
 class Turn:
     """A question and what is learnt on the way to its answer."""
 
-    def __init__(self, question: str, before: Outcome, today: date) -> None:
+    def __init__(self, question: str, before: Outcome, today: date, dialect: Dialect = POSTGRES) -> None:
         self.question = question
+        self.dialect = dialect
         self.before = before
         self.previous = before.queries
         self.today = today
@@ -163,7 +166,8 @@ class Turn:
         return "\n\n".join(texts)
 
     def _run(self, queries: Sequence[Query]) -> Generator[list[Call], list[Result], list[Mapping[str, Any]]]:
-        return (yield from self._call(*(Call("query", {"sql": sql_of(query, self.schema)}) for query in queries)))
+        statements = [sql_of(query, self.schema, self.dialect) for query in queries]
+        return (yield from self._call(*(Call("query", {"sql": sql}) for sql in statements)))
 
     def _settle(self) -> None:
         """Ask the question before again where this only says which table was meant: "of visits"."""
@@ -183,12 +187,12 @@ class Turn:
 
     def _open_unlisted(self) -> Steps:
         """Ask the database about a table that is named in full and not listed: it may refuse, and says how."""
-        known = {name.casefold() for t in self.schema.tables for name in (t, plain(t))}
+        known = {name for t in self.schema.tables.values() for name in t.spellings}
         named = [name for name in _QUALIFIED.findall(self.question) if name.casefold() not in known]
-        schemas = {plain(t).split(".")[0].casefold() for t in self.schema.tables}
+        schemas = {t.schema.casefold() for t in self.schema.tables.values()}
         columns = {plain(c.name).casefold() for t in self.schema.tables.values() for c in t.columns}
         for name in named:
-            schema, _, last = name.casefold().partition(".")
+            *_, schema, last = parts_of(name.casefold())
             if schema in schemas or last not in columns:
                 [found] = yield from self._call(Call("describe_table", {"table": name}))
                 self._described[found["table"]] = found
@@ -322,7 +326,7 @@ class Turn:
         calls, searched = [], []
         for table in tables:
             new = [text for text in texts if (table.name, text) not in self._looked]
-            sql = lookup_sql(table, new)
+            sql = lookup_sql(table, new, self.dialect)
             if sql:
                 calls.append(Call("query", {"sql": sql}))
                 searched.append(table)

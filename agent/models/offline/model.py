@@ -13,6 +13,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from agent.models.offline.dialects import DATABRICKS, POSTGRES, Dialect
 from agent.models.offline.dialogue import Call, Outcome, Result, Turn
 
 if TYPE_CHECKING:
@@ -72,14 +73,15 @@ class OfflineChatModel(BaseChatModel):
         yield ChatGenerationChunk(message=AIMessageChunk(content="", tool_call_chunks=calls, chunk_position="last"))
 
     def _reply(self, messages: Sequence[BaseMessage], kwargs: dict[str, Any]) -> AIMessage:
-        bound = {tool["function"]["name"] for tool in kwargs.get("tools", ())}
+        bound = {tool["function"]["name"]: tool["function"]["description"] for tool in kwargs.get("tools", ())}
+        dialect = DATABRICKS if "Databricks" in bound.get("query", "") else POSTGRES
         before = Outcome("What would you like to know?")
         found: Outcome | list[Call] = before
         for turn in _turns(messages):
-            found, before = _replay(turn, before, self.today())
+            found, before = _replay(turn, before, self.today(), dialect)
         if isinstance(found, Outcome):
             return AIMessage(found.text)
-        if missing := {call.name for call in found} - bound:
+        if missing := {call.name for call in found} - bound.keys():
             return AIMessage(f"I cannot answer that: I have no tool {sorted(missing)[0]}.")
         calls = [
             {"name": call.name, "args": dict(call.args), "id": f"call_{len(messages)}_{i}"}
@@ -94,13 +96,15 @@ def _turns(messages: Sequence[BaseMessage]) -> list[list[BaseMessage]]:
     return [list(messages[a:b]) for a, b in zip(starts, [*starts[1:], len(messages)], strict=True)]
 
 
-def _replay(turn: list[BaseMessage], before: Outcome, today: date) -> tuple[Outcome | list[Call], Outcome]:
+def _replay(
+    turn: list[BaseMessage], before: Outcome, today: date, dialect: Dialect
+) -> tuple[Outcome | list[Call], Outcome]:
     """Run a turn with the results that it has; return its outcome, or the calls whose results are still to come.
 
     The second outcome is what the next turn may lean on.
     """
     results = _results(turn)
-    asked = Turn(turn[0].text, before, today)
+    asked = Turn(turn[0].text, before, today, dialect)
     steps = asked.steps()
     try:
         calls = next(steps)

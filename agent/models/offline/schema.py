@@ -10,9 +10,11 @@ from typing import Any
 
 from agent.models.offline.language.words import forms, head_of, spells, words_of
 
-_NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double", "money")
-_TEXTS = ("text", "character", "citext", "name", "public.citext")
-_OTHERS = ("json", "bytea", "interval", "time ", "xml", "tsvector", "point", "bit", "vector")
+# Types of Postgres and of Databricks, by how their names begin.
+_NUMBERS = re.compile(r"((small|big|tiny)?int|integer|long|short|numeric|decimal|dec|real|float|double|money)\b")
+_TEXTS = ("text", "character", "citext", "name", "public.citext", "string")
+_OTHERS = ("json", "bytea", "interval", "time ", "xml", "tsvector", "point", "bit", "vector", "binary", "variant")
+_NESTED = ("array<", "map<", "struct<", "object", "geo")
 # Numbers that name something, by the last word of the column's name.
 _NO_MEASURES = {"year", "month", "day", "code", "no", "nr", "zip", "postcode", "port", "status", "version"}
 _BIRTH = {"birth", "birthday", "birthdate", "born", "dob"}
@@ -21,7 +23,7 @@ _DEATH = {"death", "died", "deceased"}
 _KEEPING = {"log", "logs", "record", "records", "hdr", "header", "headers", "history", "register", "data", "list"}
 # Comments of columns that people know a row by.
 _NAMING = re.compile(r"(the |full |short |first and last )?(name|title|description)\b", re.IGNORECASE)
-_PARTS = re.compile(r'"((?:[^"]|"")*)"|([^".]+)')
+_PARTS = re.compile(r'"((?:[^"]|"")*)"|`((?:[^`]|``)*)`|([^"`.]+)')
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,9 @@ class Column:
     def kind(self) -> str:
         """One of number, text, date, bool, other."""
         low = self.type.casefold()
-        if low.endswith("]") or low.startswith(_OTHERS):
+        if low.endswith("]") or low.startswith((*_OTHERS, *_NESTED)):
             return "other"
-        if low.startswith(_NUMBERS):
+        if _NUMBERS.match(low):
             return "number"
         if low.startswith("bool"):
             return "bool"
@@ -101,6 +103,17 @@ class Table:
     def is_view(self) -> bool:
         """Whether its rows stand in other tables."""
         return "view" in self.kind
+
+    @property
+    def schema(self) -> str:
+        """The schema that it is in."""
+        return schema_part(self.name)
+
+    @cached_property
+    def spellings(self) -> frozenset[str]:
+        """Its name in lower case, as a person may spell it with its schema: quoted or not, without the catalog too."""
+        parts = parts_of(self.name)
+        return frozenset(each.casefold() for each in (self.name, ".".join(parts), ".".join(parts[-2:])))
 
     @property
     def short(self) -> str:
@@ -244,7 +257,7 @@ class Schema:
         if len(column.words) < 2 or column.words[-1] not in {"id", "code", "key", "no"}:
             return None
         found = [t for t in self.tables.values() if spells(column.words[:-1], t.words)]
-        found = [t for t in found if parts_of(t.name)[0] == parts_of(column.table)[0]] or found
+        found = [t for t in found if t.schema == schema_part(column.table)] or found
         if len(found) != 1 or found[0].name == column.table:
             return None
         for words in (column.words, column.words[-1:]):
@@ -283,7 +296,13 @@ def plain(name: str) -> str:
 
 def parts_of(name: str) -> list[str]:
     """Split a name as SQL spells it at its dots, without quotes."""
-    return [quoted.replace('""', '"') or bare for quoted, bare in _PARTS.findall(name)] or [name]
+    found = _PARTS.findall(name)
+    return [double.replace('""', '"') or back.replace("``", "`") or bare for double, back, bare in found] or [name]
+
+
+def schema_part(name: str) -> str:
+    """Return the schema in a table's name, which a catalog may stand before."""
+    return parts_of(name)[-2:][0]
 
 
 def _listed(told: Mapping[str, Any]) -> Table:
@@ -305,5 +324,5 @@ def _described(told: Mapping[str, Any]) -> Table:
 def _reference(references: str | None) -> tuple[str, str] | None:
     if not references:
         return None
-    found = re.fullmatch(r'(.+)\.("(?:[^"]|"")*"|[^".]+)', references)
+    found = re.fullmatch(r'(.+)\.("(?:[^"]|"")*"|`(?:[^`]|``)*`|[^"`.]+)', references)
     return (found[1], found[2]) if found else None

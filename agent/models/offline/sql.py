@@ -1,55 +1,45 @@
-"""A query as SQL for Postgres. Everything is joined from many to one, so that no row counts twice."""
+"""A query as SQL. Everything is joined from many to one, so that no row counts twice."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
+from agent.models.offline.dialects import POSTGRES, Dialect
 from agent.models.offline.language.dates import Period
 from agent.models.offline.query import Filter, Group, Measure, Query
 from agent.models.offline.schema import Column, Schema, Table, parts_of
 
 _AGGREGATES = {"sum": "sum", "avg": "avg", "min": "min", "max": "max"}
-_UNITS = {
-    "quarter": "'YYYY-\"Q\"Q'",
-    "month": "'YYYY-MM'",
-    "week": "'IYYY-\"W\"IW'",
-    "day": "'YYYY-MM-DD'",
-}
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _MOST_COLUMNS = 8
 
 
-def sql_of(query: Query, schema: Schema) -> str:
+def sql_of(query: Query, schema: Schema, dialect: Dialect = POSTGRES) -> str:
     """Return the SQL of a query."""
     if query.folded:
         # Parts of the statement that it folds; nothing else goes in there.
-        groups = _Writer(replace(query, order=None, limit=None), schema).folded()
+        groups = _Writer(replace(query, order=None, limit=None), schema, dialect).folded()
         figure = {"count": "count(*)", "avg": "avg(e.figure)"}[query.folded]
         return f"select {figure} from ({groups}) as e"  # noqa: S608 - names from the catalog, texts quoted
-    return _Writer(query, schema).sql()
+    return _Writer(query, schema, dialect).sql()
 
 
-def lookup_sql(table: Table, texts: list[str]) -> str | None:
+def lookup_sql(table: Table, texts: list[str], dialect: Dialect = POSTGRES) -> str | None:
     """Return the SQL that finds which text columns of a table hold one of the texts, in any case; None without any."""
     columns = [c for c in table.columns if c.kind == "text"]
     if not columns or not texts:
         return None
-    pairs = ", ".join(f"({literal(c.name)}, t.{c.name}{'' if c.is_text else '::text'})" for c in columns)
+    values = [(c.name, f"t.{c.name}" if c.is_text else dialect.as_text(f"t.{c.name}")) for c in columns]
     return (
-        f"select v.name, v.value from {table.name} as t cross join lateral (values {pairs}) as v (name, value)"  # noqa: S608 - names from the catalog, texts quoted
-        f" where lower(v.value) in ({', '.join(map(literal, texts))}) group by v.name, v.value"
+        f"select v.name, v.value from {dialect.values(table.name, values)}"  # noqa: S608 - names from the catalog, texts quoted
+        f" where lower(v.value) in ({', '.join(map(dialect.literal, texts))}) group by v.name, v.value"
     )
 
 
 def repeated_sql(column: Column) -> str:
     """Return the SQL that has a row if several rows of a table hold the same in a column."""
     return f"select 1 from {column.table} as t group by t.{column.name} having count(t.{column.name}) > 1 limit 1"  # noqa: S608 - names from the catalog
-
-
-def literal(text: str) -> str:
-    """Return a text as SQL spells it; backslashes are plain with standard_conforming_strings."""
-    return "'" + text.replace("\0", "").replace("'", "''") + "'"
 
 
 def named(query: Query, table: Table) -> tuple[Column, ...]:
@@ -112,8 +102,9 @@ def listed(query: Query, schema: Schema) -> tuple[Column, ...]:
 
 
 class _Writer:
-    def __init__(self, query: Query, schema: Schema) -> None:
+    def __init__(self, query: Query, schema: Schema, dialect: Dialect) -> None:
         self.query = query
+        self.dialect = dialect
         self.schema = schema
         self.aliases: dict[str, str] = {}
         self.joins: list[str] = []
@@ -140,16 +131,19 @@ class _Writer:
         where = [self._condition(f) for f in query.filters if f not in self.beside] + self._missing() + self.present
         having = ""
         if query.having:
-            having = f" having {_compared(self._measure(query.measures[0]), query.having.op, query.having.values)}"
-        parts = [
-            f"select {', '.join(select)}",
+            figure = self._measure(query.measures[0])
+            having = f" having {self._compared(figure, query.having.op, query.having.values)}"
+        rest = [
             f"from {' '.join(self.joins)}",
             f"where {' and '.join(where)}" if where else "",
             f"group by {', '.join(group)}{having}" if group else "",
-            f"order by {', '.join(order)}" if order else "",
-            _limited(query),
         ]
-        return " ".join(part for part in parts if part)
+        selected = ", ".join(select), " ".join(part for part in rest if part)
+        if query.limit is not None and query.ranked:
+            return self.dialect.first(*selected, order[0], self._ranking(), query.limit)
+        ordered = f" order by {', '.join(order)}" if order else ""
+        limited = f" limit {query.limit}" if query.limit is not None else ""
+        return "select {} {}{}{}".format(*selected, ordered, limited)
 
     def _join_whole(self, table: str) -> None:
         """Join every row of a table, with the rows that lead to it where there are some."""
@@ -179,7 +173,7 @@ class _Writer:
                 self.present.append(f"{self._column(each.column)} is not null")  # nobody is not among the first
             select += columns
             group += [key for key in keys if key not in group]
-        select += [self._measure(m) + (f" as {alias_of(m)}" if m.column else "") for m in query.measures]
+        select += [self._measure(m) + (f" as {self._alias_of(m)}" if m.column else "") for m in query.measures]
         return select, group
 
     def _group(self, group: Group) -> tuple[list[str], list[str]]:
@@ -192,10 +186,8 @@ class _Writer:
         if names := self.schema.named_by(group.column):
             columns = self._named(group.column, text, names)
             return columns, list(dict.fromkeys([text, *columns]))
-        if group.unit == "year":
-            text = f"extract(year from {text})::int"
-        elif group.unit:
-            text = f"to_char({text}, {_UNITS[group.unit]})"
+        if group.unit:
+            text = self.dialect.unit(text, group.unit)
         return [f"{text} as {group.unit}" if group.unit else text], [text]
 
     def _named(self, key: Column, text: str, names: tuple[Column, ...]) -> list[str]:
@@ -218,7 +210,7 @@ class _Writer:
 
     def _condition(self, condition: Filter, text: str = "") -> str:
         if edge := condition.through:
-            inner = self._condition(replace(condition, through=None), _spelled(condition.column, "other"))
+            inner = self._condition(replace(condition, through=None), self._spelled(condition.column, "other"))
             rows = f"select other.{edge.target.name} from {edge.target.table} as other where {inner}"  # noqa: S608 - names from the catalog, texts quoted
             return f"{self._column(edge.source)} in ({rows})"
         text = text or self._column(condition.column)
@@ -231,7 +223,7 @@ class _Writer:
         if condition.op == "period":
             assert condition.period is not None
             return _within(text, condition.period)
-        return _compared(text, condition.op, condition.values, numbers=condition.column.kind == "number")
+        return self._compared(text, condition.op, condition.values, numbers=condition.column.kind == "number")
 
     def _missing(self) -> list[str]:
         missing = self.query.missing
@@ -240,7 +232,7 @@ class _Writer:
         edge = next(e for e in self.schema.edges(missing.table) if e.target.table == missing.entity)
         one = self._column(edge.target)
         parts = [f"other.{edge.source.name} = {one}"]
-        parts += [self._condition(f, _spelled(f.column, "other")) for f in missing.filters]
+        parts += [self._condition(f, self._spelled(f.column, "other")) for f in missing.filters]
         return [f"not exists (select 1 from {missing.table} as other where {' and '.join(parts)})"]  # noqa: S608 - names from the catalog
 
     def _order(self, width: int) -> list[str]:
@@ -261,8 +253,32 @@ class _Writer:
             return [f"1 {direction}".strip()]
         return []
 
+    def _ranking(self) -> str:
+        """Return what the first rows are the first by, apart from what is selected."""
+        query = self.query
+        by = self._measure(query.measures[0]) if query.ordered is None else self._column(query.ordered)
+        return f"{by} {query.order} nulls last"
+
+    def _compared(self, text: str, op: str, values: tuple[str, ...], *, numbers: bool = True) -> str:
+        spelled = [v if numbers and _NUMBER.fullmatch(v) else self.dialect.literal(v) for v in values]
+        if op == "between":
+            return f"{text} between {spelled[0]} and {spelled[1]}"
+        if op in {"in", "not in"}:
+            return f"{text} {op} ({', '.join(spelled)})"
+        return f"{text} {op} {spelled[0]}"
+
+    def _spelled(self, column: Column, alias: str) -> str:
+        """Money is neither averaged nor compared with numbers, unless it is one itself."""
+        return f"{alias}.{column.name}{'::numeric' if column.type == 'money' else ''}"
+
+    def _alias_of(self, measure: Measure) -> str:
+        """Return the name of a measure's column in the result."""
+        assert measure.column is not None
+        agg = {"sum": "total", "avg": "average", "distinct": "count"}.get(measure.agg, measure.agg)
+        return self.dialect.name("_".join((agg, *(w for w in measure.column.words if w != agg))))
+
     def _column(self, column: Column) -> str:
-        return _spelled(column, self._alias(column.table))
+        return self._spelled(column, self._alias(column.table))
 
     def _alias(self, table: str) -> str:
         if table in self.aliases:
@@ -298,39 +314,9 @@ class _Writer:
         return alias
 
 
-def _spelled(column: Column, alias: str) -> str:
-    """Money is neither averaged nor compared with numbers, unless it is one itself."""
-    return f"{alias}.{column.name}{'::numeric' if column.type == 'money' else ''}"
-
-
-def _limited(query: Query) -> str:
-    """Those that are tied with the last one come as well, so that they can be told of."""
-    if query.limit is None:
-        return ""
-    return f"fetch first {query.limit} rows with ties" if query.ranked else f"limit {query.limit}"
-
-
-def alias_of(measure: Measure) -> str:
-    """Return the name of a measure's column in the result."""
-    assert measure.column is not None
-    agg = {"sum": "total", "avg": "average", "distinct": "count"}.get(measure.agg, measure.agg)
-    words = [w for w in measure.column.words if w != agg]
-    name = "_".join((agg, *words))
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', "") + '"'
-
-
 def _within(text: str, period: Period) -> str:
     if period.also:
         return f"({_within(text, replace(period, also=None))} or {_within(text, period.also)})"
     first = f"{text} >= '{period.first}'" if period.first else ""
     until = f"{text} < '{period.until}'" if period.until else ""
     return " and ".join(filter(None, (first, until)))
-
-
-def _compared(text: str, op: str, values: tuple[str, ...], *, numbers: bool = True) -> str:
-    spelled = [v if numbers and _NUMBER.fullmatch(v) else literal(v) for v in values]
-    if op == "between":
-        return f"{text} between {spelled[0]} and {spelled[1]}"
-    if op in {"in", "not in"}:
-        return f"{text} {op} ({', '.join(spelled)})"
-    return f"{text} {op} {spelled[0]}"

@@ -38,7 +38,7 @@ from agent.models.offline.language.words import (
     synonyms,
     tokens_of,
 )
-from agent.models.offline.schema import Column, Schema, Table, parts_of, plain
+from agent.models.offline.schema import Column, Schema, Table
 
 # How sure a reading as a name is.
 SPELLED, COMMENTED, PARTLY = 3, 2, 1
@@ -108,7 +108,7 @@ def items_of(question: str, lexicon: Lexicon) -> list[Item]:
 def _read(question: str, lexicon: Lexicon) -> Iterator[Item]:
     dates = list(periods(question, lexicon.today))
     tokens = [t for t in tokens_of(question) if not any(d.start <= t.start < d.end for d in dates)]
-    schemas = frozenset(parts_of(name)[0].casefold() for name in lexicon.schema.tables)
+    schemas = frozenset(t.schema.casefold() for t in lexicon.schema.tables.values())
     tokens = told(tokens, question, schemas, lambda token: _names((token,), lexicon.schema).named)
     by_start = {d.start: d for d in dates}
     at, before = 0, None
@@ -212,12 +212,10 @@ def _names(part: tuple[Token, ...], schema: Schema) -> Item:
     spoken = tuple(word for t in part for word in t.low.strip("\"“”'").split())
     words = tuple(word for each in spoken for word in each.split("_") if word)
     tables, columns = tuple(schema.tables.values()), tuple(c for t in schema.tables.values() for c in t.columns)
-    schemas = {parts_of(t.name)[0].casefold() for t in tables} - {"public"}
+    schemas = {t.schema.casefold() for t in tables} - {"public"}
     joined = len(part) == 1 or any(t.kind == "quoted" for t in part) or (len(schemas) > 1 and spoken[0] in schemas)
     phrase = ".".join(spoken) if joined else ""  # "public plans" names no schema
-    named = [
-        t.name for t in tables if phrase in {t.name.casefold(), plain(t.name).casefold()} or spells(words, t.words)
-    ]
+    named = [t.name for t in tables if phrase in t.spellings or spells(words, t.words)]
     spelled = [c for c in columns if _spelled(words, c, schema.tables[c.table])]
     if named or spelled:
         # The name of a table may be the noun of a column too: salaries, and the amount of a salary.
@@ -316,7 +314,7 @@ def _hint(token: Token, lexicon: Lexicon) -> Item | None:
     if noun := VERBS.get(own):
         columns = (*columns, *_graded(noun, lexicon.schema))
     about = tuple(t.name for t in tables if own in stems_of(t.comment) or own in map(stem, t.words))
-    schemas = {parts_of(t.name)[0].casefold() for t in tables}
+    schemas = {t.schema.casefold() for t in tables}
     if not columns and not about and ((own == "sell" and is_verb(token.low)) or schemas == {token.low}):
         return _made([token], "skip")
     if not columns and not about:
