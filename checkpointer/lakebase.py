@@ -9,6 +9,8 @@ The SDK is an optional package, so nothing but `GovernedPostgresSaver.from_lakeb
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 import re
@@ -140,9 +142,10 @@ class Lakebase:
         self._lock = threading.Lock()
         self._token, self._renew_at, self._expires_at = "", 0.0, 0.0
         try:
-            self.client = client or WorkspaceClient()
-            place = place or compute.place(self.client)
-            self.user = user or self.client.current_user.me().user_name or ""
+            self._client = client or WorkspaceClient()
+            place = place or compute.place(self._client)
+            self.user = user or self._client.current_user.me().user_name or ""
+            self._proven = "" if user else _digest(self._client)
         except (DatabricksError, OSError, ValueError) as error:
             raise _explained(error) from None
         self.units = place.units
@@ -169,6 +172,22 @@ class Lakebase:
         """
         return make_conninfo(self._conninfo, password=self._password())
 
+    def use(self, client: WorkspaceClient) -> None:
+        """Mint tokens with another client of the same user's from now on. Who that is, is asked once for a login.
+
+        Raises:
+            LakebaseError: It is somebody else's, or the workspace refuses.
+        """
+        try:
+            proven = _digest(client)
+            is_theirs = proven == self._proven or client.current_user.me().user_name == self.user
+        except (DatabricksError, OSError, ValueError) as error:
+            raise _explained(error) from None
+        if not is_theirs:
+            raise LakebaseError(f"The client is not that of {self.user!r}.")
+        with self._lock:
+            self._client, self._proven = client, proven
+
     def pool_size(self, identity: Identity) -> int:
         """Return how many connections a process may keep: few for one login, of a broker a share of the compute's."""
         if identity == "login":
@@ -180,7 +199,7 @@ class Lakebase:
             now = self._now()
             if now >= self._renew_at:
                 try:
-                    self._token, self._expires_at = self._compute.mint(self.client)
+                    self._token, self._expires_at = self._compute.mint(self._client)
                 except (DatabricksError, OSError, ValueError) as error:
                     # Until it expires the last one still opens connections.
                     if now >= self._expires_at:
@@ -244,6 +263,12 @@ def lakebase(
         sslrootcert=sslrootcert or env.get("PGSSLROOTCERT"),
         now=now,
     )
+
+
+def _digest(client: WorkspaceClient) -> str:
+    """Return what tells a client's credentials from others, and is not them."""
+    said = json.dumps([client.config.host, client.config.authenticate()], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _default_client() -> WorkspaceClient:

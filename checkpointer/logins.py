@@ -102,7 +102,7 @@ class LakebaseLogins:
 
     def _opened(self, kept: _Kept, client: WorkspaceClient, principal: Principal) -> GovernedPostgresSaver:
         if kept.saver is not None and kept.source is not None:
-            kept.source.client = client
+            kept.source.use(client)
             return kept.saver
         source = lakebase(identity="login", workspace_client=client, **self._compute)
         if source.user != principal.name:

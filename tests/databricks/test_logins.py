@@ -104,6 +104,28 @@ def test_a_client_of_somebody_else_opens_nothing(stand_in: StandIn, lakebase: La
     assert {login.user for login in lakebase.logins} == {"bob"}
 
 
+def test_a_client_of_somebody_else_gets_nothing_that_is_open(stand_in: StandIn, lakebase: Lakebase) -> None:
+    with logins_of(lakebase) as logins:
+        lakebase.life = 0.5
+        saver = used(stand_in, logins, "alice")
+        bobs = logins.of(stand_in.client("bob"), Principal("alice"))
+        with pytest.raises(LakebaseError, match="not that of 'alice'"):
+            bobs.__enter__()
+        time.sleep(0.5)
+        lakebase.cut()
+        saver.sessions()  # with a token that her own client mints
+    assert {minted.user for minted in lakebase.minted.values()} == {"alice"}
+
+
+def test_who_comes_again_with_the_same_login_is_not_asked_who_that_is(stand_in: StandIn, lakebase: Lakebase) -> None:
+    with logins_of(lakebase) as logins:
+        client = stand_in.client("alice")
+        for _ in range(3):
+            with logins.of(client, Principal("alice")) as saver:
+                saver.sessions()
+    assert len(stand_in.workspace.sent("/Me$")) == 1
+
+
 def test_new_connections_are_made_with_the_client_of_the_request(stand_in: StandIn, lakebase: Lakebase) -> None:
     with logins_of(lakebase) as logins:
         lakebase.life = 0.5
