@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors.base import DatabricksError
@@ -230,9 +230,12 @@ def lakebase(
     are set, and count only then.
 
     Raises:
-        LakebaseError: No compute is named, or two are.
+        LakebaseError: No compute is named, or two are, or a branch of another one.
     """
+    if identity not in get_args(Identity):
+        raise LakebaseError(f"The identity {identity!r} is none of {' and '.join(get_args(Identity))}.")
     env: Mapping[str, str] = {}
+    own_branch = branch
     if not (endpoint or project or instance):
         env = environment
         endpoint, instance = env.get("LAKEBASE_ENDPOINT"), env.get("LAKEBASE_INSTANCE_NAME")
@@ -243,6 +246,11 @@ def lakebase(
         raise LakebaseError(
             f"{len(named) or 'No'} Lakebase compute{'s' * bool(named)} {what}. Name one: endpoint (LAKEBASE_ENDPOINT), "
             "project and branch (LAKEBASE_AUTOSCALING_PROJECT, _BRANCH) or instance (LAKEBASE_INSTANCE_NAME)."
+        )
+    if own_branch and not project:
+        raise LakebaseError(
+            f"The branch {own_branch!r} is named beside a compute that is not its project's. "
+            "Name its project, or leave it out."
         )
     client = workspace_client
     compute: Compute
@@ -257,8 +265,9 @@ def lakebase(
         client,
         compute,
         user=env.get("PGUSER") if identity == "broker" else None,
-        place=Place(env["PGHOST"], None) if env.get("PGHOST") else None,
-        port=port or int(env.get("PGPORT") or 5432),
+        # Of the branch that the environment names, and not of another.
+        place=Place(env["PGHOST"], None) if env.get("PGHOST") and not own_branch else None,
+        port=port or _port(env.get("PGPORT") or "5432"),
         database=database or env.get("PGDATABASE") or _DATABASE,
         sslrootcert=sslrootcert or env.get("PGSSLROOTCERT"),
         now=now,
@@ -278,9 +287,19 @@ def _default_client() -> WorkspaceClient:
         raise _explained(error) from None
 
 
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text):
+        raise LakebaseError("PGPORT is not the number of a port.")
+    return int(text)
+
+
 def _branch(project: str, branch: str | None) -> str:
     parent = project if project.startswith("projects/") else f"projects/{project}"
-    return branch if branch and branch.startswith("projects/") else f"{parent}/branches/{branch or _BRANCH}"
+    if not branch or not branch.startswith("projects/"):
+        return f"{parent}/branches/{branch or _BRANCH}"
+    if not branch.startswith(f"{parent}/branches/"):
+        raise LakebaseError(f"The branch {branch!r} is not one of the project {project!r}. Name one of them.")
+    return branch
 
 
 def _read_write(client: WorkspaceClient, branch: str) -> Endpoint:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -92,6 +93,33 @@ def test_the_environment_names_the_compute_as_apps_do(
 def test_one_compute_is_named(stand_in: StandIn, named: dict[str, Any]) -> None:
     with pytest.raises(LakebaseError, match="Name one"):
         GovernedPostgresSaver.from_lakebase(**named, workspace_client=stand_in.client("service"))
+
+
+@pytest.mark.parametrize(
+    ("named", "environment", "said"),
+    [
+        ({"endpoint": ENDPOINT, "branch": "dev"}, {}, "The branch 'dev' is named beside"),
+        ({"branch": "dev"}, {"LAKEBASE_ENDPOINT": ENDPOINT}, "The branch 'dev' is named beside"),
+        ({"branch": "dev"}, {"LAKEBASE_INSTANCE_NAME": INSTANCE}, "The branch 'dev' is named beside"),
+        ({"project": "harbour", "branch": "projects/quay/branches/dev"}, {}, "not one of the project 'harbour'"),
+        ({"endpoint": ENDPOINT}, {"PGPORT": "abc"}, None),
+        ({}, {"LAKEBASE_ENDPOINT": ENDPOINT, "PGPORT": "abc"}, "PGPORT is not"),
+        ({"endpoint": ENDPOINT, "identity": "Login"}, {}, "'Login' is none of login and broker"),
+    ],
+)
+def test_names_that_contradict_each_other_open_nothing(
+    stand_in: StandIn, lakebase: Lakebase, named: dict[str, Any], environment: dict[str, str], said: str | None
+) -> None:
+    with nullcontext() if said is None else pytest.raises(LakebaseError, match=said):
+        source_of(**named, workspace_client=stand_in.client("service"), environment=environment)
+
+
+def test_a_branch_that_is_named_is_not_looked_for_at_the_host_of_another(stand_in: StandIn, lakebase: Lakebase) -> None:
+    environment = {"LAKEBASE_AUTOSCALING_PROJECT": "harbour", "PGHOST": "elsewhere.example.com", "PGUSER": "service"}
+    client = stand_in.client("service")
+    assert "host=elsewhere.example.com" in source_of(workspace_client=client, environment=environment)()
+    source = source_of(branch="production", workspace_client=client, environment=environment)
+    assert "host=127.0.0.1" in source()
 
 
 def test_a_server_without_tls_gets_no_token(stand_in: StandIn, lakebase: Lakebase) -> None:
