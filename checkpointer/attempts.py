@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from checkpointer.errors import DatabaseUnavailableError
+from checkpointer.errors import CheckpointerError, DatabaseUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 # What a server refuses for a reason that passes by itself, in English, as libpq has no codes for it.
 _PASSES = re.compile(r"starting up|shutting down|recovery|too many|connection slots")
@@ -22,7 +22,7 @@ class Attempts:
     """What came of the attempts of a pool to connect."""
 
     def __init__(self) -> None:
-        self.failure: psycopg.OperationalError | None = None
+        self.failure: Exception | None = None
         """What the last one that ended failed with, if it did."""
         self._connected = False
         self._running: set[object] = set()
@@ -30,15 +30,28 @@ class Attempts:
     @contextmanager
     def noted(self) -> Iterator[None]:
         """Note what comes of an attempt."""
+        with self._running_now((psycopg.OperationalError,)):
+            yield
+            self.failure, self._connected = None, True
+
+    def telling(self, conninfo: Callable[[], str]) -> Callable[[], str]:
+        """Return what tells how to connect, as the first part of an attempt: what it fails with is noted too."""
+
+        def told() -> str:
+            with self._running_now((Exception,)):
+                return conninfo()
+
+        return told
+
+    @contextmanager
+    def _running_now(self, failures: tuple[type[Exception], ...]) -> Iterator[None]:
         this = object()
         self._running.add(this)
         try:
             yield
-        except psycopg.OperationalError as error:
+        except failures as error:
             self.failure = error
             raise
-        else:
-            self.failure, self._connected = None, True
         finally:
             self._running.remove(this)
 
@@ -53,6 +66,10 @@ class Attempts:
             return DatabaseUnavailableError(
                 "The sessions' database refuses the connection; the cause of this error says why. Mend the connection "
                 "string of the runtime role."
+            )
+        if isinstance(self.failure, CheckpointerError):
+            return DatabaseUnavailableError(
+                f"The sessions' database cannot be reached. {self.failure} Nothing that was acknowledged is lost."
             )
         if self.failure is None and self._connected and not self._running:
             return DatabaseUnavailableError(

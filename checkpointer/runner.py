@@ -140,7 +140,7 @@ class SyncRunner(_Runner):
     ) -> None:
         super().__init__(schema, max_size, stall_timeout)
         self.pool = ConnectionPool(
-            conninfo,
+            conninfo if isinstance(conninfo, str) else self.connecting.telling(conninfo),
             connection_class=self.connecting.connection_class(),
             kwargs=dict(_CONNECTION),
             configure=Preparing().configure,
@@ -245,7 +245,7 @@ class AsyncRunner(_Runner):
         super().__init__(schema, max_size, stall_timeout)
         self.loop = asyncio.get_running_loop()
         self.pool = AsyncConnectionPool(
-            conninfo if isinstance(conninfo, str) else partial(asyncio.to_thread, conninfo),
+            conninfo if isinstance(conninfo, str) else partial(asyncio.to_thread, self.connecting.telling(conninfo)),
             connection_class=self.connecting.async_connection_class(),
             kwargs=dict(_CONNECTION),
             configure=Preparing().aconfigure,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AsyncExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -204,6 +205,22 @@ def test_a_token_expires_and_the_compute_suspends_and_nobody_notices(stand_in: S
         assert kept(saver, where)
         assert len(lakebase.minted) > minted
     assert all(login.accepted for login in lakebase.logins)
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_a_login_that_is_over_is_told_when_a_connection_needs_it(
+    stand_in: StandIn, lakebase: Lakebase, awaited: bool
+) -> None:
+    lakebase.life = 0.5
+    options: dict[str, Any] = {**NAMED, "identity": "login", "port": lakebase.port, "timeout": 2}
+    opened = GovernedPostgresSaver.from_lakebase(**options, workspace_client=stand_in.client("alice"))
+    async with AsyncExitStack() as stack:
+        saver = await stack.enter_async_context(opened) if awaited else stack.enter_context(opened)
+        await asyncio.sleep(0.5)
+        stand_in.workspace.revoke_all()
+        lakebase.suspend()
+        with pytest.raises(DatabaseUnavailableError, match=r"does not accept the login to Databricks.*Log in again"):
+            await saver.asessions() if awaited else saver.sessions()
 
 
 def test_many_at_once_mint_one_token(stand_in: StandIn, lakebase: Lakebase) -> None:
