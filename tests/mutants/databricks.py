@@ -138,6 +138,13 @@ DATABRICKS = [
         ("tests/databricks/test_logins.py",),
     ),
     Mutant(
+        "a login's connections that are open are its own",
+        LAKEBASE,
+        "if not is_theirs:",
+        "if False:",
+        ("tests/databricks/test_logins.py",),
+    ),
+    Mutant(
         "other catalogs: whoever binds an answer is a member of the runtime role",
         LABELS,
         "return case when pg_catalog.pg_has_role(session_user, :'runtime_role'::name, 'MEMBER')\n    then nullif",
