@@ -122,6 +122,12 @@ def test_what_is_sent_with_a_query(stand_in: StandIn) -> None:
     assert stand_in.workspace.users() == {"alice"}
 
 
+def test_a_long_name_of_a_session_is_cut_in_the_query_history(stand_in: StandIn) -> None:
+    catalog(stand_in, "alice", tags={"session": "s" * 1000}).query(REVIEWS)
+    [request] = stand_in.workspace.sent("/sql/statements$")
+    assert request.body["query_tags"] == [{"key": "session", "value": "s" * 128}]
+
+
 def test_rows_come_in_chunks_and_end_at_the_limits(stand_in: StandIn) -> None:
     stand_in.warehouse.chunk_rows = 3
     numbers = "select franchise_id, name from lakehouse.bakehouse.franchises order by franchise_id"

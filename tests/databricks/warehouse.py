@@ -91,6 +91,8 @@ class Warehouse:
         body = call.request.body
         if body["warehouse_id"] != WAREHOUSE:
             raise RefusedError(404, "RESOURCE_DOES_NOT_EXIST", f"SQL warehouse {body['warehouse_id']} does not exist.")
+        if any(len(part) > 128 for tag in body.get("query_tags", []) for part in tag.values()):
+            raise RefusedError(400, "INVALID_PARAMETER_VALUE", "A query tag has at most 128 characters.")
         statement = self.begin(call.user.name, body)
         wait = float(body.get("wait_timeout", "10s").removesuffix("s"))
         assert wait == 0 or 5 <= wait <= 50

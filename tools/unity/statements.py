@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from tools.unity.sources import Read
 
 _FIRST_POLL, _LAST_POLL, _GROWTH = 0.05, 1.0, 1.5
+# What a warehouse takes; longer values are cut.
+_LONGEST_TAG = 128
 # A warehouse that runs takes a statement up in less.
 _STARTING = 2.0
 
@@ -138,7 +140,7 @@ class Statements:
             parameters=list(parameters) if parameters else None,
             row_limit=self._limits.rows,
             byte_limit=self._limits.bytes,
-            query_tags=[QueryTag(key, value) for key, value in tags.items()] or None,
+            query_tags=[QueryTag(key, value[:_LONGEST_TAG]) for key, value in tags.items()] or None,
         )
 
     def _finished(self, cancelled: threading.Event, response: StatementResponse, read: Read) -> StatementResponse:
