@@ -8,10 +8,12 @@ import subprocess
 import sys
 from datetime import date
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
 
+from agent.graph import fit
 from agent.models import OfflineChatModel
 from tools import catalog_tools
 
@@ -38,13 +40,18 @@ def talk(
     rows: list[list[Any]] | None = None,
     earlier: list[BaseMessage] | None = None,
     kept: list[BaseMessage] | None = None,
+    window: int | None = None,
     **looked_up: list[str],
 ) -> tuple[list[str], str]:
-    """Answer the tools' calls until there is an answer; return the queries and the answer. `kept` holds it all then."""
-    messages: list[BaseMessage] = [*(earlier or []), HumanMessage(question)]
+    """Answer the tools' calls until there is an answer; return the queries and the answer. `kept` holds it all then.
+
+    Of all messages the model is given as many as fit the `window`.
+    """
+    messages: list[BaseMessage] = [*(earlier or []), HumanMessage(question, id=uuid4().hex)]
     queries: list[str] = []
     for _ in range(20):
-        reply = MODEL.bind_tools(catalog_tools()).invoke(messages)
+        given = messages if window is None else fit(messages, window)
+        reply = MODEL.bind_tools(catalog_tools()).invoke(given)
         messages.append(reply)
         if not reply.tool_calls:
             if kept is not None:
@@ -118,6 +125,17 @@ def test_what_is_called_is_the_same_in_every_process() -> None:
     }
     assert len(called) == 1, called
     assert "g.name <> 'big red box'" in called.pop()
+
+
+@pytest.mark.parametrize("window", [700, 1000, 1300])
+def test_no_two_calls_are_taken_for_one_when_the_history_is_trimmed(window: int) -> None:
+    messages: list[BaseMessage] = []
+    for count in range(12):
+        question = 'how many goods are there with the name "blue church"?' if count % 2 else "how many goods are there?"
+        _, answer = talk(question, [[count + 2]], list(messages), messages, window, name=["blue church"])
+        assert f"is {count + 2}." in answer
+    called = [call["id"] for message in messages if isinstance(message, AIMessage) for call in message.tool_calls]
+    assert len(set(called)) == len(called)
 
 
 def test_a_turn_that_was_not_understood_to_its_end_is_not_passed_over() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -84,10 +85,17 @@ class OfflineChatModel(BaseChatModel):
         if missing := {call.name for call in found} - bound.keys():
             return AIMessage(f"I cannot answer that: I have no tool {sorted(missing)[0]}.")
         calls = [
-            {"name": call.name, "args": dict(call.args), "id": f"call_{len(messages)}_{i}"}
+            {"name": call.name, "args": dict(call.args), "id": f"call_{_place(messages)}_{i}"}
             for i, call in enumerate(found)
         ]
         return AIMessage("", tool_calls=calls)
+
+
+def _place(messages: Sequence[BaseMessage]) -> str:
+    """Say where in a session it is: the number of messages alone does not, once earlier ones are left out."""
+    last = messages[-1]
+    before = last.tool_call_id if isinstance(last, ToolMessage) else last.id
+    return hashlib.sha256(f"{len(messages)} {before}".encode()).hexdigest()[:16]
 
 
 def _turns(messages: Sequence[BaseMessage]) -> list[list[BaseMessage]]:
@@ -122,13 +130,14 @@ def _key(call: Call) -> tuple[str, str]:
 
 
 def _results(turn: Sequence[BaseMessage]) -> dict[tuple[str, str], Result]:
-    answered = {m.tool_call_id: m for m in turn if isinstance(m, ToolMessage)}
-    calls = [call for m in turn if isinstance(m, AIMessage) for call in m.tool_calls]
-    return {
-        _key(Call(call["name"], call["args"])): _result(answered[call["id"] or ""])
-        for call in calls
-        if call["id"] in answered
-    }
+    results: dict[tuple[str, str], Result] = {}
+    calls: dict[str | None, Call] = {}
+    for message in turn:
+        if isinstance(message, AIMessage):
+            calls.update({call["id"]: Call(call["name"], call["args"]) for call in message.tool_calls})
+        elif isinstance(message, ToolMessage) and message.tool_call_id in calls:
+            results[_key(calls[message.tool_call_id])] = _result(message)
+    return results
 
 
 def _result(message: ToolMessage) -> Result:
