@@ -55,9 +55,10 @@ from checkpointer.errors import (
 )
 from checkpointer.feedback import Feedback
 from checkpointer.leases import Run
+from checkpointer.policy import Retention
 from checkpointer.principal import Principal, acting_as
 from checkpointer.reasons import LabelReason, MessageReasons
-from checkpointer.retention import Expired, Retention
+from checkpointer.retention import Expired
 from checkpointer.saver import GovernedPostgresSaver
 from checkpointer.sessions import Session
 from checkpointer.sharing import Share

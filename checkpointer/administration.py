@@ -29,9 +29,10 @@ from checkpointer.errors import (
 )
 from checkpointer.migrations import COMMAND, connected
 from checkpointer.operations import Operation, Row, Statement, explained
+from checkpointer.policy import FOREVER
 from checkpointer.queries import queries
 from checkpointer.resealing import Resealing
-from checkpointer.retention import FOREVER, Expiry
+from checkpointer.retention import Expiry
 from checkpointer.texts import REFUSED, refused_text
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
 
     from checkpointer.encryption import Keyring
     from checkpointer.erasure import Erased
+    from checkpointer.policy import Retention
     from checkpointer.resealing import Resealed
-    from checkpointer.retention import Expired, Retention
+    from checkpointer.retention import Expired
 
 T = TypeVar("T")
 

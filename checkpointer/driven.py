@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from checkpointer.labels import LabelsOf
     from checkpointer.memo import Memory
     from checkpointer.operations import Context, Operation
+    from checkpointer.policy import Retention
     from checkpointer.principal import PrincipalSource
     from checkpointer.renewals import Renewals
-    from checkpointer.retention import Retention
     from checkpointer.runner import Conninfo
     from checkpointer.runs import Runs
 

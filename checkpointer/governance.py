@@ -11,8 +11,9 @@ from checkpointer import operations, reasons, sessions, sharing
 from checkpointer import retention as retaining
 from checkpointer.addresses import valid_owner, valid_thread_id
 from checkpointer.driven import Driven
+from checkpointer.policy import FOREVER, Retention
 from checkpointer.principal import Principal, current_principal
-from checkpointer.retention import FOREVER, Expired, Expiry, Retention
+from checkpointer.retention import Expired, Expiry
 
 if TYPE_CHECKING:
     from datetime import timedelta

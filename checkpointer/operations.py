@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.serde.base import SerializerProtocol
 
     from checkpointer.addresses import Address
-    from checkpointer.retention import Retention
+    from checkpointer.policy import Retention
 
 # What the functions of the schema raise: under a lease that is no longer the latest, for a viewer who writes to a
 # thread, for anybody else who may not, for whoever breaks the glass and is no auditor, for what cannot be moved without

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from checkpointer.encryption import Keyring
     from checkpointer.lakebase import Identity
-    from checkpointer.retention import Retention
+    from checkpointer.policy import Retention
     from checkpointer.runner import AsyncRunner, Conninfo, SyncRunner
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from agent.approvals import ApprovalError
@@ -40,6 +41,10 @@ CODES = {
 }
 """By code, the status of HTTP, and when it comes."""
 
+_LOG = logging.getLogger(__name__)
+_AWAY = (
+    "The database of the sessions does not answer now; nothing that was acknowledged is lost. Ask again in a moment."
+)
 _INTERNAL = "Something went wrong that should not have; nothing that was acknowledged is lost. Ask again."
 _CHECKPOINTER: tuple[tuple[type[CheckpointerError], str], ...] = (
     (ThreadBusyError, "busy"),
@@ -79,13 +84,18 @@ class FailureError(Exception):
 
 
 def failure_of(error: BaseException) -> Failure:
-    """Return what a caller is told of an error. Messages of others may quote rows or secrets, and are not told."""
+    """Return what a caller is told of an error. Messages of others may quote rows or secrets, and are not told.
+
+    Where the database is, and why it lets nobody in, is for whoever runs it: the log tells.
+    """
     if isinstance(error, FailureError):
         return error.failure
     if isinstance(error, CheckpointerError):
         code = next((code for kind, code in _CHECKPOINTER if isinstance(error, kind)), None)
         if code is None:
             code = "invalid" if isinstance(error, ValueError) else "internal"
+        if code == "upstream":
+            return _away(told(error))
         return Failure(code, _INTERNAL if code == "internal" else told(error))
     if isinstance(error, ScopeError):
         return Failure("forbidden", str(error))
@@ -93,10 +103,17 @@ def failure_of(error: BaseException) -> Failure:
         return Failure("unauthenticated", str(error))
     if isinstance(error, ApprovalError):
         return Failure("conflict", str(error))
-    if isinstance(error, TurnError | ServerAwayError):
+    if isinstance(error, ServerAwayError):
+        return _away(str(error))
+    if isinstance(error, TurnError):
         return Failure("upstream", str(error))
     if isinstance(error, MooringError):
         return Failure("internal", str(error))
     if isinstance(error, TimeoutError):
         return Failure("timeout", "The turn took too long: ask again, and it is finished first")
     return Failure("internal", _INTERNAL)
+
+
+def _away(why: str) -> Failure:
+    _LOG.warning("The sessions' database cannot be used: %s", why)
+    return Failure("upstream", _AWAY)

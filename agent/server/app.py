@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import threading
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -103,7 +104,10 @@ class Server(AgentServer):
 
 
 def create_app() -> FastAPI:
-    """Return the application that the environment describes."""
+    """Return the application that the environment describes. What is for whoever runs it goes to stderr."""
+    own = logging.getLogger("agent")
+    if not own.handlers:
+        own.addHandler(logging.StreamHandler())
     app: FastAPI = Server(Settings()).app
     return app
 

@@ -217,7 +217,11 @@ def test_ready_tells_when_the_database_is_away_and_back(lakehouse: Database, tmp
             assert "database" in away.json()["reason"]
             assert server.get(None, "/health").status_code == 200
             # It is not the caller's fault, whose token is as good as before.
-            assert failure(server.get("alice", "/sessions")) == (502, "upstream")
+            refused = server.get("alice", "/sessions")
+            assert failure(refused) == (502, "upstream")
+            # Where the database is stands in the log, for whoever runs the server.
+            assert str(port) not in away.text + refused.text
+            assert str(port) in server.log
             with Proxy(str(there["host"]), int(str(there["port"])), port):
                 wait_for(f"{server.url}/ready", 20)
 

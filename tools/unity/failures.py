@@ -18,7 +18,7 @@ from tools.errors import (
 )
 
 if TYPE_CHECKING:
-    from tools.unity.sources import Read
+    from tools.unity.read import Read
 
 _SCOPES = re.compile(r"required scopes?:?\s*([\w-]+(?:(?:[.:]|\s*,\s*)[\w-]+)*)", re.IGNORECASE)
 _CONDITION = re.compile(r"^\s*\[([A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)*)\]\s*")

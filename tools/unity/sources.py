@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,6 +19,7 @@ from databricks.sdk.service.catalog import Privilege, TableInfo, TableType
 from tools.errors import AccessDeniedError, QueryRefusedError, TableNotFoundError
 from tools.unity.failures import explain
 from tools.unity.guard import quoted
+from tools.unity.read import Read
 from tools.unity.rights import require
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from databricks.sdk import WorkspaceClient
 
-    from tools.catalog import Labels
     from tools.unity.guard import Name
 
 _VIEWS = (TableType.VIEW, TableType.METRIC_VIEW)
@@ -61,14 +60,6 @@ def table_info(client: WorkspaceClient, name: Name) -> TableInfo:
     if info.browse_only:
         raise AccessDeniedError(f"You may see that there is a {label}, and not read it. Only its owner can grant that.")
     return info
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """The tables that something was read from, as `catalog.schema.table`, and the labels that it has for that."""
-
-    sources: frozenset[str] = frozenset()
-    labels: Labels = frozenset()
 
 
 def fingerprint(info: TableInfo, user: Callable[[], str]) -> str:

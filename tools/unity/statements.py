@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
     from tools.catalog import Limits
-    from tools.unity.sources import Read
+    from tools.unity.read import Read
 
 _FIRST_POLL, _LAST_POLL, _GROWTH = 0.05, 1.0, 1.5
 # What a warehouse takes; longer values are cut.

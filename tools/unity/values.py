@@ -19,7 +19,7 @@ from tools.values import size, to_json
 
 if TYPE_CHECKING:
     from tools.catalog import Limits
-    from tools.unity.sources import Read
+    from tools.unity.read import Read
     from tools.unity.statements import Result
 
 _WHOLE = exp.DataType.INTEGER_TYPES

@@ -14,7 +14,7 @@ from databricks.sdk.service.sql import StatementParameterListItem
 from tools.errors import QueryRefusedError
 from tools.messages import Said, rows_said
 from tools.unity.guard import quoted
-from tools.unity.sources import Read
+from tools.unity.read import Read
 from tools.unity.values import collected
 from tools.workspace.access import Access, full_name, tool_name, workspace_tool
 from tools.workspace.sources import FUNCTION, function_fingerprint, function_info, function_sources, source_of

@@ -25,7 +25,8 @@ from tools.errors import CatalogError, QueryCancelledError, QueryFailedError, Qu
 from tools.messages import Said, read_from, rows_said
 from tools.unity import guard
 from tools.unity.failures import explain
-from tools.unity.sources import Read, read_by
+from tools.unity.read import Read
+from tools.unity.sources import read_by
 from tools.unity.statements import Result
 from tools.unity.values import collected
 from tools.workspace.access import Access, text_of, tool_name, workspace_tool
