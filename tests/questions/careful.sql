@@ -25,6 +25,12 @@ select count(*) from lib.lns where fin = 0;
 -- pia: flights on the same day
 -- refused
 
+-- pia: how many flights departed per day of the week?
+-- refused
+
+-- alice: revenue per day of the month in 2025
+-- refused
+
 -- pia: how many flights in 2024?
 -- then: the same by status
 select status, count(*) from airline.flights where departed_on >= '2024-01-01' and departed_on < '2025-01-01' group by 1;

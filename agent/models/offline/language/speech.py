@@ -324,6 +324,9 @@ class Speech(Scope):
     def _unit(self, item: Item) -> None:
         if item.gap[-1:] == ("that",):
             self.draft.lost.append(f"that {item.text}")
+        before = self._before()
+        if before is not None and before.kind == "unit" and item.gap[:1] == ("of",):
+            self.draft.lost.append(f"{before.text} of the {item.text}")  # Monday to Sunday, in whichever week
         rank, said = self.draft.rank, self.draft.wanted or self.draft.mentioned or self.draft.groups
         if rank and rank.kind == "recent" and not rank.limit and item.text.casefold() in {"date", "day"} and not said:
             self.draft.asks = "when"  # "the earliest order date"
