@@ -233,13 +233,13 @@ DATABRICKS = [
         "agent/models/offline/model.py",
         'DATABRICKS if "Databricks" in bound.get("query", "") else POSTGRES',
         "POSTGRES",
-        ("tests/databricks/test_offline_model.py",),
+        ("tests/databricks/test_offline_sql.py",),
     ),
     Mutant(
         "an apostrophe of Databricks SQL is escaped",
         "agent/models/offline/dialects.py",
         """.replace("'", "\\\\'")""",
         "",
-        ("tests/databricks/test_offline_model.py",),
+        ("tests/databricks/test_offline_sql.py",),
     ),
 ]

@@ -28,9 +28,9 @@ where sold_at >= '2025-01-01' and sold_at < '2026-01-01' group by 1;
 -- alice: number of sales per quarter
 select to_char(sold_at, 'YYYY-"Q"Q') as quarter, count(*) from bakehouse.transactions group by 1;
 
--- alice: number of sales per week in 2025
+-- alice: number of sales per week in March 2025
 select to_char(sold_at, 'IYYY-"W"IW') as week, count(*) from bakehouse.transactions
-where sold_at >= '2025-01-01' and sold_at < '2026-01-01' group by 1;
+where sold_at >= '2025-03-01' and sold_at < '2025-04-01' group by 1;
 
 -- alice: number of sales per day in March 2025
 select to_char(sold_at, 'YYYY-MM-DD') as day, count(*) from bakehouse.transactions
