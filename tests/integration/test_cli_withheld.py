@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.embedded
 
-FIGURE = "73519"
+FIGURE = "735194628"
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from agent.database import Database
     from checkpointer import Keyring
 
-FIGURE = "73519"
+FIGURE = "735194628"
 """What the table holds, and nothing else does."""
 
 SETTING = (
@@ -36,7 +36,7 @@ SETTING = (
     "create role {group}",
     "create schema {name}",
     "create table {name}.sales (amount int, country text, seller text)",
-    "insert into {name}.sales values (73519, 'NL', '{person}'), (4, 'DE', 'somebody')",
+    "insert into {name}.sales values (735194628, 'NL', '{person}'), (4, 'DE', 'somebody')",
     "grant usage on schema {name} to {person}",
     "grant select on {name}.sales to {person}",
 )

@@ -17,14 +17,14 @@ from tools.unity import guard as unity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FIGURE = 73519
+FIGURE = 735194628
 LONG = "a_function_with_a_name_that_is_as_long_as_postgres_lets_one_be_"
 assert len(LONG) == 63
 # A table that nobody may read, and functions that read it for anybody.
 TRAPS = """
 create schema {name};
 create table {name}.secret (n int);
-insert into {name}.secret values (73519);
+insert into {name}.secret values (735194628);
 create table {name}.t (n int, s text);
 insert into {name}.t values (1, 'x');
 create function {name}.of_ints(int, int) returns int language plpgsql immutable security definer

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from agent.database import Database
 
-SECRET = "81273"
+SECRET = "812734659"
 TABLE = "main.sales.orders"
 PRINT = "uc:1234"
 

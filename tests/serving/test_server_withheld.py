@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.serving.served import Served
 
-FIGURE = "73519462"
+FIGURE = "735194628"
 
 
 @pytest.fixture
