@@ -38,7 +38,9 @@ class Proxy:
         else:
             writer.close()
             return
-        await asyncio.gather(_pass(reader, theirs[1]), _pass(theirs[0], writer), return_exceptions=True)
+        # What is still open when the drill is over ends without a word.
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(_pass(reader, theirs[1]), _pass(theirs[0], writer), return_exceptions=True)
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
