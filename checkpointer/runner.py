@@ -226,8 +226,14 @@ class SyncRunner(_Runner):
                 raise
         try:
             with conn.pipeline():
-                plan = self.plan(statements, principal)
-                cursors = [conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
+                try:
+                    plan = self.plan(statements, principal)
+                    cursors = [conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
+                except BaseException:
+                    # The end of a pipeline has the server commit as many of them as were sent.
+                    if not conn.broken:
+                        conn.close()
+                    raise
         except BaseException:
             # What would have been prepared after the statement that failed is not there, and psycopg believes it is.
             if not conn.broken:
@@ -363,8 +369,14 @@ class AsyncRunner(_Runner):
                 raise
         try:
             async with conn.pipeline():
-                plan = self.plan(statements, principal)
-                cursors = [await conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
+                try:
+                    plan = self.plan(statements, principal)
+                    cursors = [await conn.execute(self.queries[s.name], s.params, binary=True) for s in plan]
+                except BaseException:
+                    # The end of a pipeline has the server commit as many of them as were sent.
+                    if not conn.broken:
+                        await conn.close()
+                    raise
         except BaseException:
             # What would have been prepared after the statement that failed is not there, and psycopg believes it is.
             if not conn.broken:
