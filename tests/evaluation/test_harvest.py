@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,7 +109,7 @@ def test_what_is_withheld_is_left_out(tmp_path: Path, admin: psycopg.Connection[
     finally:
         admin.execute("grant select on bakehouse.reviews to alice")
     assert (found["questions"], found["left_out"]) == (1, {"withheld": 1})
-    assert "240" not in (tmp_path / "rest.yaml").read_text()
+    assert not re.search(r"\b240\b", (tmp_path / "rest.yaml").read_text())
 
 
 @pytest.mark.usefixtures("alone")

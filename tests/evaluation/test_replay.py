@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -90,7 +91,7 @@ def test_what_is_withheld_now_is_not_compared(session: str, admin: psycopg.Conne
     finally:
         admin.execute("grant select on bakehouse.reviews to alice")
     assert [turn["before"] is None for turn in found["turns"]] == [True, True, True]
-    assert "240" not in json.dumps(found)
+    assert not re.search(r"\b240\b", json.dumps(found))
     assert "(there is no answer that you may read)" in text
 
 
